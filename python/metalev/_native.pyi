@@ -1,0 +1,110 @@
+"""The Rust core: the announcing engine on its own thread, and the process's capabilities.
+
+Only ``metalev.adapters.native`` imports this module.
+"""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address
+from typing import Protocol, final
+
+class _Candidate(Protocol):
+    @property
+    def node(self) -> str: ...
+    @property
+    def score(self) -> int: ...
+
+class _Group(Protocol):
+    @property
+    def key(self) -> IPv4Address | IPv6Address: ...
+    @property
+    def addresses(self) -> Sequence[IPv4Address | IPv6Address]: ...
+    @property
+    def candidates(self) -> Sequence[_Candidate]: ...
+    @property
+    def interfaces(self) -> Sequence[str]: ...
+
+class _Peer(Protocol):
+    @property
+    def node(self) -> str: ...
+    @property
+    def addresses(self) -> Sequence[IPv4Address | IPv6Address]: ...
+
+class _Key(Protocol):
+    @property
+    def id(self) -> int: ...
+    @property
+    def secret(self) -> bytes: ...
+
+class _Table(Protocol):
+    @property
+    def peers(self) -> Sequence[_Peer]: ...
+    @property
+    def keys(self) -> Sequence[_Key]: ...
+    @property
+    def groups(self) -> Sequence[_Group]: ...
+
+@final
+class Fact:
+    """Something that the engine saw or did."""
+
+    kind: str
+    at: float
+    cause: str
+    message: str
+    group: IPv4Address | IPv6Address | None
+    addresses: list[IPv4Address | IPv6Address]
+    term: int
+    peer: str
+    interface: str
+
+@final
+class Counters:
+    """What was counted since the start."""
+
+    addresses: list[tuple[IPv4Address | IPv6Address, int, int, int]]
+    dropped: dict[str, int]
+    beacons_sent: int
+    beacons_received: int
+
+@final
+class Speaker:
+    """The engine, its sockets and its thread. Every method releases the GIL while it waits."""
+
+    def __new__(
+        cls,
+        node: str,
+        *,
+        beacon_interval: float,
+        beacon_misses: int,
+        port: int,
+        interfaces: Sequence[str],
+        exclude: Sequence[str],
+    ) -> Speaker:
+        """Open the sockets and start the thread.
+
+        ``beacon_interval`` is in seconds. ``interfaces`` empty means every interface whose name matches none of the
+        regular expressions in ``exclude``. Raises ``PermissionError`` without CAP_NET_RAW, ``OSError`` when ``port``
+        is in use, ``LookupError`` for an interface that does not exist, ``ValueError`` for options that make no sense.
+        """
+
+    def set(self, table: _Table) -> None:
+        """Hand over the whole table. Returns at once."""
+
+    def facts(self, timeout: float) -> list[Fact]:
+        """Wait up to ``timeout`` seconds for facts; empty when none came, or after ``stop``."""
+
+    def counters(self) -> Counters:
+        """The counters as they are now."""
+
+    def stop(self) -> None:
+        """Say goodbye, close the sockets, join the thread. May be called twice."""
+
+def clock() -> float:
+    """Seconds of CLOCK_BOOTTIME: the clock of ``Fact.at``."""
+
+def keep_capabilities(names: Sequence[str]) -> None:
+    """Give up, for good and for this thread and all that it starts, every capability but those named.
+
+    Names as the kernel has them (``CAP_NET_RAW``). Raises ``PermissionError`` naming the first one that the process
+    does not have.
+    """

@@ -1,0 +1,109 @@
+"""What a reconcile wants done, each with its reason. An adapter carries it out; nothing else has an effect."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from metalev.model.meta import Name, ObjectKey
+from metalev.model.ownership import Fact, OwnershipTable
+from metalev.model.pools import Pool, PoolStatus
+from metalev.model.services import Service, ServiceStatus
+
+
+class EventType(StrEnum):
+    """The two types of Kubernetes event."""
+
+    NORMAL = "Normal"
+    WARNING = "Warning"
+
+
+class Event(Struct, frozen=True):
+    """An event on an object; ``reason`` and ``message`` are MetalLB's to the letter where MetalLB has them."""
+
+    regarding: ObjectKey
+    type: EventType
+    reason: str
+    message: str
+    component: str
+
+
+class Holding(Struct, frozen=True):
+    """A group that a speaker announces: since when (engine's seconds), under which term and why."""
+
+    group: str
+    addresses: tuple[str, ...]
+    services: tuple[str, ...]
+    term: int
+    cause: str
+
+
+class SpeakerState(Struct, frozen=True):
+    """What one speaker says of itself, for people and for the controller (``metalev.io/v1alpha1``)."""
+
+    name: Name
+    version: str = ""
+    holdings: tuple[Holding, ...] = ()
+    peers_heard: tuple[str, ...] = ()
+    interfaces: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+class WriteServiceStatus(Struct, frozen=True):
+    """Make ``status`` that of ``service``, unless the Service has changed since it was read."""
+
+    service: Service
+    status: ServiceStatus
+    reason: str
+
+
+class WritePoolStatus(Struct, frozen=True):
+    """Make ``status`` that of ``pool``."""
+
+    pool: Pool
+    status: PoolStatus
+    reason: str
+
+
+class WriteSpeakerState(Struct, frozen=True):
+    """Publish what this speaker holds and sees."""
+
+    state: SpeakerState
+    reason: str
+
+
+class RecordEvent(Struct, frozen=True):
+    """Tell whoever looks at an object what happened to it."""
+
+    event: Event
+
+    @property
+    def reason(self) -> str:
+        """The event's own."""
+        return self.event.reason
+
+
+class SetOwnership(Struct, frozen=True):
+    """Hand the whole table to the engine."""
+
+    table: OwnershipTable
+    reason: str
+
+
+Action: TypeAlias = WriteServiceStatus | WritePoolStatus | WriteSpeakerState | RecordEvent | SetOwnership
+
+__all__ = [
+    "Action",
+    "Event",
+    "EventType",
+    "Fact",
+    "Holding",
+    "RecordEvent",
+    "SetOwnership",
+    "SpeakerState",
+    "WritePoolStatus",
+    "WriteServiceStatus",
+    "WriteSpeakerState",
+]

@@ -1,0 +1,52 @@
+"""Nodes, namespaces and the key of the beacons."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from metalev.model.address import IPAddress
+from metalev.model.meta import Labels, Name
+
+EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
+BEACON_SECRET = "metalev-beacon"  # noqa: S105  (the name of the Secret, not its content)
+
+
+class Node(Struct, frozen=True):
+    """A node as far as metalev reads it; ``addresses`` are its InternalIPs, where its speaker hears beacons by UDP."""
+
+    name: Name
+    version: str = ""
+    labels: Labels = {}
+    addresses: tuple[IPAddress, ...] = ()
+    network_unavailable: bool = False
+
+    @property
+    def excluded(self) -> bool:
+        """Whether it carries the label that keeps load balancers away; its value does not matter."""
+        return EXCLUDE_LABEL in self.labels
+
+
+class Namespace(Struct, frozen=True):
+    """A namespace: its labels choose pools."""
+
+    name: Name
+    version: str = ""
+    labels: Labels = {}
+
+
+class BeaconKey(Struct, frozen=True):
+    """A key that signs beacons. ``id`` (0..65535) names it on the wire, so that two can be valid during a rotation."""
+
+    id: int
+    secret: bytes
+
+    def __repr__(self) -> str:
+        return f"BeaconKey(id={self.id}, secret=...)"
+
+
+class BeaconSecret(Struct, frozen=True):
+    """The Secret ``metalev-beacon``: the first key signs, every one is accepted."""
+
+    name: Name
+    version: str = ""
+    keys: tuple[BeaconKey, ...] = ()

@@ -1,0 +1,82 @@
+"""What the engine is told, and the facts that it tells.
+
+Python says which nodes *may* announce, in which order; each node says in its beacons which it *can*; the engine alone
+decides which *does*.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from metalev.model.address import IPAddress
+from metalev.model.cluster import BeaconKey
+
+
+class Candidate(Struct, frozen=True):
+    """A node that may announce a group; ``score`` is the sum of the preferences that name it."""
+
+    node: str
+    score: int = 0
+
+
+class Group(Struct, frozen=True):
+    """The unit of ownership: addresses that move together.
+
+    ``key`` is the smallest of the first addresses of its Services. ``candidates`` are in the order in which they are
+    asked. ``interfaces`` empty means every interface.
+    """
+
+    key: IPAddress
+    addresses: tuple[IPAddress, ...]
+    candidates: tuple[Candidate, ...]
+    interfaces: tuple[str, ...] = ()
+
+
+class Peer(Struct, frozen=True):
+    """Another node that runs a speaker, and where it hears beacons by UDP."""
+
+    node: str
+    addresses: tuple[IPAddress, ...] = ()
+
+
+class OwnershipTable(Struct, frozen=True):
+    """Everything that ``Ownership.set`` is told, always whole. The first key signs; any of them is accepted."""
+
+    peers: tuple[Peer, ...] = ()
+    keys: tuple[BeaconKey, ...] = ()
+    groups: tuple[Group, ...] = ()
+
+
+class FactKind(StrEnum):
+    """What the engine reports. The words stand in logs, events and tests alike."""
+
+    TOOK = "took"
+    YIELDED = "yielded"
+    PEER_HEARD = "peer heard"
+    PEER_LOST = "peer lost"
+    UNABLE = "unable"
+    ABLE = "able"
+    OVERSLEPT = "overslept"
+    FOREIGN_CLAIM = "foreign claim"
+    INTERFACE_UP = "interface up"
+    INTERFACE_DOWN = "interface down"
+
+
+class Fact(Struct, frozen=True):
+    """Something that the engine saw or did, with its cause.
+
+    ``cause`` is a fixed word (``missed-beacons``, ``first-candidate``, ...); ``message`` is the same for a person, with
+    the figures. ``at`` is in seconds of the engine's clock. What does not apply is empty.
+    """
+
+    kind: FactKind
+    at: float
+    cause: str
+    message: str
+    group: IPAddress | None = None
+    addresses: tuple[IPAddress, ...] = ()
+    term: int = 0
+    peer: str = ""
+    interface: str = ""

@@ -1,0 +1,110 @@
+"""Services, what stands behind them, and what metalev says of them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+from metalev.model.address import Family, IPAddress
+from metalev.model.meta import Labels, Name
+
+
+class TrafficPolicy(StrEnum):
+    """``spec.externalTrafficPolicy``."""
+
+    CLUSTER = "Cluster"
+    LOCAL = "Local"
+
+
+class Port(Struct, frozen=True, order=True):
+    """One port of a Service."""
+
+    protocol: str
+    port: int
+    name: str = ""
+    target: int | str = 0
+
+
+class ConditionStatus(StrEnum):
+    """``metav1.ConditionStatus``."""
+
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Condition(Struct, frozen=True):
+    """What metalev says about an object: ``type`` holds or not, and why, in words a person can act on."""
+
+    type: str
+    status: ConditionStatus
+    reason: str
+    message: str
+
+
+class ServiceStatus(Struct, frozen=True):
+    """The part of a Service that metalev writes.
+
+    ``addresses`` is ``status.loadBalancer.ingress``, the only persisted state of allocation. ``pool`` is the annotation
+    ``metallb.io/ip-allocated-from-pool``.
+    """
+
+    addresses: tuple[IPAddress, ...] = ()
+    pool: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+
+class Service(Struct, frozen=True):
+    """A Service as far as metalev reads it.
+
+    ``families`` are the families it can be reached by, primary first; empty means that it has no ClusterIP, so there is
+    nothing to lead traffic to. ``version`` is opaque: equal versions are equal objects.
+    """
+
+    name: Name
+    version: str = ""
+    type: str = "ClusterIP"
+    families: tuple[Family, ...] = (4,)
+    cluster_ips: tuple[IPAddress, ...] = ()
+    load_balancer_ip: str = ""
+    load_balancer_class: str | None = None
+    traffic_policy: TrafficPolicy = TrafficPolicy.CLUSTER
+    session_affinity_seconds: int | None = None
+    ports: tuple[Port, ...] = ()
+    selector: Labels = {}
+    labels: Labels = {}
+    annotations: Labels = {}
+    status: ServiceStatus = ServiceStatus()
+
+    @property
+    def wants_address(self) -> bool:
+        """Whether it is of the type that metalev serves."""
+        return self.type == "LoadBalancer"
+
+
+class Endpoint(Struct, frozen=True):
+    """One pod (or other target) behind a Service; ``ready`` and ``serving`` unset mean yes (EndpointConditions)."""
+
+    addresses: tuple[str, ...]
+    node: str = ""
+    ready: bool | None = None
+    serving: bool | None = None
+
+    @property
+    def serves(self) -> bool:
+        """MetalLB's rule: ready, or still serving while it terminates; an unset condition counts as true."""
+        if self.serving is False:
+            return False
+        return self.ready is not False or self.serving is True
+
+
+class EndpointSlice(Struct, frozen=True):
+    """A part of a Service's endpoints; ``service`` comes from the label ``kubernetes.io/service-name``."""
+
+    name: Name
+    service: Name
+    version: str = ""
+    family: Family = 4
+    endpoints: tuple[Endpoint, ...] = ()
+    ports: tuple[Port, ...] = ()

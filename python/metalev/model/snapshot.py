@@ -1,0 +1,100 @@
+"""The world at one moment, and the changes that lead from one to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from metalev.model.actions import SpeakerState
+from metalev.model.cluster import BeaconSecret, Namespace, Node
+from metalev.model.meta import Kind, Name, ObjectKey
+from metalev.model.ownership import Fact
+from metalev.model.pools import L2Advertisement, Pool
+from metalev.model.services import EndpointSlice, Service
+
+Object: TypeAlias = Service | EndpointSlice | Node | Namespace | Pool | L2Advertisement | BeaconSecret | SpeakerState
+
+KIND_OF: Mapping[type, Kind] = {
+    Service: Kind.SERVICE,
+    EndpointSlice: Kind.ENDPOINT_SLICE,
+    Node: Kind.NODE,
+    Namespace: Kind.NAMESPACE,
+    Pool: Kind.POOL,
+    L2Advertisement: Kind.L2_ADVERTISEMENT,
+    BeaconSecret: Kind.SECRET,
+    SpeakerState: Kind.SPEAKER_STATE,
+}
+
+
+def key_of(obj: Object) -> ObjectKey:
+    """The key under which a snapshot holds ``obj``."""
+    return ObjectKey(KIND_OF[type(obj)], obj.name)
+
+
+class Upserted(Struct, frozen=True):
+    """An object that is new or has changed."""
+
+    obj: Object
+
+
+class Deleted(Struct, frozen=True):
+    """An object that is gone."""
+
+    key: ObjectKey
+
+
+class Listed(Struct, frozen=True):
+    """A complete list has been delivered: whatever of ``kind`` is not among ``names`` is gone.
+
+    This is how a delete that nobody saw (a watch that broke, a program that was down) is made up for.
+    """
+
+    kind: Kind
+    names: frozenset[Name]
+
+
+class Rejected(Struct, frozen=True):
+    """An input that cannot be used: ``source`` says where it stands, ``message`` what would be right.
+
+    What was good before stays in force. An empty message withdraws the complaint.
+    """
+
+    source: str
+    message: str
+
+
+class Synced(Struct, frozen=True):
+    """Every kind has been listed once: from here on what is absent is really absent."""
+
+
+class Noticed(Struct, frozen=True):
+    """A fact from the wire."""
+
+    fact: Fact
+
+
+Change: TypeAlias = Upserted | Deleted | Listed | Rejected | Synced | Noticed
+
+
+class Snapshot(Struct, frozen=True):
+    """All that is known, by name. Mappings are never changed in place, so identity means equality.
+
+    ``endpoints`` is grouped by Service. ``problems`` maps a source to what is wrong with it. ``held`` maps the key of
+    a group (as text) to the fact that it was taken.
+    """
+
+    services: Mapping[Name, Service] = {}
+    endpoints: Mapping[Name, Mapping[Name, EndpointSlice]] = {}
+    nodes: Mapping[Name, Node] = {}
+    namespaces: Mapping[Name, Namespace] = {}
+    pools: Mapping[Name, Pool] = {}
+    l2_advertisements: Mapping[Name, L2Advertisement] = {}
+    secrets: Mapping[Name, BeaconSecret] = {}
+    speakers: Mapping[Name, SpeakerState] = {}
+    problems: Mapping[str, str] = {}
+    held: Mapping[str, Fact] = {}
+    peers_heard: frozenset[str] = frozenset()
+    interfaces: frozenset[str] = frozenset()
+    synced: bool = False

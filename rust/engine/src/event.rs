@@ -1,0 +1,267 @@
+//! What goes into the engine and what comes out of it: read this file and you know what a speaker can do.
+
+use core::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use metalev_wire::MacAddr;
+
+use crate::{Table, Time};
+
+/// An input. The time of it is handed in beside it.
+#[derive(Clone, Debug)]
+pub enum Event<'a> {
+    /// The whole table of peers, keys and groups, replacing the one before.
+    Table(Table),
+    /// All interfaces that are up and may carry VIPs, replacing those before.
+    Interfaces(Vec<Interface>),
+    /// A frame as it came off an interface, from the Ethernet header on.
+    Frame {
+        /// The interface's index.
+        interface: u32,
+        /// The frame.
+        bytes: &'a [u8],
+    },
+    /// The payload of a UDP datagram on the beacon port.
+    Datagram(Datagram<'a>),
+    /// Time has passed.
+    Tick,
+    /// The speaker ends: say goodbye, hold nothing from now on.
+    Stop,
+}
+
+/// A UDP datagram and the way it took.
+#[derive(Clone, Copy, Debug)]
+pub struct Datagram<'a> {
+    /// Index of the interface on which it arrived (`IP_PKTINFO`).
+    pub interface: u32,
+    /// Its source.
+    pub from: SocketAddr,
+    /// Its payload.
+    pub bytes: &'a [u8],
+}
+
+/// An interface that is up and may carry VIPs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// The kernel's index.
+    pub index: u32,
+    /// Its name.
+    pub name: String,
+    /// Its current MAC address: the source of every frame that leaves by it.
+    pub mac: MacAddr,
+    /// Its own addresses, each with the length of the on-link prefix.
+    pub addresses: Vec<(IpAddr, u8)>,
+}
+
+/// An output, to be carried out in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Send a whole Ethernet frame.
+    SendFrame {
+        /// The interface's index.
+        interface: u32,
+        /// The frame from the Ethernet header on, without checksum.
+        bytes: Vec<u8>,
+    },
+    /// Send a UDP datagram to the beacon port of a node.
+    SendDatagram {
+        /// The node's address.
+        to: IpAddr,
+        /// The payload.
+        bytes: Vec<u8>,
+    },
+    /// Throw away whatever is queued in the sockets: it is from before a sleep, and nobody waits for the answer.
+    DiscardQueued,
+    /// Tell whoever watches.
+    Report(Fact),
+}
+
+/// Something that the engine saw or did, with its cause.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// What.
+    pub kind: FactKind,
+    /// When.
+    pub at: Time,
+    /// Why, as a fixed word.
+    pub cause: Cause,
+    /// The same for a person, with the figures.
+    pub message: String,
+    /// The group concerned.
+    pub group: Option<IpAddr>,
+    /// The addresses concerned.
+    pub addresses: Vec<IpAddr>,
+    /// The term of the takeover concerned.
+    pub term: u64,
+    /// The peer concerned; empty if none.
+    pub peer: String,
+    /// The interface concerned; empty if none.
+    pub interface: String,
+}
+
+/// What the engine reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FactKind {
+    /// This node answers for a group from now on.
+    Took,
+    /// This node no longer does.
+    Yielded,
+    /// A peer is alive on an interface.
+    PeerHeard,
+    /// A peer is no longer heard on an interface.
+    PeerLost,
+    /// This node cannot announce a group that it may announce.
+    Unable,
+    /// It can again.
+    Able,
+    /// The engine did not run for longer than its promise lasted.
+    Overslept,
+    /// Somebody else claims an address that this node holds.
+    ForeignClaim,
+    /// An interface can carry VIPs.
+    InterfaceUp,
+    /// It no longer can.
+    InterfaceDown,
+}
+
+/// Why, in the words that logs, events, metrics and tests share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The first of the living candidates takes what nobody holds.
+    FirstCandidate,
+    /// The announcer's beacons stopped.
+    MissedBeacons,
+    /// Those before it in the order live but did not take it within the grace.
+    PassedOver,
+    /// The announcer gave it up.
+    Released,
+    /// Somebody announces it under a higher term.
+    HigherTerm,
+    /// Somebody earlier in the order announces it under the same term.
+    EarlierCandidate,
+    /// This node may no longer announce it.
+    NotCandidate,
+    /// No Service has the address any more.
+    Removed,
+    /// No interface of this node may carry it.
+    NoInterface,
+    /// The address is this node's own.
+    OwnAddress,
+    /// The process or the machine did not run.
+    Overslept,
+    /// The speaker ends.
+    Stopping,
+    /// A peer's first proven beacon.
+    BeaconHeard,
+    /// The peer said goodbye.
+    Goodbye,
+    /// The kernel said so.
+    Link,
+    /// A frame on the wire said so.
+    Frame,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FirstCandidate => "first-candidate",
+            Self::MissedBeacons => "missed-beacons",
+            Self::PassedOver => "passed-over",
+            Self::Released => "released",
+            Self::HigherTerm => "higher-term",
+            Self::EarlierCandidate => "earlier-candidate",
+            Self::NotCandidate => "not-candidate",
+            Self::Removed => "removed",
+            Self::NoInterface => "no-interface",
+            Self::OwnAddress => "own-address",
+            Self::Overslept => "overslept",
+            Self::Stopping => "stopping",
+            Self::BeaconHeard => "beacon-heard",
+            Self::Goodbye => "goodbye",
+            Self::Link => "link",
+            Self::Frame => "frame",
+        })
+    }
+}
+
+impl fmt::Display for FactKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Took => "took",
+            Self::Yielded => "yielded",
+            Self::PeerHeard => "peer heard",
+            Self::PeerLost => "peer lost",
+            Self::Unable => "unable",
+            Self::Able => "able",
+            Self::Overslept => "overslept",
+            Self::ForeignClaim => "foreign claim",
+            Self::InterfaceUp => "interface up",
+            Self::InterfaceDown => "interface down",
+        })
+    }
+}
+
+/// Why a frame got no answer (the first five are MetalLB's names).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DropReason {
+    /// An ARP reply: nothing to answer.
+    ArpReply,
+    /// Neither an ARP request nor a reply.
+    MessageType,
+    /// Addressed to another host.
+    EthernetDestination,
+    /// Asks for an address that this node does not hold.
+    AnnounceIp,
+    /// Asks on an interface on which the address is not announced.
+    NotMatchInterface,
+    /// No frame of a kind that is understood.
+    Malformed,
+    /// A beacon whose signature does not fit.
+    BadSignature,
+    /// A beacon from somebody who is no peer, or for somebody else.
+    NotForUs,
+    /// A beacon that was already heard, or from an earlier life of its sender.
+    Replayed,
+}
+
+impl fmt::Display for DropReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ArpReply => "ARPReply",
+            Self::MessageType => "messageType",
+            Self::EthernetDestination => "ethernetDestination",
+            Self::AnnounceIp => "announceIP",
+            Self::NotMatchInterface => "notMatchInterface",
+            Self::Malformed => "malformed",
+            Self::BadSignature => "badSignature",
+            Self::NotForUs => "notForUs",
+            Self::Replayed => "replayed",
+        })
+    }
+}
+
+/// What was counted since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Per address held now or before.
+    pub addresses: Vec<AddressCounters>,
+    /// Frames and datagrams that got no answer, by reason, sorted.
+    pub dropped: Vec<(DropReason, u64)>,
+    /// Beacons sent, over all paths.
+    pub beacons_sent: u64,
+    /// Beacons heard and accepted, over all paths.
+    pub beacons_received: u64,
+}
+
+/// What was seen and sent for one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressCounters {
+    /// The address.
+    pub address: IpAddr,
+    /// Requests for it that reached this node while it held it.
+    pub requests_received: u64,
+    /// Answers.
+    pub responses_sent: u64,
+    /// Gratuitous frames, counting each.
+    pub gratuitous_sent: u64,
+}

@@ -1,0 +1,47 @@
+//! What the engine is told: peers, keys and groups, always whole.
+
+use std::net::IpAddr;
+
+use metalev_wire::beacon::Key;
+
+/// Everything that ownership is decided from, besides what peers say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    /// The other nodes that may run a speaker.
+    pub peers: Vec<Peer>,
+    /// Keys of the beacons: the first signs, every one is accepted.
+    pub keys: Vec<Key>,
+    /// The groups of addresses that some node may announce.
+    pub groups: Vec<Group>,
+}
+
+/// Another node, and where its speaker hears beacons by UDP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The node's name.
+    pub node: String,
+    /// Its addresses on the node network.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// Addresses that move together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The smallest of the first addresses of its Services: its name on the wire.
+    pub key: IpAddr,
+    /// Every address of it.
+    pub addresses: Vec<IpAddr>,
+    /// The nodes that may announce it, in the order in which they are asked.
+    pub candidates: Vec<Candidate>,
+    /// Names of the interfaces to announce on; empty means all.
+    pub interfaces: Vec<String>,
+}
+
+/// A node that may announce a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The node's name.
+    pub node: String,
+    /// The sum of the preferences that name it; a strictly higher one is a reason to move back.
+    pub score: i64,
+}

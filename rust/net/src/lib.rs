@@ -1,0 +1,1 @@
+//! Sockets and the thread that feeds the engine.
