@@ -1,0 +1,153 @@
+"""The level-based loop: changes are taken in, the names they affect are looked at, one at a time, by one thread.
+
+::
+
+    sources (any thread) -> Inbox -> Store -> affected names -> NameQueue -> reconcile(name, snapshot)
+                                                                    ^                |
+                                                                    +---- Retry, After
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Hashable, Iterable
+from queue import Empty, SimpleQueue
+from typing import Generic, Protocol, TypeVar
+
+from metalev.model.snapshot import Change, Snapshot
+from metalev.ports.clock import Clock
+from metalev.runtime.outcome import After, Done, Outcome, Retry, Stop
+from metalev.runtime.queue import NameQueue
+from metalev.runtime.store import Applied, Store
+
+N = TypeVar("N", bound=Hashable)
+
+# Names reconciled before the inbox is looked into again: what arrives during a long run is not decided upon stale data.
+BATCH = 128
+
+log = logging.getLogger("metalev.loop")
+
+
+class Reconciler(Protocol[N]):
+    """What a program does with the world. Both methods are called by the loop's thread alone."""
+
+    def affected(self, applied: Applied) -> Iterable[N]:
+        """The names to look at because of ``applied``, in the order in which they shall be looked at."""
+        ...
+
+    def reconcile(self, name: N, snapshot: Snapshot) -> Outcome:
+        """Make the world of ``name`` what it should be. May run twice with no harm."""
+        ...
+
+
+class Inbox:
+    """Where any thread, and a signal handler, puts what the loop shall know: ``put`` is reentrant."""
+
+    def __init__(self) -> None:
+        self._queue: SimpleQueue[Change | None] = SimpleQueue()
+
+    def put(self, change: Change) -> None:
+        """Hand over one change."""
+        self._queue.put(change)
+
+    def wake(self) -> None:
+        """End a ``take`` that waits, with nothing to take."""
+        self._queue.put(None)
+
+    def take(self, timeout: float | None) -> list[Change]:
+        """All there is, oldest first; if that is nothing, waits for up to ``timeout`` seconds (``None``: for ever)."""
+        items: list[Change | None] = []
+        try:
+            items.append(self._queue.get(block=timeout != 0, timeout=timeout))
+            while True:
+                items.append(self._queue.get_nowait())
+        except Empty:
+            pass
+        return [item for item in items if item is not None]
+
+
+class Loop(Generic[N]):
+    """Runs one reconciler. ``step`` is all of it; ``run`` only waits in between."""
+
+    def __init__(
+        self,
+        reconciler: Reconciler[N],
+        clock: Clock,
+        *,
+        queue: NameQueue[N] | None = None,
+        observe: Callable[[float], object] = lambda _: None,
+    ) -> None:
+        """``observe`` is told the seconds that each reconcile took."""
+        self.inbox = Inbox()
+        self.store = Store()
+        self._reconciler = reconciler
+        self._clock = clock
+        self._queue: NameQueue[N] = NameQueue() if queue is None else queue
+        self._observe = observe
+        self._busy_since: float | None = None
+        self._stopped = False
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The world as the loop knows it; any thread may read it."""
+        return self.store.snapshot
+
+    def alive(self, limit: float) -> bool:
+        """Whether it waits for work, or has been at one step for less than ``limit`` seconds."""
+        since = self._busy_since
+        return since is None or self._clock.now() - since < limit
+
+    def run(self) -> None:
+        """Work until ``stop``."""
+        deadline: float | None = self._clock.now()
+        while not self._stopped:
+            timeout = None if deadline is None else max(0.0, deadline - self._clock.now())
+            deadline = self.step(self._clock.now(), self.inbox.take(timeout))
+
+    def stop(self) -> None:
+        """Make ``run`` return after the step it is at. Any thread and any signal handler may call it."""
+        self._stopped = True
+        self.inbox.wake()
+
+    def step(self, now: float, changes: Iterable[Change] | None = None) -> float | None:
+        """Take in ``changes`` (by default what the inbox holds) and look at the names that are due.
+
+        Returns the time at which to come back if nothing arrives before; ``None`` if there is no such time.
+        """
+        self._busy_since = now
+        try:
+            self._take_in(now, self.inbox.take(0) if changes is None else changes)
+            for name in self._queue.due(now, BATCH):
+                self._reconcile(name, now)
+        finally:
+            self._busy_since = None
+        return self._queue.next_deadline()
+
+    def _take_in(self, now: float, changes: Iterable[Change]) -> None:
+        applied = self.store.apply(changes)
+        if applied.changed or applied.facts:
+            self._queue.add(self._reconciler.affected(applied), now)
+
+    def _reconcile(self, name: N, now: float) -> None:
+        started = self._clock.now()
+        try:
+            outcome = self._reconciler.reconcile(name, self.store.snapshot)
+        except Exception as error:
+            log.exception("%s: the reconcile failed", name)
+            outcome = Retry(f"{type(error).__name__}: {error}")
+        self._observe(self._clock.now() - started)
+        self._follow(name, outcome, now)
+
+    def _follow(self, name: N, outcome: Outcome, now: float) -> None:
+        if isinstance(outcome, Retry):
+            delay = self._queue.retry(name, now)
+            log.info("%s: %s; next try in %.2f s", name, outcome.reason, delay)
+            return
+        self._queue.succeeded(name)
+        match outcome:
+            case After(seconds):
+                self._queue.add([name], now + seconds)
+            case Stop(report):
+                log.error("%s: %s", name, report)
+            case Done():
+                pass
