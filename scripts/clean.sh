@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# clean.sh: removes what the other targets made here, and nothing else; the fuzz corpus stays.
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+rm -rf .venv target rust/fuzz/target dist .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache \
+  .import_linter_cache python/metalev/_native*.so
+find python tests bench -type d -name __pycache__ -prune -exec rm -rf {} +
