@@ -1,0 +1,154 @@
+"""Which addresses of a pool are free, without ever walking the pool.
+
+The addresses of one family are numbered in the order in which they are handed out: ranges as the pool lists them,
+ascending inside each. A *mark* divides the numbers: below it every free one is in a heap, above it every one is free
+unless taken. So memory follows the addresses in use, and an IPv6 /64 or a /8 costs what a /30 costs.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
+
+from metalev.model.address import AddressRange, Family, IPAddress, address_of
+
+MAX_COUNT = 2**63 - 1
+"""Counts stop here, as MetalLB's do (an int64)."""
+
+FAMILIES: tuple[Family, ...] = (4, 6)
+
+Skip = Callable[[IPAddress], bool]
+
+
+class FreeList:
+    """The free and the taken addresses of disjoint ``ranges``.
+
+    With ``avoid_buggy`` the IPv4 addresses that end in .0 or .255 do not belong to it (MetalLB's ``avoidBuggyIPs``:
+    smurf protection in old home routers drops them).
+    """
+
+    def __init__(self, ranges: Sequence[AddressRange], *, avoid_buggy: bool = False) -> None:
+        self._queues = {
+            family: _Queue(family, [one for one in ranges if one.family == family], avoid_buggy and family == 4)
+            for family in FAMILIES
+        }
+
+    def __contains__(self, address: IPAddress) -> bool:
+        return self._queues[address.version].number_of(int(address)) is not None
+
+    def first_free(self, family: Family, skip: Skip | None = None) -> IPAddress | None:
+        """The next address to hand out, or ``None`` when there is none; it stays free until taken.
+
+        ``skip`` passes over addresses: each costs O(log n), so it is for a few of them.
+        """
+        return self._queues[family].first_free(skip)
+
+    def take(self, address: IPAddress) -> None:
+        """Mark ``address`` as taken. Raises ``ValueError`` if it is not of these ranges or not free."""
+        self._queues[address.version].take(address)
+
+    def release(self, address: IPAddress) -> None:
+        """Make ``address`` free again. Raises ``ValueError`` if it was not taken."""
+        self._queues[address.version].release(address)
+
+    def total(self, family: Family) -> int:
+        """How many addresses there are, at most ``MAX_COUNT``."""
+        return min(self._queues[family].total, MAX_COUNT)
+
+    def in_use(self, family: Family) -> int:
+        """How many of them are taken."""
+        return len(self._queues[family].taken)
+
+
+class _Queue:
+    """The addresses of one family, numbered from 0 in the order in which they are handed out."""
+
+    def __init__(self, family: Family, ranges: Sequence[AddressRange], avoid_buggy: bool) -> None:
+        self._family = family
+        self._ranges = ranges
+        self._avoid_buggy = avoid_buggy
+        self._starts: list[int] = []  # the number of each range's first address
+        self._size = 0
+        for addresses in ranges:
+            self._starts.append(self._size)
+            self._size += addresses.size
+        self._by_first = sorted(range(len(ranges)), key=lambda index: ranges[index].first)
+        self._firsts = [ranges[index].first for index in self._by_first]
+        self._mark = 0
+        self._heap: list[int] = []
+        self._in_heap: set[int] = set()  # a number may be taken by name while it waits in the heap
+        self.taken: set[int] = set()
+        self.total = self._size - (sum(map(_buggy_in, ranges)) if avoid_buggy else 0)
+
+    def number_of(self, value: int) -> int | None:
+        """The number of the address ``value``, ``None`` if it does not belong here."""
+        place = bisect_right(self._firsts, value) - 1
+        if place < 0 or (self._avoid_buggy and _is_buggy(value)):
+            return None
+        index = self._by_first[place]
+        addresses = self._ranges[index]
+        return self._starts[index] + value - addresses.first if value <= addresses.last else None
+
+    def first_free(self, skip: Skip | None) -> IPAddress | None:
+        passed_over: list[int] = []
+        found = None
+        while (number := self._lowest()) is not None:
+            address = address_of(self._family, self._value_of(number))
+            if skip is None or not skip(address):
+                found = address
+                break
+            passed_over.append(self._pop())
+        for number in passed_over:
+            self._push(number)
+        return found
+
+    def take(self, address: IPAddress) -> None:
+        number = self.number_of(int(address))
+        if number is None or number in self.taken:
+            raise ValueError(f"{address} is not free here")
+        self.taken.add(number)
+
+    def release(self, address: IPAddress) -> None:
+        number = self.number_of(int(address))
+        if number is None or number not in self.taken:
+            raise ValueError(f"{address} is not taken here")
+        self.taken.remove(number)
+        if number < self._mark and number not in self._in_heap:
+            self._push(number)
+
+    def _lowest(self) -> int | None:
+        """The lowest free number, at the top of the heap when this returns."""
+        while self._heap and self._heap[0] in self.taken:
+            self._pop()
+        while not self._heap and self._mark < self._size:
+            number, self._mark = self._mark, self._mark + 1
+            if number not in self.taken and not (self._avoid_buggy and _is_buggy(self._value_of(number))):
+                self._push(number)
+        return self._heap[0] if self._heap else None
+
+    def _push(self, number: int) -> None:
+        heappush(self._heap, number)
+        self._in_heap.add(number)
+
+    def _pop(self) -> int:
+        number = heappop(self._heap)
+        self._in_heap.remove(number)
+        return number
+
+    def _value_of(self, number: int) -> int:
+        index = bisect_right(self._starts, number) - 1
+        return self._ranges[index].first + number - self._starts[index]
+
+
+def _is_buggy(value: int) -> bool:
+    return value & 0xFF in {0, 0xFF}
+
+
+def _buggy_in(addresses: AddressRange) -> int:
+    return _buggy_below(addresses.last + 1) - _buggy_below(addresses.first)
+
+
+def _buggy_below(value: int) -> int:
+    """How many addresses smaller than ``value`` end in .0 or .255."""
+    return value // 256 * 2 + (1 if value % 256 else 0)
