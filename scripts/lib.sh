@@ -10,6 +10,7 @@ PATH="$PATH:${CARGO_HOME:-$HOME/.cargo}/bin"
 child=''   # the process group of the running step
 ticker=''  # counts the seconds of the running step on a terminal
 log=''     # what the running step prints, shown if it fails
+exec {errors}>&2  # where a signal's message goes while the running step's output goes to its log
 
 die() {
   printf '%s\n' "$*" >&2
@@ -83,7 +84,7 @@ interrupted() {
   fi
   stop_ticker
   [[ -z $log ]] || rm -f "$log"
-  printf '\ninterrupted\n' >&2
+  printf '\ninterrupted\n' >&"$errors"
   exit "$((128 + $(kill -l "$signal")))"
 }
 trap 'interrupted INT' INT
