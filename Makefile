@@ -15,7 +15,8 @@ export PYO3_PYTHON := $(CURDIR)/$(python)
 here := $(shell pwd | cksum | cut -d ' ' -f 1)
 packages := .venv/packages-$(here)
 extension := .venv/extension-$(here)
-rust := $(shell find rust -name target -prune -o -path rust/fuzz -prune -o \( -name '*.rs' -o -name Cargo.toml \) -print)
+rust := $(shell find rust -name target -prune -o -path rust/fuzz -prune \
+  -o \( -name '*.rs' -o -name Cargo.toml \) -print)
 
 .PHONY: help
 help: ## List the targets
@@ -24,7 +25,7 @@ help: ## List the targets
 	@echo 'V=1 shows all that a step prints. ARGS="-k vip" goes to pytest. PYTHON=python3.13 chooses the interpreter.'
 
 .PHONY: demo
-demo: needs-lab $(extension) ## Show three nodes, a Service, its address, and a failover, in network namespaces of this machine
+demo: needs-lab $(extension) ## Show a Service get its address, and keep it when its node dies
 	@scripts/in-lab.sh $(python) -m metalev.lab demo
 
 .PHONY: test
@@ -37,7 +38,7 @@ check: needs-check $(extension) ## Check formats, lints, types, layers and locks
 
 .PHONY: bench
 bench: needs-bench $(extension) ## Measure: failover beside keepalived, and the hot paths
-	@scripts/in-lab.sh $(python) -m pytest bench --override-ini 'python_files=bench_*.py' -p benchmark --timeout 900 $(ARGS)
+	@scripts/bench.sh $(ARGS)
 
 .PHONY: fuzz
 fuzz: needs-check ## Fuzz each codec for FUZZ_SECONDS (60)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# machine.sh PURPOSE...: what the machine itself must bring for `build`, `lab`, `check` or `bench`. Installs missing Debian
-# packages as root; otherwise prints the one line to run. Says nothing when all is there.
+# machine.sh PURPOSE...: what the machine itself must bring for `build`, `lab`, `check` or `bench`. Installs missing
+# Debian packages as root; otherwise prints the one line to run. Says nothing when all is there.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 missing=()

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# venv.sh packages|extension|wheel: the virtual environment with exactly the locked packages, and metalev in it: its Python
-# sources in place (an edit needs no build), its Rust extension as a release build;
-# or the wheel of all that.
+# venv.sh packages|extension|wheel: the virtual environment with exactly the locked packages, and metalev in it: its
+# Python sources in place (an edit needs no build), its Rust extension as a release build. Or the wheel of all that.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 packages() {
