@@ -243,3 +243,6 @@ impl Repr {
         bytes
     }
 }
+
+#[cfg(test)]
+mod tests;

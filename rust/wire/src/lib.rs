@@ -18,6 +18,8 @@ pub mod beacon;
 mod error;
 pub mod ethernet;
 mod field;
+#[doc(hidden)]
+pub mod fuzzing;
 mod mac;
 
 pub use error::Error;

@@ -46,11 +46,11 @@ pub const MAX_LEN: usize = 1400;
 /// Longest node name, in bytes (a DNS subdomain).
 pub const MAX_NAME_LEN: usize = 253;
 
-const MAGIC: &[u8; 4] = b"MLEV";
-const VERSION: u8 = 1;
-const TAG_LEN: usize = 32;
+pub(crate) const MAGIC: &[u8; 4] = b"MLEV";
+pub(crate) const VERSION: u8 = 1;
+pub(crate) const TAG_LEN: usize = 32;
 /// Everything but names and claims.
-const FIXED_LEN: usize = 80 + TAG_LEN;
+pub(crate) const FIXED_LEN: usize = 80 + TAG_LEN;
 
 /// How many bytes of claims ([`Claim::wire_len`]) fit into a beacon beside names of these lengths.
 pub const fn room(sender_len: usize, recipient_len: usize) -> usize {

@@ -37,7 +37,7 @@ impl Key {
     }
 
     /// Appends the tag over all of `bytes`.
-    pub(super) fn sign(&self, bytes: &mut Vec<u8>) -> Result<(), Error> {
+    pub(crate) fn sign(&self, bytes: &mut Vec<u8>) -> Result<(), Error> {
         let tag = self.mac(bytes)?.finalize().into_bytes();
         bytes.extend_from_slice(&tag);
         Ok(())
