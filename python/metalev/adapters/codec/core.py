@@ -1,0 +1,124 @@
+"""Nodes, namespaces, the key of the beacons, and what speakers say of themselves."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+
+from metalev.adapters.codec import wire
+from metalev.adapters.codec.fields import BadField, parse_address
+from metalev.model.actions import Holding, SpeakerState
+from metalev.model.cluster import BeaconKey, BeaconSecret, Namespace, Node
+from metalev.model.meta import Name
+
+MIN_KEY_BYTES = 16
+_MAX_KEY_ID = 0xFFFF
+_KEY_ENTRY = re.compile(r"key-(0|[1-9]\d{0,4})")
+
+
+def node(document: wire.Node, name: Name) -> Node:
+    """Read a Node."""
+    status = document.status
+    return Node(
+        name=name,
+        version=document.metadata.resource_version,
+        labels=document.metadata.labels,
+        addresses=tuple(
+            parse_address(item.address, f"status.addresses[{index}].address")
+            for index, item in enumerate(status.addresses)
+            if item.type == "InternalIP"
+        ),
+        network_unavailable=any(
+            condition.type == "NetworkUnavailable" and condition.status == "True" for condition in status.conditions
+        ),
+    )
+
+
+def namespace(document: wire.Namespace, name: Name) -> Namespace:
+    """Read a Namespace, with the label that an API server gives to each (and a file need not)."""
+    labels = {"kubernetes.io/metadata.name": name.name} | document.metadata.labels
+    return Namespace(name, document.metadata.resource_version, labels)
+
+
+def beacon_secret(document: wire.Secret, name: Name) -> BeaconSecret:
+    """Read the Secret ``metalev-beacon``: the keys that sign beacons, each of at least 16 bytes.
+
+    ::
+
+        data:               # base64; or stringData, as plain text, which wins
+          key-1: ...        # a key by its id, 0..65535; "key" alone is the same as "key-1"
+          key-2: ...
+          current: Mg==     # "2": the id of the key that signs; without it the lowest id
+
+    Every key is accepted, so a rotation adds key-2 everywhere, then makes it current, then removes key-1. Bytes count
+    as they are, a newline at the end too. Other entries are not read.
+    """
+    entries = dict(_entries(document))
+    keys = sorted(
+        (_beacon_key(entry, *value) for entry, value in entries.items() if _key_id(entry) is not None), key=_id
+    )
+    if not keys:
+        raise BadField("data", 'no key in it: write one as "key-1", at least 16 bytes')
+    if len({key.id for key in keys}) < len(keys):
+        raise BadField("data", '"key" and "key-1" are the same key: keep one of them')
+    current = _current(entries)
+    if current is not None:
+        if current not in {str(key.id) for key in keys}:
+            raise BadField("data.current", "names a key that is not there: write the number of one of the keys")
+        keys.sort(key=lambda key: str(key.id) != current)
+    return BeaconSecret(name, document.metadata.resource_version, tuple(keys))
+
+
+def speaker_state(document: wire.SpeakerState, name: Name) -> SpeakerState:
+    """Read what a speaker wrote of itself."""
+    status = document.status
+    return SpeakerState(
+        name=name,
+        version=document.metadata.resource_version,
+        holdings=tuple(
+            Holding(item.group, tuple(item.addresses), tuple(item.services), item.term, item.cause)
+            for item in status.holdings
+        ),
+        peers_heard=tuple(status.peers_heard),
+        interfaces=tuple(status.interfaces),
+        problems=tuple(status.problems),
+    )
+
+
+def _entries(document: wire.Secret) -> Iterator[tuple[str, tuple[bytes, str]]]:
+    """Each entry that metalev reads, as bytes and with its path."""
+    for entry, text in document.data.items():
+        if entry == "current" or _key_id(entry) is not None:
+            try:
+                yield entry, (base64.b64decode(text, validate=True), f"data.{entry}")
+            except binascii.Error:
+                raise BadField(f"data.{entry}", "is no base64: encode it, or write it under stringData") from None
+    for entry, text in document.string_data.items():
+        yield entry, (text.encode(), f"stringData.{entry}")
+
+
+def _key_id(entry: str) -> int | None:
+    if entry == "key":
+        return 1
+    match = _KEY_ENTRY.fullmatch(entry)
+    return int(match[1]) if match else None
+
+
+def _beacon_key(entry: str, secret: bytes, path: str) -> BeaconKey:
+    number = _key_id(entry)
+    if number is None or number > _MAX_KEY_ID:
+        raise BadField(path, f"the id of a key is at most {_MAX_KEY_ID}")
+    if len(secret) < MIN_KEY_BYTES:
+        raise BadField(path, f"the key has {len(secret)} bytes: at least {MIN_KEY_BYTES} are needed")
+    return BeaconKey(number, secret)
+
+
+def _current(entries: dict[str, tuple[bytes, str]]) -> str | None:
+    value = entries.get("current")
+    return value[0].decode(errors="replace").strip() if value else None
+
+
+def _id(key: BeaconKey) -> int:
+    return key.id

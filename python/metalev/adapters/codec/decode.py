@@ -1,0 +1,137 @@
+"""The table of what is read, and the way from any document to a model value."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from metalev.adapters.codec import core, metallb, services, wire
+from metalev.adapters.codec.fields import BadField, check_name, convert
+from metalev.adapters.codec.kinds import API_VERSION, CLUSTER_SCOPED, METALLB, NOT_OURS, NOT_YET, split_api_version
+from metalev.model.address import Family
+from metalev.model.cluster import BEACON_SECRET
+from metalev.model.errors import BadInput
+from metalev.model.meta import Kind, Name, ObjectKey
+from metalev.model.services import ServiceStatus
+from metalev.model.snapshot import Object
+
+log = logging.getLogger("metalev.codec")
+
+ToModel: TypeAlias = Callable[[Any, Name], Object | None]
+
+_READERS: Mapping[Kind, tuple[type[Struct], ToModel]] = {
+    Kind.ENDPOINT_SLICE: (wire.EndpointSlice, services.endpoint_slice),
+    Kind.NODE: (wire.Node, core.node),
+    Kind.NAMESPACE: (wire.Namespace, core.namespace),
+    Kind.SECRET: (wire.Secret, core.beacon_secret),
+    Kind.POOL: (wire.Pool, metallb.pool),
+    Kind.L2_ADVERTISEMENT: (wire.L2Advertisement, metallb.l2_advertisement),
+    Kind.SPEAKER_STATE: (wire.SpeakerState, core.speaker_state),
+}
+_KIND: Mapping[tuple[str, str], Kind] = {
+    (split_api_version(api_version)[0], str(kind)): kind for kind, api_version in API_VERSION.items()
+}
+
+
+class UnreadKind(BadInput):
+    """A kind that metalev does not read. Nothing is wrong with it, but whoever wrote it should know."""
+
+
+class Codec(Struct, frozen=True):
+    """Reads objects. ``namespace`` is metalev's own, where MetalLB's resources and the beacons' Secret are.
+
+    ``default_families`` are those of a Service that says nothing of its ClusterIPs: none behind an API server, which
+    always says it; IPv4 where manifests are all there is. ``default_namespace`` is that of an object without one.
+    """
+
+    namespace: str
+    default_families: tuple[Family, ...] = ()
+    default_namespace: str = "default"
+
+    def identify(self, document: object) -> ObjectKey | None:
+        """The object that ``document`` is about, also if the rest of it is wrong; ``None`` if it does not say so."""
+        try:
+            header = convert(document, wire.Header)
+            kind = _KIND.get((split_api_version(header.api_version)[0], header.kind))
+            return ObjectKey(kind, self._name(kind, header.metadata)) if kind else None
+        except BadInput:
+            return None
+
+    def decode(self, document: object) -> Object | None:
+        """Read an object; ``None`` if it is none of metalev's business.
+
+        Raises :class:`BadField` for a wrong type or value, :class:`UnreadKind` for a kind that has no reader.
+        """
+        header = convert(document, wire.Header)
+        kind = self._kind(header)
+        if kind is None:
+            return None
+        name = self._name(kind, header.metadata)
+        if kind is Kind.SECRET and name != Name(self.namespace, BEACON_SECRET):
+            return None
+        if split_api_version(header.api_version)[0] == METALLB and name.namespace != self.namespace:
+            raise BadInput(f"resource must be created in {self.namespace} namespace")
+        if kind is Kind.SERVICE:
+            return services.service(convert(document, wire.Service), name, self.default_families)
+        wire_type, to_model = _READERS[kind]
+        return to_model(convert(document, wire_type), name)
+
+    def decode_service_status(self, document: object) -> tuple[Name, ServiceStatus]:
+        """Read a document that holds a Service's status alone, as :mod:`.encode` writes it."""
+        partial = convert(document, wire.ServiceStatusDocument)
+        name = self._name(Kind.SERVICE, partial.metadata)
+        return name, services.status(partial.metadata, partial.status)
+
+    def _kind(self, header: wire.Header) -> Kind | None:
+        group, _ = split_api_version(header.api_version)
+        group_kind = (group, header.kind)
+        if kind := _KIND.get(group_kind):
+            if header.api_version != API_VERSION[kind]:
+                raise BadField("apiVersion", f'"{header.api_version}" is not read: write {API_VERSION[kind]}')
+            return kind
+        named = f'kind "{header.kind}" (apiVersion {header.api_version})'
+        if group_kind in NOT_YET:
+            raise UnreadKind(f"{named} is {NOT_YET[group_kind]}")
+        if group_kind == ("", "ConfigMap") and self._name(Kind.SECRET, header.metadata) == Name(
+            self.namespace, "config"
+        ):
+            raise UnreadKind(
+                f"{named}: MetalLB's configuration before 0.13 is not supported yet: write an IPAddressPool"
+            )
+        if group_kind in NOT_OURS:
+            log.debug("%s %s is nothing that metalev reads", named, header.metadata.name)
+            return None
+        raise UnreadKind(f"{named} is not read by metalev{_hint(header.kind)}")
+
+    def _name(self, kind: Kind, metadata: wire.Identity) -> Name:
+        name = check_name(metadata.name, "metadata.name")
+        if kind in CLUSTER_SCOPED:
+            return Name("", name)
+        if metadata.namespace:
+            return Name(check_name(metadata.namespace, "metadata.namespace"), name)
+        ours = kind in {Kind.POOL, Kind.L2_ADVERTISEMENT} or name == BEACON_SECRET
+        return Name(self.namespace if ours else self.default_namespace, name)
+
+
+def unpack(document: object) -> Iterator[tuple[str, object]]:
+    """Yield the objects of ``document``, each with its path: itself, or the items if it is a ``List`` of any kind.
+
+    The items of a typed list (``ServiceList``) do not repeat their kind; they get it here.
+    """
+    match document:
+        case {"kind": str(list_kind), "items": list(items)} if list_kind.endswith("List"):
+            common = {"apiVersion": document.get("apiVersion", ""), "kind": list_kind.removesuffix("List")}
+            for index, item in enumerate(items):
+                yield f"items[{index}]", common | item if common["kind"] and isinstance(item, dict) else item
+        case _:
+            yield "", document
+
+
+def _hint(kind: str) -> str:
+    for known in Kind:
+        if known.lower() == kind.lower():
+            return f": {known} is in {API_VERSION[known]}"
+    return ""

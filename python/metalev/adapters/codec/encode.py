@@ -1,0 +1,116 @@
+"""What metalev writes, as plain mappings in Kubernetes' shape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeAlias
+
+import msgspec
+
+from metalev.adapters.codec.fields import Document
+from metalev.adapters.codec.kinds import API_VERSION
+from metalev.adapters.codec.services import POOL_ANNOTATION
+from metalev.model.actions import Event, SpeakerState
+from metalev.model.meta import Kind, Name, ObjectKey
+from metalev.model.pools import PoolStatus
+from metalev.model.services import Condition, ServiceStatus
+
+Encoded: TypeAlias = dict[str, Any]
+
+
+def timestamp(moment: datetime) -> str:
+    """``metav1.Time``: RFC 3339 in UTC, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def service_status(name: Name, status: ServiceStatus, now: datetime, previous: Document | None = None) -> Encoded:
+    """A Service reduced to what metalev says of it. ``previous`` is what it said before, for the transition times."""
+    document = _object(ObjectKey(Kind.SERVICE, name))
+    if status.pool:
+        document["metadata"]["annotations"] = {POOL_ANNOTATION: status.pool}
+    document["status"] = {
+        "loadBalancer": {"ingress": [{"ip": str(address)} for address in status.addresses]},
+        "conditions": conditions(status.conditions, now, previous),
+    }
+    return document
+
+
+def conditions(wanted: Iterable[Condition], now: datetime, previous: Document | None = None) -> list[Encoded]:
+    """``metav1.Condition``s; one whose status and reason are as in ``previous`` keeps its lastTransitionTime."""
+    before = {_sameness(item): item["lastTransitionTime"] for item in _conditions_of(previous)}
+    return [
+        {
+            "type": condition.type,
+            "status": str(condition.status),
+            "reason": condition.reason,
+            "message": condition.message,
+            "lastTransitionTime": before.get((condition.type, str(condition.status), condition.reason), timestamp(now)),
+        }
+        for condition in wanted
+    ]
+
+
+def pool_status(name: Name, status: PoolStatus) -> Encoded:
+    """An IPAddressPool reduced to its status."""
+    return _object(ObjectKey(Kind.POOL, name)) | {
+        "status": {
+            "assignedIPv4": status.assigned_ipv4,
+            "assignedIPv6": status.assigned_ipv6,
+            "availableIPv4": status.available_ipv4,
+            "availableIPv6": status.available_ipv6,
+        }
+    }
+
+
+def speaker_state(state: SpeakerState) -> Encoded:
+    """A SpeakerState (``metalev.io/v1alpha1``)."""
+    return _object(ObjectKey(Kind.SPEAKER_STATE, state.name)) | {
+        "status": {
+            "holdings": [msgspec.to_builtins(holding) for holding in state.holdings],
+            "peersHeard": list(state.peers_heard),
+            "interfaces": list(state.interfaces),
+            "problems": list(state.problems),
+        }
+    }
+
+
+def event(event: Event, name: str, count: int, first: str, last: str) -> Encoded:
+    """A core ``v1`` Event named ``name``, seen ``count`` times between ``first`` and ``last`` (:func:`timestamp`)."""
+    regarding = event.regarding
+    involved = _object(regarding)
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        # Kubernetes puts the events on objects without a namespace into `default`.
+        "metadata": {"namespace": regarding.name.namespace or "default", "name": name},
+        "involvedObject": {key: involved[key] for key in ("apiVersion", "kind")} | involved["metadata"],
+        "type": str(event.type),
+        "reason": event.reason,
+        "message": event.message,
+        "source": {"component": event.component},
+        "count": count,
+        "firstTimestamp": first,
+        "lastTimestamp": last,
+    }
+
+
+def _object(key: ObjectKey) -> Encoded:
+    namespace = {"namespace": key.name.namespace} if key.name.namespace else {}
+    return {
+        "apiVersion": API_VERSION[key.kind],
+        "kind": str(key.kind),
+        "metadata": {**namespace, "name": key.name.name},
+    }
+
+
+def _conditions_of(document: Document | None) -> list[Mapping[str, str]]:
+    match document:
+        case {"status": {"conditions": list(found)}}:
+            return [item for item in found if isinstance(item, dict) and "lastTransitionTime" in item]
+        case _:
+            return []
+
+
+def _sameness(condition: Mapping[str, str]) -> tuple[str | None, str | None, str | None]:
+    return condition.get("type"), condition.get("status"), condition.get("reason")

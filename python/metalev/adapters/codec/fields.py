@@ -1,0 +1,104 @@
+"""From a document to a wire value, with errors that name the field as the user wrote it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+from typing import Any, TypeAlias, TypeVar
+
+import msgspec
+
+from metalev.model.address import IPAddress
+from metalev.model.errors import BadValue
+
+T = TypeVar("T")
+Document: TypeAlias = Mapping[str, Any]
+
+_PLAIN_WORDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "str": "a string",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a mapping",
+    "null": "nothing",
+}
+_MISSING = re.compile(r"Object missing required field `(.+)`")
+_UNQUOTED = re.compile(r"Expected `str`, got `(?:int|float|bool)`")
+_TYPE_NAME = re.compile(r"`([^`]*)`")
+# RFC 1123 subdomain, as Kubernetes wants it. It is also what makes a name safe as a part of a path.
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
+
+
+class BadField(BadValue):
+    """A field has the wrong type or value. ``path`` is written as in ``spec.ports[0].port``."""
+
+    def __init__(self, path: str, problem: str) -> None:
+        super().__init__(f"{path}: {problem}" if path else problem)
+        self.path = path
+        self.problem = problem
+
+    def below(self, prefix: str) -> BadField:
+        """The same error, seen from the document that holds this one at ``prefix``."""
+        return BadField(".".join(part for part in (prefix, self.path) if part), self.problem)
+
+
+def convert(document: object, wire: type[T]) -> T:
+    """Read ``document`` as ``wire``. Raises :class:`BadField`.
+
+    A ``null`` counts as absent, as the API server has it; since nulls are rare, they are looked for only on an error.
+    """
+    try:
+        return msgspec.convert(document, wire)
+    except msgspec.ValidationError:
+        pass
+    try:
+        return msgspec.convert(_without_nulls(document), wire)
+    except msgspec.ValidationError as error:
+        raise _in_plain_words(str(error)) from None
+
+
+def parse_address(text: str, path: str) -> IPAddress:
+    """Read one address; ``path`` is where it stands. Raises :class:`BadField`."""
+    try:
+        return ip_address(text)
+    except ValueError:
+        raise BadField(path, f'"{text}" is no IP address') from None
+
+
+def check_name(text: str, path: str) -> str:
+    """Return ``text`` if it can name an object. Raises :class:`BadField`."""
+    if _NAME.fullmatch(text):
+        return text
+    raise BadField(path, f'"{text}" is no valid name: lower-case letters, digits, "-" and ".", at most 253 of them')
+
+
+def _without_nulls(value: object) -> object:
+    match value:
+        case Mapping():
+            return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+        case list():
+            return [_without_nulls(item) for item in value]
+        case _:
+            return value
+
+
+def _in_plain_words(message: str) -> BadField:
+    """Rewrite msgspec's "Expected `int`, got `str` - at `$.spec.port`"."""
+    what, _, where = message.partition(" - at ")
+    in_key, _, place = where.rpartition(" in ")
+    path = place.strip("`").removeprefix("$").removeprefix(".")
+    if missing := _MISSING.fullmatch(what):
+        return BadField(f"{path}.{missing[1]}" if path else missing[1], "is missing")
+    problem = _TYPE_NAME.sub(_plain_word, what[:1].lower() + what[1:])
+    if in_key:
+        problem = f"a key of it: {problem}"
+    if _UNQUOTED.fullmatch(what) or in_key:
+        problem += "; put it in quotes"
+    return BadField(path, problem)
+
+
+def _plain_word(match: re.Match[str]) -> str:
+    words: list[str] = [_PLAIN_WORDS.get(word, word) for word in match[1].split(" | ")]
+    return " or ".join(words)
