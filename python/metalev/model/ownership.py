@@ -56,6 +56,7 @@ class FactKind(StrEnum):
     YIELDED = "yielded"
     PEER_HEARD = "peer heard"
     PEER_LOST = "peer lost"
+    ONE_WAY = "one way"
     UNABLE = "unable"
     ABLE = "able"
     OVERSLEPT = "overslept"

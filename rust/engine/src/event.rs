@@ -99,6 +99,24 @@ pub struct Fact {
     pub interface: String,
 }
 
+impl Fact {
+    /// A fact about nothing in particular yet.
+    pub(crate) fn new(kind: FactKind, at: Time, cause: Cause, message: String) -> Self {
+        let (peer, interface) = (String::new(), String::new());
+        Self {
+            kind,
+            at,
+            cause,
+            message,
+            group: None,
+            addresses: Vec::new(),
+            term: 0,
+            peer,
+            interface,
+        }
+    }
+}
+
 /// What the engine reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FactKind {
@@ -110,6 +128,8 @@ pub enum FactKind {
     PeerHeard,
     /// A peer is no longer heard on an interface.
     PeerLost,
+    /// A peer is heard that says it does not hear this node.
+    OneWay,
     /// This node cannot announce a group that it may announce.
     Unable,
     /// It can again.
@@ -153,6 +173,8 @@ pub enum Cause {
     Stopping,
     /// A peer's first proven beacon.
     BeaconHeard,
+    /// The peer says that it does not hear this node.
+    NotHeard,
     /// The peer said goodbye.
     Goodbye,
     /// The kernel said so.
@@ -177,6 +199,7 @@ impl fmt::Display for Cause {
             Self::Overslept => "overslept",
             Self::Stopping => "stopping",
             Self::BeaconHeard => "beacon-heard",
+            Self::NotHeard => "not-heard",
             Self::Goodbye => "goodbye",
             Self::Link => "link",
             Self::Frame => "frame",
@@ -191,6 +214,7 @@ impl fmt::Display for FactKind {
             Self::Yielded => "yielded",
             Self::PeerHeard => "peer heard",
             Self::PeerLost => "peer lost",
+            Self::OneWay => "one way",
             Self::Unable => "unable",
             Self::Able => "able",
             Self::Overslept => "overslept",
@@ -214,6 +238,8 @@ pub enum DropReason {
     AnnounceIp,
     /// Asks on an interface on which the address is not announced.
     NotMatchInterface,
+    /// Asks after the promise to answer had run out: this node has slept and does not know who answers now.
+    Lapsed,
     /// No frame of a kind that is understood.
     Malformed,
     /// A beacon whose signature does not fit.
@@ -232,6 +258,7 @@ impl fmt::Display for DropReason {
             Self::EthernetDestination => "ethernetDestination",
             Self::AnnounceIp => "announceIP",
             Self::NotMatchInterface => "notMatchInterface",
+            Self::Lapsed => "lapsed",
             Self::Malformed => "malformed",
             Self::BadSignature => "badSignature",
             Self::NotForUs => "notForUs",

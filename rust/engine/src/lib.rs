@@ -13,10 +13,27 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod announcer;
+mod claims;
+mod engine;
 mod event;
+mod group;
+mod herald;
+mod links;
+mod ownership;
+mod peer;
+mod peers;
+mod pulse;
+mod responder;
+mod session;
 mod table;
 mod time;
+mod words;
 
-pub use event::{Action, Cause, Counters, Datagram, DropReason, Event, Fact, FactKind, AddressCounters, Interface};
+pub use engine::{Config, Engine};
+pub use event::{
+    Action, AddressCounters, Cause, Counters, Datagram, DropReason, Event, Fact, FactKind,
+    Interface,
+};
 pub use table::{Candidate, Group, Peer, Table};
 pub use time::Time;

@@ -1,0 +1,222 @@
+//! Who gets a beacon when, and what is in it.
+
+use core::time::Duration;
+use std::collections::BTreeSet;
+
+use metalev_wire::MacAddr;
+use metalev_wire::beacon::{self, Key, Repr as Beacon};
+use metalev_wire::ethernet::{self, EtherType};
+
+use crate::Time;
+use crate::claims::Claims;
+use crate::event::Action;
+use crate::links::Links;
+use crate::peer::{Path, Peer};
+use crate::peers::Peers;
+use crate::pulse::Timing;
+
+/// How often those hear from us who would not be next to take over.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// About as many beacons a second are sent at most; with more peers to tell often, the interval grows.
+const BUDGET_PER_SECOND: u32 = 2_000;
+
+/// What a beacon is made from besides its recipient.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Content<'a> {
+    /// This node's name.
+    pub(crate) me: &'a str,
+    pub(crate) links: &'a Links,
+    pub(crate) claims: &'a Claims,
+    /// Whether it is the last.
+    pub(crate) goodbye: bool,
+}
+
+/// The sender of beacons.
+#[derive(Debug)]
+pub(crate) struct Herald {
+    timing: Timing,
+    sequence: u64,
+    /// Peers that wait for an answer.
+    urgent: BTreeSet<String>,
+}
+
+impl Herald {
+    pub(crate) fn new(timing: Timing) -> Self {
+        Self {
+            timing,
+            sequence: 0,
+            urgent: BTreeSet::new(),
+        }
+    }
+
+    /// Beacons sent so far.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sequence
+    }
+
+    /// Answer a peer before the next round.
+    pub(crate) fn hurry(&mut self, peer: &str) {
+        self.urgent.insert(peer.to_owned());
+    }
+
+    /// Tell everybody who is alive before the next round.
+    pub(crate) fn hurry_all(&mut self, peers: &Peers) {
+        self.urgent.extend(
+            peers
+                .iter()
+                .filter(|(_, peer)| peer.alive())
+                .map(|(name, _)| name.clone()),
+        );
+    }
+
+    /// The beacons of a round: to everybody whose turn it is. `successors` and those who have not yet heard the latest
+    /// are told at the short interval, the others slowly.
+    pub(crate) fn round(
+        &mut self,
+        now: Time,
+        peers: &mut Peers,
+        successors: &BTreeSet<String>,
+        content: Content<'_>,
+    ) -> Vec<Action> {
+        let latest = content.claims.latest();
+        let often = |name: &String, peer: &Peer| successors.contains(name) || peer.lags(latest);
+        let fast = self.fast_interval(
+            peers
+                .iter()
+                .filter(|(name, peer)| often(name, peer))
+                .count(),
+            content.links,
+        );
+        let half = self.timing.interval / 2;
+        for (name, peer) in peers.iter_mut() {
+            let interval = if often(name, peer) {
+                fast
+            } else {
+                SLOW.max(fast)
+            };
+            // A peer that is to hear less often is told so at once, or it would miss what it was promised.
+            if peer.stated != interval || peer.next_send.is_none_or(|due| due <= now + half) {
+                peer.stated = interval;
+                peer.next_send = Some(now + interval);
+                self.urgent.insert(name.clone());
+            }
+        }
+        self.urgent(peers, content)
+    }
+
+    /// The beacons to those who wait for one.
+    pub(crate) fn urgent(&mut self, peers: &mut Peers, content: Content<'_>) -> Vec<Action> {
+        let urgent = std::mem::take(&mut self.urgent);
+        let Some(key) = peers.signing_key().cloned() else {
+            return Vec::new();
+        };
+        let nonce = peers.nonce;
+        let mut actions = Vec::new();
+        for (name, peer) in peers.iter_mut().filter(|(name, _)| urgent.contains(*name)) {
+            self.tell(nonce, name, peer, &key, content, &mut actions);
+            peer.stranger = None;
+        }
+        actions
+    }
+
+    /// The short interval, stretched to whole rounds so that the budget holds.
+    fn fast_interval(&self, peers: usize, links: &Links) -> Duration {
+        let beacons = u32::try_from(peers * (links.iter().count() + 1)).unwrap_or(u32::MAX);
+        let needed = Duration::from_secs(1) * beacons / BUDGET_PER_SECOND;
+        let rounds = needed
+            .as_nanos()
+            .div_ceil(self.timing.interval.as_nanos().max(1));
+        self.timing.interval * u32::try_from(rounds).unwrap_or(u32::MAX).max(1)
+    }
+
+    /// One beacon on every path to a peer.
+    fn tell(
+        &mut self,
+        nonce: u64,
+        name: &str,
+        peer: &Peer,
+        key: &Key,
+        content: Content<'_>,
+        out: &mut Vec<Action>,
+    ) {
+        for link in content.links.iter() {
+            let dst = peer.mac_on(link.index).unwrap_or(MacAddr::BROADCAST);
+            let header = ethernet::Repr {
+                dst,
+                src: link.mac,
+                ethertype: EtherType::BEACON,
+            };
+            if let Some(bytes) = self.beacon(
+                nonce,
+                name,
+                peer,
+                Path::Interface(link.index),
+                link.mac,
+                key,
+                content,
+            ) {
+                out.push(Action::SendFrame {
+                    interface: link.index,
+                    bytes: header.frame(&bytes),
+                });
+            }
+        }
+        for to in &peer.addresses {
+            if let Some(bytes) =
+                self.beacon(nonce, name, peer, Path::Udp, MacAddr::ZERO, key, content)
+            {
+                out.push(Action::SendDatagram { to: *to, bytes });
+            }
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is one field of the beacon or chooses one"
+    )]
+    fn beacon(
+        &mut self,
+        nonce: u64,
+        name: &str,
+        peer: &Peer,
+        path: Path,
+        mac: MacAddr,
+        key: &Key,
+        content: Content<'_>,
+    ) -> Option<Vec<u8>> {
+        self.sequence += 1;
+        let session = peer.session.as_ref().filter(|_| peer.stranger.is_none());
+        let room = beacon::room(content.me.len(), name.len());
+        let changes = content
+            .claims
+            .since(session.map_or(0, |session| session.acknowledged), room);
+        let stated = if peer.stated.is_zero() {
+            SLOW
+        } else {
+            peer.stated
+        };
+        let beacon = Beacon {
+            sender: content.me.to_owned(),
+            recipient: name.to_owned(),
+            nonce,
+            echo: peer
+                .stranger
+                .or(session.map(|session| session.nonce))
+                .unwrap_or(0),
+            sequence: self.sequence,
+            hears_you: session.is_some()
+                && peer.paths.get(&path).is_some_and(|hearing| hearing.alive),
+            goodbye: content.goodbye,
+            interval_ms: u32::try_from(stated.as_millis()).unwrap_or(u32::MAX),
+            mac,
+            since: changes.since,
+            through: changes.through,
+            latest: changes.latest,
+            acknowledged: session.map_or(0, |session| session.applied),
+            claims: changes.claims,
+        };
+        // Only names of impossible length or an empty key make it fail; the adapter refuses those before they get here.
+        beacon.emit_signed(key).ok()
+    }
+}

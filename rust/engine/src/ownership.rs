@@ -1,0 +1,292 @@
+//! Who announces which group: runs the decision for every group that may have changed and keeps the consequences.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use metalev_wire::beacon::Standing;
+
+use crate::claims::Claims;
+use crate::event::{Cause, FactKind};
+use crate::group::{Group, Moment, Verdict};
+use crate::links::Links;
+use crate::peers::Peers;
+use crate::{Time, table};
+
+/// What became of a group.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) kind: FactKind,
+    pub(crate) cause: Cause,
+    pub(crate) group: IpAddr,
+    pub(crate) addresses: Vec<IpAddr>,
+    pub(crate) interfaces: Vec<u32>,
+    pub(crate) term: u64,
+    /// Who announced it before, or does now.
+    pub(crate) peer: String,
+    /// For how long that peer had been silent on the group's segment.
+    pub(crate) silent_for: Option<Duration>,
+}
+
+/// All groups of the table.
+#[derive(Debug)]
+pub(crate) struct Ownership {
+    me: String,
+    /// For how long a living candidate may hesitate, and how long a new interface is only listened to.
+    grace: Duration,
+    groups: BTreeMap<IpAddr, Group>,
+    claims: Claims,
+    /// Groups to decide about again.
+    dirty: BTreeSet<IpAddr>,
+    /// Groups to decide about again at a time, though nothing else happens.
+    timers: BTreeSet<(Time, IpAddr)>,
+    outcomes: Vec<Outcome>,
+}
+
+impl Ownership {
+    pub(crate) fn new(me: String, grace: Duration) -> Self {
+        Self {
+            me,
+            grace,
+            groups: BTreeMap::new(),
+            claims: Claims::default(),
+            dirty: BTreeSet::new(),
+            timers: BTreeSet::new(),
+            outcomes: Vec::new(),
+        }
+    }
+
+    /// Take over the whole list of groups. Answers the addresses that are in none of them any more.
+    pub(crate) fn set(&mut self, specs: Vec<table::Group>, links: &Links) -> Vec<IpAddr> {
+        let mut old = std::mem::take(&mut self.groups);
+        let before: BTreeSet<IpAddr> = old
+            .values()
+            .flat_map(|group| group.spec.addresses.clone())
+            .collect();
+        for spec in specs {
+            let group = match old.remove(&spec.key) {
+                Some(group) => self.amend(group, spec),
+                None => Group::new(spec),
+            };
+            self.groups.insert(group.spec.key, group);
+        }
+        for group in old.into_values() {
+            self.remove(group);
+        }
+        self.place(links);
+        let after: BTreeSet<IpAddr> = self
+            .groups
+            .values()
+            .flat_map(|group| group.spec.addresses.clone())
+            .collect();
+        before.difference(&after).copied().collect()
+    }
+
+    /// A group whose description has changed. When its addresses have, what is held is taken anew.
+    fn amend(&mut self, mut group: Group, spec: table::Group) -> Group {
+        if group.held && group.spec.addresses != spec.addresses {
+            self.let_go(&mut group, Cause::Removed, String::new());
+        }
+        group.spec = spec;
+        group
+    }
+
+    fn remove(&mut self, mut group: Group) {
+        if group.held {
+            self.let_go(&mut group, Cause::Removed, String::new());
+        }
+        self.claims.set(group.spec.key, group.term, Standing::Gone);
+    }
+
+    /// The interfaces have changed: see again which groups can be announced from here.
+    pub(crate) fn place(&mut self, links: &Links) {
+        let mut groups = std::mem::take(&mut self.groups);
+        for group in groups.values_mut() {
+            let before = (group.unable, std::mem::take(&mut group.interfaces));
+            links.place(group, self.grace);
+            self.report_ability(group, before.0);
+            if group.held && before.1 != group.interfaces && !group.interfaces.is_empty() {
+                // The same group on other interfaces: told again, so that it is answered and announced there.
+                self.report(FactKind::Took, Cause::Link, group, String::new(), None);
+            }
+        }
+        self.groups = groups;
+        self.touch_all();
+    }
+
+    fn report_ability(&mut self, group: &Group, before: Option<Cause>) {
+        if before == group.unable || !group.may(&self.me) {
+            return;
+        }
+        let (kind, cause) = group.unable.map_or((FactKind::Able, Cause::Link), |cause| {
+            (FactKind::Unable, cause)
+        });
+        self.report(kind, cause, group, String::new(), None);
+    }
+
+    /// Every group is to be decided about again.
+    pub(crate) fn touch_all(&mut self) {
+        self.dirty.extend(self.groups.keys());
+    }
+
+    /// A group is to be decided about again.
+    pub(crate) fn touch(&mut self, group: IpAddr) {
+        if self.groups.contains_key(&group) {
+            self.dirty.insert(group);
+        }
+    }
+
+    /// When a group is to be decided about though nothing else happens.
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        self.timers.first().map(|timer| timer.0)
+    }
+
+    /// Decide about everything that may have changed. Answers what became of it.
+    pub(crate) fn decide(
+        &mut self,
+        now: Time,
+        peers: &Peers,
+        listening_until: Option<Time>,
+    ) -> Vec<Outcome> {
+        while let Some(timer) = self.timers.first().filter(|timer| timer.0 <= now).copied() {
+            self.timers.remove(&timer);
+            self.dirty.insert(timer.1);
+        }
+        let me = self.me.clone();
+        let moment = Moment {
+            me: &me,
+            now,
+            grace: self.grace,
+            listening_until,
+        };
+        for key in std::mem::take(&mut self.dirty) {
+            let Some(mut group) = self.groups.remove(&key) else {
+                continue;
+            };
+            let verdict = group.decide(peers, moment);
+            self.carry_out(&mut group, verdict, peers, now);
+            self.declare(&group);
+            self.groups.insert(key, group);
+        }
+        std::mem::take(&mut self.outcomes)
+    }
+
+    fn carry_out(&mut self, group: &mut Group, verdict: Verdict, peers: &Peers, now: Time) {
+        match verdict {
+            Verdict::Stay | Verdict::Follow(_) => {}
+            Verdict::Wait(until) => {
+                self.timers.insert((until, group.spec.key));
+            }
+            Verdict::Take(cause, peer) => {
+                group.term += 1;
+                group.held = true;
+                group.vacant_since = None;
+                group.announcer = None;
+                let last = peers
+                    .get(&peer)
+                    .and_then(|peer| peer.last_heard_on(&group.segment));
+                self.report(
+                    FactKind::Took,
+                    cause,
+                    group,
+                    peer,
+                    last.map(|last| now.since(last)),
+                );
+            }
+            Verdict::Yield(cause, peer) => self.let_go(group, cause, peer),
+        }
+    }
+
+    fn let_go(&mut self, group: &mut Group, cause: Cause, peer: String) {
+        group.held = false;
+        group.vacant_since = None;
+        self.report(FactKind::Yielded, cause, group, peer, None);
+    }
+
+    /// Say in the beacons how this node stands to a group.
+    fn declare(&mut self, group: &Group) {
+        let standing = match group.unable {
+            _ if group.held => Standing::Holds,
+            _ if !group.may(&self.me) => Standing::Gone,
+            Some(cause) => Standing::Unable(code(cause)),
+            None => Standing::Able,
+        };
+        // Only an announcer's term is news; the others would repeat every takeover to everybody.
+        self.claims.set(
+            group.spec.key,
+            if group.held { group.term } else { 0 },
+            standing,
+        );
+    }
+
+    fn report(
+        &mut self,
+        kind: FactKind,
+        cause: Cause,
+        group: &Group,
+        peer: String,
+        silent_for: Option<Duration>,
+    ) {
+        self.outcomes.push(Outcome {
+            kind,
+            cause,
+            group: group.spec.key,
+            addresses: group.spec.addresses.clone(),
+            interfaces: group.interfaces.clone(),
+            term: group.term,
+            peer,
+            silent_for,
+        });
+    }
+
+    /// Fall silent about everything, for a reason that is the same for all.
+    pub(crate) fn drop_all(&mut self, cause: Cause) -> Vec<Outcome> {
+        let mut groups = std::mem::take(&mut self.groups);
+        for group in groups.values_mut().filter(|group| group.held) {
+            self.let_go(group, cause, String::new());
+            self.declare(group);
+        }
+        self.groups = groups;
+        self.touch_all();
+        std::mem::take(&mut self.outcomes)
+    }
+
+    /// What this node says of its groups.
+    pub(crate) fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Forget what everybody knows to be gone.
+    pub(crate) fn forget_gone(&mut self, acknowledged_by_all: u64) {
+        self.claims.forget_gone(acknowledged_by_all);
+    }
+
+    /// A group that is held and that has this address.
+    pub(crate) fn holder_of(&self, address: IpAddr) -> Option<&Group> {
+        self.groups
+            .values()
+            .find(|group| group.held && group.spec.addresses.contains(&address))
+    }
+
+    /// A group by its key.
+    pub(crate) fn get(&self, key: IpAddr) -> Option<&Group> {
+        self.groups.get(&key)
+    }
+
+    /// The peers that would take over what this node holds: the next two living candidates of each group.
+    pub(crate) fn successors(&self, peers: &Peers) -> BTreeSet<String> {
+        let held = self.groups.values().filter(|group| group.held);
+        held.flat_map(|group| group.successors(peers, &self.me).take(2))
+            .map(ToOwned::to_owned)
+            .collect()
+    }
+}
+
+/// How a reason for which a group cannot be announced is written in a beacon.
+fn code(cause: Cause) -> u8 {
+    match cause {
+        Cause::NoInterface => 1,
+        Cause::OwnAddress => 2,
+        _ => 0,
+    }
+}

@@ -1,0 +1,205 @@
+//! One peer: the ways on which it is heard, and when it is spoken to next.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use metalev_wire::{MacAddr, beacon::Repr as Beacon};
+
+use crate::pulse::Timing;
+use crate::session::Session;
+use crate::{Time, table};
+
+/// A way that beacons take. Liveness is kept for each: a management network says nothing of the segment of a VIP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Path {
+    /// Ethernet frames on an interface.
+    Interface(u32),
+    /// UDP, routed by the kernel.
+    Udp,
+}
+
+/// What is known of a peer on one path.
+#[derive(Debug)]
+pub(crate) struct Hearing {
+    /// Since when it is alive here.
+    pub(crate) since: Time,
+    /// When the last proven beacon came.
+    pub(crate) last: Time,
+    /// How often it said that it would send.
+    pub(crate) stated: Duration,
+    /// Whether it said that it hears us on this path.
+    pub(crate) hears_us: bool,
+    /// Whether it was reported that it does not.
+    pub(crate) deafness_known: bool,
+    /// Its MAC address there; zero over UDP, where the frame may have come through a router.
+    pub(crate) mac: MacAddr,
+    /// The interface on which it came in.
+    pub(crate) arrived_on: u32,
+    /// Whether it counts as alive on this path.
+    pub(crate) alive: bool,
+}
+
+/// Another node's speaker.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    /// Where it hears UDP.
+    pub(crate) addresses: Vec<IpAddr>,
+    /// Its present life; `None` until it has once answered to our nonce.
+    pub(crate) session: Option<Session>,
+    /// The nonce of a life that has not yet proven itself, to be echoed once.
+    pub(crate) stranger: Option<u64>,
+    /// How it is heard.
+    pub(crate) paths: BTreeMap<Path, Hearing>,
+    /// Whether the last thing it said was goodbye.
+    pub(crate) gone: bool,
+    /// When it gets its next beacon.
+    pub(crate) next_send: Option<Time>,
+    /// The interval that was stated in the last one.
+    pub(crate) stated: Duration,
+}
+
+/// A peer that stopped being heard on a path.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Silence {
+    pub(crate) path: Path,
+    pub(crate) silent_for: Duration,
+}
+
+impl Peer {
+    pub(crate) fn new(spec: &table::Peer) -> Self {
+        Self {
+            addresses: spec.addresses.clone(),
+            session: None,
+            stranger: None,
+            paths: BTreeMap::new(),
+            gone: false,
+            next_send: None,
+            stated: Duration::ZERO,
+        }
+    }
+
+    /// Take note of a proven beacon. Answers whether the peer was not alive on this path before.
+    pub(crate) fn heard(
+        &mut self,
+        now: Time,
+        path: Path,
+        arrived_on: u32,
+        beacon: &Beacon,
+    ) -> bool {
+        let before = self.paths.get(&path).filter(|hearing| hearing.alive);
+        let was_alive = before.is_some();
+        let hearing = Hearing {
+            since: before.map_or(now, |hearing| hearing.since),
+            last: now,
+            stated: Duration::from_millis(beacon.interval_ms.into()),
+            hears_us: beacon.hears_you,
+            deafness_known: !beacon.hears_you
+                && before.is_some_and(|hearing| hearing.deafness_known),
+            mac: if path == Path::Udp {
+                MacAddr::ZERO
+            } else {
+                beacon.mac
+            },
+            arrived_on,
+            alive: true,
+        };
+        self.paths.insert(path, hearing);
+        self.gone = beacon.goodbye;
+        !was_alive
+    }
+
+    /// Whether it is now to be reported that the peer, alive here for longer than an answer takes, does not hear us.
+    pub(crate) fn newly_deaf(&mut self, now: Time, path: Path, timing: Timing) -> bool {
+        let Some(hearing) = self.paths.get_mut(&path) else {
+            return false;
+        };
+        let settled = now.since(hearing.since) >= timing.dead_time();
+        let news = settled && !hearing.hears_us && !hearing.deafness_known;
+        hearing.deafness_known |= news;
+        news
+    }
+
+    /// Give up the paths that have been silent for too long.
+    pub(crate) fn expire(&mut self, now: Time, timing: Timing) -> Vec<Silence> {
+        let mut silences = Vec::new();
+        for (path, hearing) in self.paths.iter_mut().filter(|(_, hearing)| hearing.alive) {
+            let silent_for = now.since(hearing.last);
+            if silent_for >= timing.patience(hearing.stated) {
+                hearing.alive = false;
+                silences.push(Silence {
+                    path: *path,
+                    silent_for,
+                });
+            }
+        }
+        silences
+    }
+
+    /// When the next path would be given up.
+    pub(crate) fn expiry(&self, timing: Timing) -> Option<Time> {
+        let alive = self.paths.values().filter(|hearing| hearing.alive);
+        alive
+            .map(|hearing| hearing.last + timing.patience(hearing.stated))
+            .min()
+    }
+
+    /// Count the time that this node slept through in the peer's favour.
+    pub(crate) fn excuse(&mut self, late: Duration) {
+        self.paths
+            .values_mut()
+            .for_each(|hearing| hearing.last += late);
+    }
+
+    /// Give up every path at once. Answers those on which it was alive.
+    pub(crate) fn give_up(&mut self) -> Vec<Path> {
+        let alive = self.paths.iter_mut().filter(|(_, hearing)| hearing.alive);
+        alive
+            .map(|(path, hearing)| {
+                hearing.alive = false;
+                *path
+            })
+            .collect()
+    }
+
+    /// Whether it is alive on any path: what it says can be believed to be its present mind.
+    pub(crate) fn alive(&self) -> bool {
+        self.paths.values().any(|hearing| hearing.alive)
+    }
+
+    /// Whether it is alive on one of these interfaces, by whichever path came in there.
+    pub(crate) fn alive_on(&self, interfaces: &[u32]) -> bool {
+        self.paths
+            .values()
+            .any(|hearing| hearing.alive && interfaces.contains(&hearing.arrived_on))
+    }
+
+    /// When it was last heard on one of these interfaces.
+    pub(crate) fn last_heard_on(&self, interfaces: &[u32]) -> Option<Time> {
+        let there = self
+            .paths
+            .values()
+            .filter(|hearing| interfaces.contains(&hearing.arrived_on));
+        there.map(|hearing| hearing.last).max()
+    }
+
+    /// The MAC address to reach it on an interface, while it is alive there.
+    pub(crate) fn mac_on(&self, interface: u32) -> Option<MacAddr> {
+        let hearing = self.paths.get(&Path::Interface(interface))?;
+        (hearing.alive && hearing.mac != MacAddr::ZERO).then_some(hearing.mac)
+    }
+
+    /// Whether its MAC address on any interface is this one.
+    pub(crate) fn has_mac(&self, mac: MacAddr) -> bool {
+        self.paths.values().any(|hearing| hearing.mac == mac)
+    }
+
+    /// Whether it has still to hear of revision `latest`.
+    pub(crate) fn lags(&self, latest: u64) -> bool {
+        self.alive()
+            && self
+                .session
+                .as_ref()
+                .is_some_and(|session| session.acknowledged < latest)
+    }
+}

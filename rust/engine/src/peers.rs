@@ -1,0 +1,258 @@
+//! The peers: who is alive, and what they say.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use metalev_wire::beacon::{self, Claim, Key, Repr as Beacon};
+use metalev_wire::{Error, MacAddr};
+
+use crate::event::DropReason;
+use crate::peer::{Path, Peer, Silence};
+use crate::pulse::Timing;
+use crate::session::Session;
+use crate::{Time, table};
+
+/// What a beacon brought.
+#[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about one beacon"
+)]
+pub(crate) struct Heard {
+    /// Who sent it.
+    pub(crate) peer: String,
+    /// Claims that were not known before.
+    pub(crate) news: Vec<Claim>,
+    /// It was not alive on this path before.
+    pub(crate) awoke: bool,
+    /// The paths that it leaves with a goodbye.
+    pub(crate) left: Vec<Path>,
+    /// It waits for an answer: to know that it is heard, or that its news have arrived.
+    pub(crate) wants_answer: bool,
+    /// It has been alive here for a while and says, for the first time, that it does not hear us: the loss is one-way.
+    pub(crate) deaf: bool,
+    /// It has got further with our own list.
+    pub(crate) progressed: bool,
+}
+
+/// All other nodes' speakers.
+#[derive(Debug)]
+pub(crate) struct Peers {
+    me: String,
+    /// The random number that names this life of ours.
+    pub(crate) nonce: u64,
+    timing: Timing,
+    keys: Vec<Key>,
+    peers: BTreeMap<String, Peer>,
+}
+
+impl Peers {
+    pub(crate) fn new(me: String, nonce: u64, timing: Timing) -> Self {
+        Self {
+            me,
+            nonce,
+            timing,
+            keys: Vec::new(),
+            peers: BTreeMap::new(),
+        }
+    }
+
+    /// Take over the whole list; what is known of those that stay is kept.
+    pub(crate) fn set(&mut self, peers: &[table::Peer], keys: Vec<Key>) {
+        self.keys = keys;
+        self.peers
+            .retain(|name, _| peers.iter().any(|peer| peer.node == *name));
+        for spec in peers.iter().filter(|spec| spec.node != self.me) {
+            let peer = self
+                .peers
+                .entry(spec.node.clone())
+                .or_insert_with(|| Peer::new(spec));
+            peer.addresses.clone_from(&spec.addresses);
+        }
+    }
+
+    /// The key that signs.
+    pub(crate) fn signing_key(&self) -> Option<&Key> {
+        self.keys.first()
+    }
+
+    /// Read a beacon, believing nothing of it before its signature fits.
+    pub(crate) fn receive(
+        &mut self,
+        now: Time,
+        path: Path,
+        arrived_on: u32,
+        bytes: &[u8],
+    ) -> Result<Heard, DropReason> {
+        let verified = beacon::verify(bytes, &self.keys).map_err(|error| match error {
+            Error::BadSignature | Error::UnknownKey => DropReason::BadSignature,
+            _ => DropReason::Malformed,
+        })?;
+        let beacon = Beacon::parse(&verified).map_err(|_| DropReason::Malformed)?;
+        if beacon.recipient != self.me {
+            return Err(DropReason::NotForUs);
+        }
+        let peer = self
+            .peers
+            .get_mut(&beacon.sender)
+            .ok_or(DropReason::NotForUs)?;
+        if beacon.echo == self.nonce {
+            proven(peer, now, (path, arrived_on), self.timing, beacon)
+        } else {
+            unproven(peer, &beacon)
+        }
+    }
+
+    /// Give up the paths that have been silent for too long.
+    pub(crate) fn expire(&mut self, now: Time) -> Vec<(String, Silence)> {
+        let timing = self.timing;
+        let silences = self.peers.iter_mut().flat_map(|(name, peer)| {
+            peer.expire(now, timing)
+                .into_iter()
+                .map(|silence| (name.clone(), silence))
+        });
+        silences.collect()
+    }
+
+    /// When the next path would be given up.
+    pub(crate) fn expiry(&self) -> Option<Time> {
+        self.peers
+            .values()
+            .filter_map(|peer| peer.expiry(self.timing))
+            .min()
+    }
+
+    /// Blame nobody for the time that this node slept through.
+    pub(crate) fn excuse(&mut self, late: Duration) {
+        self.peers.values_mut().for_each(|peer| peer.excuse(late));
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&Peer> {
+        self.peers.get(name)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &Peer)> {
+        self.peers.iter()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&String, &mut Peer)> {
+        self.peers.iter_mut()
+    }
+
+    /// What the living say of a group, and who says it.
+    pub(crate) fn claims(&self, group: IpAddr) -> impl Iterator<Item = (&str, &Claim)> {
+        let living = self.peers.iter().filter(|(_, peer)| peer.alive());
+        living.filter_map(move |(name, peer)| {
+            Some((name.as_str(), peer.session.as_ref()?.claim(group)?))
+        })
+    }
+
+    /// Whether a peer is alive on one of these interfaces.
+    pub(crate) fn alive_on(&self, name: &str, interfaces: &[u32]) -> bool {
+        self.peers
+            .get(name)
+            .is_some_and(|peer| peer.alive_on(interfaces))
+    }
+
+    /// Whether the last thing that a peer said was goodbye.
+    pub(crate) fn said_goodbye(&self, name: &str) -> bool {
+        self.peers.get(name).is_some_and(|peer| peer.gone)
+    }
+
+    /// Whether everything that the living on these interfaces have said is known.
+    pub(crate) fn in_step(&self, interfaces: &[u32]) -> bool {
+        let there = self.peers.values().filter(|peer| peer.alive_on(interfaces));
+        there
+            .filter_map(|peer| peer.session.as_ref())
+            .all(Session::in_step)
+    }
+
+    /// The newest of our revisions that every peer with a session has.
+    pub(crate) fn acknowledged_by_all(&self) -> u64 {
+        let sessions = self.peers.values().filter_map(|peer| peer.session.as_ref());
+        sessions
+            .map(|session| session.acknowledged)
+            .min()
+            .unwrap_or(u64::MAX)
+    }
+
+    /// The peer that has this MAC address.
+    pub(crate) fn by_mac(&self, mac: MacAddr) -> Option<&str> {
+        self.peers
+            .iter()
+            .find(|(_, peer)| peer.has_mac(mac))
+            .map(|(name, _)| name.as_str())
+    }
+}
+
+/// A beacon that echoes our nonce: its sender has heard this very life of ours, so it is no replay from before.
+fn proven(
+    peer: &mut Peer,
+    now: Time,
+    path: Path,
+    arrived_on: u32,
+    beacon: Beacon,
+) -> Result<Heard, DropReason> {
+    let reborn = peer
+        .session
+        .as_ref()
+        .is_none_or(|session| session.nonce != beacon.nonce);
+    if reborn {
+        peer.give_up();
+        peer.stranger = None;
+        peer.session = Some(Session::new(beacon.nonce));
+    }
+    let session = peer
+        .session
+        .get_or_insert_with(|| Session::new(beacon.nonce));
+    if !session.fresh(beacon.sequence) {
+        return Err(DropReason::Replayed);
+    }
+    let acknowledged_before = session.acknowledged;
+    let sender = beacon.sender.clone();
+    let (goodbye, hears_us) = (beacon.goodbye, beacon.hears_you);
+    let awoke = peer.heard(now, way.0, way.1, &beacon);
+    let deaf = peer.newly_deaf(now, way.0, timing);
+    let news = session_of(peer).map_or_else(Vec::new, |session| session.learn(beacon));
+    let progressed =
+        session_of(peer).is_some_and(|session| session.acknowledged > acknowledged_before);
+    let left = if goodbye { peer.give_up() } else { Vec::new() };
+    let wants_answer = !goodbye && (awoke || !hears_us || !news.is_empty());
+    Ok(Heard {
+        peer: sender,
+        news,
+        awoke: awoke && !goodbye,
+        reborn,
+        left,
+        wants_answer,
+        progressed,
+    })
+}
+
+/// A beacon that does not echo our nonce: from somebody who has not heard us yet, or recorded and played again. It
+/// proves nothing, but an answer that echoes its nonce lets a real sender prove itself.
+fn unproven(peer: &mut Peer, beacon: &Beacon) -> Result<Heard, DropReason> {
+    let known = peer
+        .session
+        .as_ref()
+        .is_some_and(|session| session.nonce == beacon.nonce);
+    if known && beacon.echo != 0 && peer.alive() {
+        return Err(DropReason::Replayed);
+    }
+    peer.stranger = Some(beacon.nonce);
+    let sender = beacon.sender.clone();
+    Ok(Heard {
+        peer: sender,
+        news: Vec::new(),
+        awoke: false,
+        deaf: false,
+        left: Vec::new(),
+        wants_answer: true,
+        progressed: false,
+    })
+}
+
+fn session_of(peer: &mut Peer) -> Option<&mut Session> {
+    peer.session.as_mut()
+}

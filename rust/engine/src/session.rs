@@ -1,0 +1,210 @@
+//! One life of a peer: proof that its beacons are fresh, and the claims it has made.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use metalev_wire::beacon::{Claim, Repr as Beacon, Standing};
+
+/// How many beacons may overtake one another before the late ones are taken for replays (RFC 4303 3.4.3 has the idea
+/// and this minimum).
+const WINDOW: u64 = 64;
+
+/// Sequence numbers already seen, as a sliding window of bits.
+#[derive(Debug, Default)]
+pub(crate) struct ReplayWindow {
+    highest: u64,
+    seen: u64,
+}
+
+impl ReplayWindow {
+    /// Take note of `sequence`; `false` if it was seen before or is too old to tell.
+    pub(crate) fn accept(&mut self, sequence: u64) -> bool {
+        if sequence > self.highest {
+            let ahead = sequence - self.highest;
+            self.seen = if ahead < WINDOW {
+                self.seen << ahead
+            } else {
+                0
+            } | 1;
+            self.highest = sequence;
+            return true;
+        }
+        let behind = self.highest - sequence;
+        if behind >= WINDOW || self.seen & (1 << behind) != 0 {
+            return false;
+        }
+        self.seen |= 1 << behind;
+        true
+    }
+}
+
+/// What a peer has said since it drew its nonce.
+#[derive(Debug)]
+pub(crate) struct Session {
+    /// The random number that names this life of the peer.
+    pub(crate) nonce: u64,
+    /// The newest of its revisions that is known completely.
+    pub(crate) applied: u64,
+    /// The newest of its revisions that exists.
+    pub(crate) latest: u64,
+    /// The newest of our revisions that it has.
+    pub(crate) acknowledged: u64,
+    window: ReplayWindow,
+    claims: HashMap<IpAddr, Claim>,
+}
+
+impl Session {
+    pub(crate) fn new(nonce: u64) -> Self {
+        let window = ReplayWindow::default();
+        Self {
+            nonce,
+            applied: 0,
+            latest: 0,
+            acknowledged: 0,
+            window,
+            claims: HashMap::new(),
+        }
+    }
+
+    /// Take note of a beacon's sequence number; `false` for a replay.
+    pub(crate) fn fresh(&mut self, sequence: u64) -> bool {
+        self.window.accept(sequence)
+    }
+
+    /// Learn what the beacon says, and answer the claims that are news.
+    ///
+    /// A part that does not join what is known already (one before it was lost) is left alone: it comes again, because
+    /// it is not acknowledged.
+    pub(crate) fn learn(&mut self, beacon: Beacon) -> Vec<Claim> {
+        // Taken as it is: a peer that has forgotten us starts again from 0, and a late beacon only makes us repeat.
+        self.acknowledged = beacon.acknowledged;
+        self.latest = self.latest.max(beacon.latest);
+        if beacon.since > self.applied || beacon.through <= self.applied {
+            return Vec::new();
+        }
+        self.applied = beacon.through;
+        for claim in &beacon.claims {
+            match claim.standing {
+                Standing::Gone => self.claims.remove(&claim.group),
+                _ => self.claims.insert(claim.group, *claim),
+            };
+        }
+        beacon.claims
+    }
+
+    /// Whether everything that the peer has said is known.
+    pub(crate) fn in_step(&self) -> bool {
+        self.applied >= self.latest
+    }
+
+    /// What the peer says of a group.
+    pub(crate) fn claim(&self, group: IpAddr) -> Option<&Claim> {
+        self.claims.get(&group)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use metalev_wire::MacAddr;
+
+    use super::*;
+
+    fn ip(last: u8) -> IpAddr {
+        IpAddr::from([192, 168, 1, last])
+    }
+
+    fn beacon(since: u64, through: u64, claims: Vec<Claim>) -> Beacon {
+        Beacon {
+            sender: "node1".into(),
+            recipient: "node2".into(),
+            nonce: 7,
+            echo: 9,
+            sequence: 1,
+            hears_you: true,
+            goodbye: false,
+            interval_ms: 50,
+            mac: MacAddr::ZERO,
+            since,
+            through,
+            latest: through,
+            acknowledged: 0,
+            claims,
+        }
+    }
+
+    fn holds(last: u8, term: u64) -> Claim {
+        Claim {
+            group: ip(last),
+            term,
+            standing: Standing::Holds,
+        }
+    }
+
+    #[test]
+    fn a_sequence_number_counts_once() {
+        let mut window = ReplayWindow::default();
+        assert!(window.accept(5));
+        assert!(!window.accept(5));
+    }
+
+    #[test]
+    fn beacons_may_overtake_one_another() {
+        let mut window = ReplayWindow::default();
+        assert!(window.accept(5));
+        assert!(window.accept(4));
+        assert!(!window.accept(4));
+        assert!(window.accept(6));
+        assert!(!window.accept(5));
+    }
+
+    #[test]
+    fn what_is_too_old_to_tell_is_a_replay() {
+        let mut window = ReplayWindow::default();
+        assert!(window.accept(100));
+        assert!(window.accept(37));
+        assert!(!window.accept(36));
+    }
+
+    #[test]
+    fn claims_are_learnt_in_order() {
+        let mut session = Session::new(7);
+        assert_eq!(
+            session.learn(beacon(0, 1, vec![holds(1, 1)])),
+            [holds(1, 1)]
+        );
+        assert_eq!(session.claim(ip(1)), Some(&holds(1, 1)));
+        assert!(session.in_step());
+    }
+
+    #[test]
+    fn a_part_whose_beginning_was_lost_is_left_alone() {
+        let mut session = Session::new(7);
+        assert_eq!(session.learn(beacon(3, 4, vec![holds(1, 1)])), []);
+        assert_eq!(session.applied, 0);
+        assert!(!session.in_step());
+    }
+
+    #[test]
+    fn an_older_part_that_arrives_late_changes_nothing() {
+        let mut session = Session::new(7);
+        session.learn(beacon(0, 2, vec![holds(1, 2)]));
+        assert_eq!(session.learn(beacon(0, 1, vec![holds(1, 1)])), []);
+        assert_eq!(session.claim(ip(1)), Some(&holds(1, 2)));
+    }
+
+    #[test]
+    fn a_group_that_is_gone_is_forgotten() {
+        let mut session = Session::new(7);
+        session.learn(beacon(0, 1, vec![holds(1, 1)]));
+        session.learn(beacon(
+            1,
+            2,
+            vec![Claim {
+                group: ip(1),
+                term: 1,
+                standing: Standing::Gone,
+            }],
+        ));
+        assert_eq!(session.claim(ip(1)), None);
+    }
+}

@@ -1,0 +1,120 @@
+//! What the engine says, for people. The fixed words beside it (`Cause`, `FactKind`) are for machines.
+
+use core::time::Duration;
+use std::net::IpAddr;
+
+use metalev_wire::MacAddr;
+
+use crate::event::{Cause, FactKind, Interface};
+use crate::ownership::Outcome;
+
+fn ms(duration: Duration) -> String {
+    format!("{} ms", duration.as_millis())
+}
+
+fn list(addresses: &[IpAddr]) -> String {
+    addresses
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+pub(crate) fn overslept(slept: Duration, dead_time: Duration) -> String {
+    format!(
+        "did not run for {} (the promise lasts {}): listening before anything is taken",
+        ms(slept),
+        ms(dead_time)
+    )
+}
+
+pub(crate) fn interface(kind: FactKind, link: &Interface) -> String {
+    match kind {
+        FactKind::InterfaceUp => {
+            format!("interface {} ({}) can carry addresses", link.name, link.mac)
+        }
+        _ => format!("interface {} is gone or down", link.name),
+    }
+}
+
+pub(crate) fn foreign_claim(address: IpAddr, mac: MacAddr, interface: &str) -> String {
+    format!("{mac} on {interface} says that {address} is its own, and this node announces it")
+}
+
+pub(crate) fn peer(
+    kind: FactKind,
+    cause: Cause,
+    peer: &str,
+    path: &str,
+    silent_for: Option<Duration>,
+) -> String {
+    match (kind, cause, silent_for) {
+        (FactKind::PeerHeard, ..) => format!("{peer} is heard on {path}"),
+        (FactKind::OneWay, ..) => {
+            format!("{peer} is heard on {path} but does not hear this node there")
+        }
+        (_, Cause::Goodbye, _) => format!("{peer} said goodbye on {path}"),
+        (.., Some(silent)) => format!(
+            "{peer} is no longer heard on {path}: silent for {}",
+            ms(silent)
+        ),
+        _ => format!("{peer} is no longer heard on {path}"),
+    }
+}
+
+pub(crate) fn outcome(outcome: &Outcome, misses: u32) -> String {
+    let what = list(&outcome.addresses);
+    let Outcome { term, peer, .. } = outcome;
+    match (outcome.kind, outcome.cause) {
+        (FactKind::Took, Cause::FirstCandidate) => {
+            format!(
+                "took {what} (term {term}): nobody announces it, and this node is the first candidate"
+            )
+        }
+        (FactKind::Took, Cause::MissedBeacons) => {
+            let silent = outcome.silent_for.map_or_else(String::new, |silent| {
+                format!(" (silent for {})", ms(silent))
+            });
+            format!(
+                "took {what} (term {term}): its announcer {peer} missed {misses} beacons{silent}"
+            )
+        }
+        (FactKind::Took, Cause::PassedOver) => {
+            format!(
+                "took {what} (term {term}): {peer} comes first and lives, but did not take it in time"
+            )
+        }
+        (FactKind::Took, Cause::Released) => {
+            format!("took {what} (term {term}): {peer} gave it up")
+        }
+        (FactKind::Took, _) => {
+            format!("announces {what} (term {term}) on other interfaces from now on")
+        }
+        (FactKind::Yielded, Cause::HigherTerm) => {
+            format!("fell silent for {what}: {peer} took it later")
+        }
+        (FactKind::Yielded, Cause::EarlierCandidate) => {
+            format!("fell silent for {what}: {peer} announces it too and comes earlier")
+        }
+        (FactKind::Yielded, Cause::NotCandidate) => {
+            format!("fell silent for {what}: this node is no candidate any more")
+        }
+        (FactKind::Yielded, Cause::Removed) => {
+            format!("fell silent for {what}: no Service has it any more")
+        }
+        (FactKind::Yielded, Cause::Stopping) => {
+            format!("fell silent for {what}: the speaker stops")
+        }
+        (FactKind::Yielded, Cause::Overslept) => {
+            format!("fell silent for {what}: this node did not run")
+        }
+        (FactKind::Able, _) => format!("{what} can be announced from this node"),
+        (_, Cause::NoInterface) => {
+            format!("{what} cannot be announced from this node: no interface may carry it")
+        }
+        (_, Cause::OwnAddress) => {
+            format!("{what} cannot be announced: it is an address of this node itself")
+        }
+        (kind, cause) => format!("{kind} {what}: {cause}"),
+    }
+}
