@@ -83,6 +83,10 @@ class Ledger:
         """The addresses that ``service`` holds."""
         return self._addresses.get(service, ())
 
+    def services(self) -> tuple[Name, ...]:
+        """Every Service that holds an address."""
+        return tuple(self._addresses)
+
     def holders(self, address: IPAddress) -> tuple[Name, ...]:
         """Who holds ``address``, first come first."""
         return tuple(self._holders.get(address, ()))

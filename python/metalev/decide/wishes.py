@@ -41,6 +41,11 @@ def requested_addresses(service: Service) -> tuple[IPAddress, ...]:
         raise BadValue(f"invalid spec.loadBalancerIP {quoted(service.load_balancer_ip)}") from None
 
 
+def shares(service: Service) -> bool:
+    """Whether the Service offers to share its address."""
+    return bool(_annotation(service, ALLOW_SHARED_IP))
+
+
 def deprecated_annotations(service: Service) -> tuple[str, ...]:
     """The annotations by which the Service asks for something in MetalLB's older spelling."""
     names = (f"{DEPRECATED_PREFIX}{name}" for name in (ADDRESS_POOL, LOAD_BALANCER_IPS, ALLOW_SHARED_IP))

@@ -1,0 +1,72 @@
+"""The announcements of all Services, so kept that one change among 10,000 Services costs one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from metalev.decide.candidates import Announcement, Topology
+from metalev.model.cluster import Node
+from metalev.model.meta import Name
+from metalev.model.pools import L2Advertisement, Pool
+from metalev.model.services import EndpointSlice, Service
+from metalev.model.snapshot import Snapshot
+
+_Versioned = TypeVar("_Versioned", Node, Pool, L2Advertisement)
+_Slices = Mapping[Name, EndpointSlice]
+_NO_SLICES: _Slices = {}
+
+
+class Announcements:
+    """Who may announce each Service that holds an address, as ``node`` sees it.
+
+    It relies on values never being changed in place: the same object has the same announcement.
+    """
+
+    def __init__(self, node: str, lb_class: str | None = None) -> None:
+        self._node = node
+        self._lb_class = lb_class
+        self._seen: tuple[object, ...] = ()
+        self._content: tuple[object, ...] = ()
+        self._topology = Topology((), (), (), node)
+        self._known: dict[Name, tuple[Service, _Slices, Announcement]] = {}
+
+    def update(self, snapshot: Snapshot) -> Mapping[Name, Announcement]:
+        """The announcements for ``snapshot``, in the order of its Services."""
+        if self._topology_changed(snapshot):
+            self._topology = Topology(
+                snapshot.nodes.values(), snapshot.pools.values(), snapshot.l2_advertisements.values(), self._node
+            )
+            self._known = {}
+        before, self._known = self._known, {}
+        for name, service in snapshot.services.items():
+            if service.status.addresses and service.wants_address and service.load_balancer_class == self._lb_class:
+                slices = snapshot.endpoints.get(name, _NO_SLICES)
+                known = before.get(name)
+                if known is None or known[0] is not service or known[1] is not slices:
+                    known = service, slices, self._topology.announcement(service, slices.values())
+                self._known[name] = known
+        return {name: announcement for name, (_, _, announcement) in self._known.items()}
+
+    def _topology_changed(self, snapshot: Snapshot) -> bool:
+        """Whether anything that matters changed in nodes, pools and advertisements.
+
+        Their versions do not: a kubelet writes its Node every few minutes only to say that it lives.
+        """
+        seen = (snapshot.nodes, snapshot.pools, snapshot.l2_advertisements)
+        if len(self._seen) == len(seen) and all(now is then for now, then in zip(seen, self._seen, strict=True)):
+            return False
+        content = (
+            _without_versions(snapshot.nodes.values()),
+            _without_versions(snapshot.pools.values()),
+            _without_versions(snapshot.l2_advertisements.values()),
+        )
+        changed = content != self._content
+        self._seen, self._content = seen, content
+        return changed
+
+
+def _without_versions(objects: Iterable[_Versioned]) -> tuple[_Versioned, ...]:
+    return tuple(replace(one, version="") for one in sorted(objects, key=lambda one: one.name))

@@ -1,0 +1,143 @@
+"""Which nodes may announce a Service, in which order, and why the others may not.
+
+MetalLB's rules and order (its speaker's ``ShouldAnnounce``), computed from API objects alone, so that every node comes
+to the same answer. What a node *can* do at the moment is not asked here: each says that for itself in its beacons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from hashlib import sha256
+
+from msgspec import Struct
+
+from metalev.decide.pools import PoolIndex, check_pools
+from metalev.decide.wishes import shares
+from metalev.model.address import IPAddress
+from metalev.model.cluster import Node
+from metalev.model.meta import any_matches
+from metalev.model.ownership import Candidate
+from metalev.model.pools import L2Advertisement, Pool
+from metalev.model.services import EndpointSlice, Service, TrafficPolicy
+
+
+class Why(StrEnum):
+    """Why a node does not announce a Service; MetalLB's word where it has one."""
+
+    NO_ADDRESS = "noIPAllocated"
+    NOT_ALLOWED = "ipNotAllowed"
+    NO_ADVERTISEMENT = "noMatchingAdvertisement"
+    SHARED = "sharedIPWithServiceSelector"
+    NETWORK_UNAVAILABLE = "nodeNetworkUnavailable"
+    EXCLUDED = "nodeLabeledExcludeBalancers"
+    NO_ENDPOINTS = "noEndpoints"
+    NO_LOCAL_ENDPOINTS = "noLocalEndpoints"
+    NOT_OWNER = "notOwner"
+
+
+class Announcement(Struct, frozen=True):
+    """Who may announce a Service.
+
+    ``candidates`` are in the order in which they are asked, for the Service's first address; ``excluded`` says why each
+    other node is not among them. ``interfaces`` are those of the node that asked, and empty means every one.
+    """
+
+    candidates: tuple[Candidate, ...] = ()
+    excluded: Mapping[str, Why] = {}
+    interfaces: tuple[str, ...] = ()
+
+
+class Topology:
+    """Nodes, pools and advertisements, matched once for all Services.
+
+    ``node`` is the one that asks: only the interfaces depend on it.
+    """
+
+    def __init__(
+        self, nodes: Iterable[Node], pools: Iterable[Pool], advertisements: Iterable[L2Advertisement], node: str
+    ) -> None:
+        self._nodes = sorted(nodes, key=lambda one: one.name)
+        self._pools = PoolIndex(check_pools(pools)[0])
+        self._advertisements = [_Matched(one, self._nodes) for one in sorted(advertisements, key=lambda one: one.name)]
+        self._node = node
+        self._unfit = {one.name.name: why for one in self._nodes if (why := _unfit(one)) is not None}
+
+    def announcement(self, service: Service, slices: Iterable[EndpointSlice]) -> Announcement:
+        """Who may announce ``service``, which holds at least one address and has the endpoints of ``slices``."""
+        addresses = service.status.addresses
+        if not addresses:
+            return self._nobody(Why.NO_ADDRESS)
+        pool = self._pools.pool_of(addresses[0])
+        if pool is None:
+            return self._nobody(Why.NOT_ALLOWED)
+        matching = [one for one in self._advertisements if one.is_for(pool, service)]
+        if shares(service) and any(one.spec.service_selectors for one in matching):
+            return self._nobody(Why.SHARED)
+        serving = {endpoint.node for one in slices for endpoint in one.endpoints if endpoint.serves}
+        excluded = self._excluded(service, matching, serving)
+        eligible = [name for one in self._nodes if (name := one.name.name) not in excluded]
+        scored = [Candidate(name, sum(one.scores.get(name, 0) for one in matching)) for name in eligible]
+        return Announcement(in_order(scored, addresses[0]), excluded, _interfaces(matching, self._node))
+
+    def _excluded(self, service: Service, matching: list[_Matched], serving: set[str]) -> dict[str, Why]:
+        advertised = set().union(*(one.nodes for one in matching))
+        local = service.traffic_policy is TrafficPolicy.LOCAL
+        excluded: dict[str, Why] = {}
+        for node in self._nodes:
+            name = node.name.name
+            if name in self._unfit:
+                excluded[name] = self._unfit[name]
+            elif not serving:
+                excluded[name] = Why.NO_ENDPOINTS
+            elif name not in advertised:
+                excluded[name] = Why.NO_ADVERTISEMENT
+            elif local and name not in serving:
+                excluded[name] = Why.NO_LOCAL_ENDPOINTS
+        return excluded
+
+    def _nobody(self, why: Why) -> Announcement:
+        return Announcement(excluded={one.name.name: why for one in self._nodes})
+
+
+def in_order(candidates: Iterable[Candidate], address: IPAddress) -> tuple[Candidate, ...]:
+    """The higher score first, then ascending sha256(node + "#" + address).
+
+    It is MetalLB's order: taking its place moves no address.
+    """
+    suffix = f"#{address}"
+    return tuple(sorted(candidates, key=lambda one: (-one.score, sha256((one.node + suffix).encode()).digest())))
+
+
+class _Matched:
+    """An advertisement with the nodes that it names: those that may announce, and those that it prefers."""
+
+    def __init__(self, spec: L2Advertisement, nodes: Iterable[Node]) -> None:
+        self.spec = spec
+        self.nodes = {one.name.name for one in nodes if any_matches(spec.node_selectors, one.labels)}
+        self.scores: dict[str, int] = {}
+        for preference in spec.preferences:
+            for one in nodes:
+                if preference.selector.matches(one.labels):
+                    self.scores[one.name.name] = self.scores.get(one.name.name, 0) + preference.weight
+
+    def is_for(self, pool: Pool, service: Service) -> bool:
+        """Whether it announces ``service``, whose address is of ``pool``."""
+        spec = self.spec
+        every_pool = not spec.pools and not spec.pool_selectors
+        by_label = any(selector.matches(pool.labels) for selector in spec.pool_selectors)
+        return (every_pool or pool.name.name in spec.pools or by_label) and any_matches(
+            spec.service_selectors, service.labels
+        )
+
+
+def _unfit(node: Node) -> Why | None:
+    if node.network_unavailable:
+        return Why.NETWORK_UNAVAILABLE
+    return Why.EXCLUDED if node.excluded else None
+
+
+def _interfaces(matching: Iterable[_Matched], node: str) -> tuple[str, ...]:
+    """The union of what the advertisements for ``node`` name; one that names none means every interface."""
+    lists = [one.spec.interfaces for one in matching if node in one.nodes]
+    return tuple(sorted(set().union(*lists))) if all(lists) else ()

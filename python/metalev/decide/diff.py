@@ -1,0 +1,114 @@
+"""From what was applied and what is wanted to what is to be done: nothing, if they are equal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from msgspec import Struct
+
+from metalev.decide.allocation import COMPONENT as CONTROLLER
+from metalev.decide.controller import ControllerDesired
+from metalev.decide.speaker import SpeakerDesired
+from metalev.decide.words import quoted, quoted_list
+from metalev.model.actions import (
+    Action,
+    Event,
+    EventType,
+    RecordEvent,
+    SetOwnership,
+    SpeakerState,
+    WritePoolStatus,
+    WriteSpeakerState,
+)
+from metalev.model.meta import Kind, Name, ObjectKey
+from metalev.model.ownership import OwnershipTable
+from metalev.model.pools import Pool
+
+SPEAKER = "metallb-speaker"
+LAYER2 = "layer2"
+
+
+class SpeakerApplied(Struct, frozen=True):
+    """What a speaker has handed to its engine and published; nothing yet after a start."""
+
+    table: OwnershipTable | None = None
+    state: SpeakerState | None = None
+
+
+def speaker_actions(applied: SpeakerApplied, desired: SpeakerDesired, state: SpeakerState) -> tuple[Action, ...]:
+    """What makes ``applied`` into ``desired`` and ``state``: the engine first, then what people read."""
+    actions: list[Action] = []
+    if applied.table != desired.table:
+        actions.append(SetOwnership(desired.table, _what_changed(applied.table, desired.table)))
+    if applied.state != state:
+        actions.append(WriteSpeakerState(state, _what_state_changed(applied.state, state)))
+    actions.extend(RecordEvent(event) for event in _announced(applied.state, state, desired))
+    return tuple(actions)
+
+
+def controller_actions(
+    applied: ControllerDesired, desired: ControllerDesired, pools: Mapping[Name, Pool]
+) -> tuple[Action, ...]:
+    """What makes ``applied`` into ``desired``; ``pools`` are the objects to write to."""
+    actions: list[Action] = []
+    for name, status in desired.pool_statuses.items():
+        if applied.pool_statuses.get(name) != status:
+            in_use = f"{status.assigned_ipv4} IPv4 and {status.assigned_ipv6} IPv6 addresses are in use"
+            actions.append(WritePoolStatus(pools[name], status, in_use))
+    for name, problem in desired.pool_problems.items():
+        if applied.pool_problems.get(name) != problem:
+            pool = ObjectKey(Kind.POOL, name)
+            actions.append(RecordEvent(Event(pool, EventType.WARNING, "ConfigurationError", problem, CONTROLLER)))
+    for key, unannounced in desired.unannounced.items():
+        if applied.unannounced.get(key) != unannounced:
+            message = f"no node may announce {quoted_list(unannounced.addresses)}: {unannounced.why}"
+            actions.extend(
+                RecordEvent(Event(_service(name), EventType.WARNING, "NotAnnounced", message, CONTROLLER))
+                for name in unannounced.services
+            )
+    return tuple(actions)
+
+
+def _announced(before: SpeakerState | None, now: SpeakerState, desired: SpeakerDesired) -> Iterator[Event]:
+    """One ``nodeAssigned`` per Service that this node has begun to announce.
+
+    MetalLB repeats it on every reconcile, which hides the one that tells of a change.
+    """
+    known = {(one.group, one.term, name) for one in (before.holdings if before else ()) for name in one.services}
+    message = f"announcing from node {quoted(now.name.name)} with protocol {quoted(LAYER2)}"
+    for holding in now.holdings:
+        for name in desired.services_of_group.get(holding.group, ()):
+            if (holding.group, holding.term, str(name)) not in known:
+                yield Event(_service(name), EventType.NORMAL, "nodeAssigned", message, SPEAKER)
+
+
+def _what_changed(before: OwnershipTable | None, now: OwnershipTable) -> str:
+    if before is None:
+        return f"first table: {len(now.groups)} groups, {len(now.peers)} peers"
+    parts = [f"{field} changed" for field in ("peers", "keys") if getattr(before, field) != getattr(now, field)]
+    old = {group.key: group for group in before.groups}
+    new = {group.key: group for group in now.groups}
+    parts += _named("added", [str(key) for key in new if key not in old])
+    parts += _named("removed", [str(key) for key in old if key not in new])
+    parts += _named("changed", [str(key) for key, group in new.items() if key in old and old[key] != group])
+    return "; ".join(parts)
+
+
+def _what_state_changed(before: SpeakerState | None, now: SpeakerState) -> str:
+    if before is None:
+        return "first report"
+    fields = (name for name in now.__struct_fields__ if getattr(before, name) != getattr(now, name))
+    return f"changed: {', '.join(fields)}"
+
+
+def _named(verb: str, keys: Iterable[str]) -> list[str]:
+    """``verb`` with the first few keys: a reason is for reading."""
+    listed = list(keys)
+    if not listed:
+        return []
+    more = f" and {len(listed) - 3} more" if len(listed) > 3 else ""
+    return [f"{verb} {', '.join(listed[:3])}{more}"]
+
+
+def _service(name: Name) -> ObjectKey:
+    return ObjectKey(Kind.SERVICE, name)

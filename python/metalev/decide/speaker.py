@@ -1,0 +1,88 @@
+"""What the speaker of one node should do, and what it says of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from metalev.decide.announcements import Announcements
+from metalev.decide.candidates import Why
+from metalev.decide.groups import Groups
+from metalev.model.actions import Holding, SpeakerState
+from metalev.model.cluster import BEACON_SECRET, BeaconKey
+from metalev.model.meta import Name
+from metalev.model.ownership import OwnershipTable, Peer
+from metalev.model.snapshot import Snapshot
+
+
+class SpeakerDesired(Struct, frozen=True):
+    """What a speaker hands to its engine, and what stands behind it.
+
+    By the key of a group as text: the Services that it carries, the nodes that are no candidates and why, and the
+    groups that no node at all may own and why.
+    """
+
+    table: OwnershipTable = OwnershipTable()
+    services_of_group: Mapping[str, tuple[Name, ...]] = {}
+    reasons: Mapping[str, Mapping[str, Why]] = {}
+    nobody: Mapping[str, str] = {}
+
+
+class SpeakerDecider:
+    """Works out what the speaker of ``node`` should do; remembers nothing but what it need not work out again.
+
+    ``fallback_keys`` sign beacons until the Secret ``metalev-beacon`` has keys (embedded use: a key file). ``lb_class``
+    is the one ``loadBalancerClass`` that is served, ``None`` serves the Services that name none.
+    """
+
+    def __init__(self, node: str, fallback_keys: Sequence[BeaconKey] = (), lb_class: str | None = None) -> None:
+        self._node = node
+        self._fallback_keys = tuple(fallback_keys)
+        self._announcements = Announcements(node, lb_class)
+        self._groups = Groups()
+
+    def desired(self, snapshot: Snapshot) -> SpeakerDesired:
+        """The whole table for the engine: the same groups on every node that knows the same."""
+        announcements = self._announcements.update(snapshot)
+        holders = {name: snapshot.services[name].status.addresses for name in announcements}
+        grouping = self._groups.form(holders, announcements)
+        table = OwnershipTable(self._peers(snapshot), self._keys(snapshot), grouping.groups)
+        return SpeakerDesired(table, grouping.services, grouping.excluded, grouping.nobody)
+
+    def _peers(self, snapshot: Snapshot) -> tuple[Peer, ...]:
+        """Every other node, also one that may own nothing now: it hears, and it may own something tomorrow."""
+        nodes = sorted(snapshot.nodes.values(), key=lambda one: one.name)
+        return tuple(Peer(one.name.name, one.addresses) for one in nodes if one.name.name != self._node)
+
+    def _keys(self, snapshot: Snapshot) -> tuple[BeaconKey, ...]:
+        secrets = (snapshot.secrets[name] for name in sorted(snapshot.secrets) if name.name == BEACON_SECRET)
+        return next((secret.keys for secret in secrets if secret.keys), self._fallback_keys)
+
+
+def desired_speaker(
+    snapshot: Snapshot, node: str, fallback_keys: Sequence[BeaconKey] = (), lb_class: str | None = None
+) -> SpeakerDesired:
+    """What the speaker of ``node`` should do, worked out from nothing. See :class:`SpeakerDecider`."""
+    return SpeakerDecider(node, fallback_keys, lb_class).desired(snapshot)
+
+
+def speaker_state(snapshot: Snapshot, node: str, desired: SpeakerDesired) -> SpeakerState:
+    """What the speaker of ``node`` says of itself: what its engine holds and hears, and what is wrong."""
+    holdings = [
+        Holding(
+            group=key,
+            addresses=tuple(str(address) for address in fact.addresses),
+            services=tuple(str(name) for name in desired.services_of_group.get(key, ())),
+            term=fact.term,
+            cause=fact.cause,
+        )
+        for key, fact in sorted(snapshot.held.items())
+    ]
+    return SpeakerState(
+        name=Name("", node),
+        holdings=tuple(holdings),
+        peers_heard=tuple(sorted(snapshot.peers_heard)),
+        interfaces=tuple(sorted(snapshot.interfaces)),
+        problems=tuple(f"{source}: {message}" for source, message in sorted(snapshot.problems.items())),
+    )
