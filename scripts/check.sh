@@ -24,4 +24,4 @@ check "Rust lint" cargo clippy --quiet --locked --workspace --all-targets -- -D 
 check "fuzz targets format" cargo fmt --manifest-path rust/fuzz/Cargo.toml --check
 check "fuzz targets build" cargo clippy --quiet --locked --manifest-path rust/fuzz/Cargo.toml -- -D warnings
 
-((${#failed[@]} == 0)) || die "failed: $(printf '%s; ' "${failed[@]}")see above (make format mends formats and imports)"
+((${#failed[@]} == 0)) || die "failed:$(printf ' %s;' "${failed[@]}") make format mends formats and imports"

@@ -99,6 +99,14 @@ find_python() {
       return
     fi
   done
-  die "metalev needs Python 3.11 or newer: ${PYTHON:-python3} is $("${PYTHON:-python3}" --version 2>&1 || true)." \
-    "Install one and name it: make PYTHON=python3.13 ..."
+  die "metalev needs Python 3.11 or newer, and found $(python_found). Install one and name it: make PYTHON=python3.13 ..."
+}
+
+python_found() {
+  local python=${PYTHON:-python3}
+  if command -v "$python" >/dev/null; then
+    "$python" --version 2>&1 | head -n 1
+  else
+    echo "no $python"
+  fi
 }
