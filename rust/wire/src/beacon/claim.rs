@@ -109,3 +109,77 @@ where
     let (octets, rest) = bytes.split_first_chunk::<N>().ok_or(Error::Malformed)?;
     Ok((IpAddr::from(*octets), rest))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::beacon::fixtures::{BYTES, CLAIMS_AT, any_claim, ipv4_claim, ipv6_claim};
+
+    fn bytes(claim: &Claim) -> Vec<u8> {
+        let mut out = vec![0xa5];
+        claim.emit(&mut out);
+        assert_eq!(out.remove(0), 0xa5, "what was there before stays");
+        out
+    }
+
+    #[test]
+    fn takes_15_bytes_for_ipv4_and_27_for_ipv6() {
+        assert_eq!(bytes(&ipv4_claim()), BYTES[CLAIMS_AT..][..15]);
+        assert_eq!(bytes(&ipv6_claim()), BYTES[CLAIMS_AT + 15..][..27]);
+        assert_eq!((ipv4_claim().wire_len(), ipv6_claim().wire_len()), (15, 27));
+    }
+
+    #[test]
+    fn parses_one_and_leaves_the_rest() {
+        let bytes = &BYTES[CLAIMS_AT..];
+        assert_eq!(Claim::parse(bytes), Ok((ipv4_claim(), &bytes[15..])));
+        assert_eq!(Claim::parse(&bytes[15..]), Ok((ipv6_claim(), &bytes[42..])));
+    }
+
+    #[test]
+    fn is_malformed_at_every_length_below_its_own() {
+        for claim in [ipv4_claim(), ipv6_claim()] {
+            let bytes = bytes(&claim);
+            for len in 0..bytes.len() {
+                assert_eq!(Claim::parse(&bytes[..len]), Err(Error::Malformed), "{len}");
+            }
+        }
+    }
+
+    #[test]
+    fn knows_four_standings_and_every_reason_for_one() {
+        let known = [Standing::Holds, Standing::Able, Standing::Gone]
+            .into_iter()
+            .chain((0..=255).map(Standing::Unable))
+            .collect::<Vec<_>>();
+        for bytes in (0..=u16::MAX).map(u16::to_be_bytes) {
+            match Standing::from_bytes(bytes) {
+                Ok(standing) => assert!(known.contains(&standing) && standing.to_bytes() == bytes),
+                Err(error) => {
+                    assert_eq!(error, Error::Malformed);
+                    assert!(known.iter().all(|standing| standing.to_bytes() != bytes));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn knows_two_families() {
+        let mut bytes = bytes(&ipv4_claim());
+        for family in (0..=255).filter(|family| ![FAMILY_IPV4, FAMILY_IPV6].contains(family)) {
+            bytes[0] = family;
+            assert_eq!(Claim::parse(&bytes), Err(Error::Malformed), "{family}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_claim_survives_the_wire(claim in any_claim()) {
+            let bytes = bytes(&claim);
+            prop_assert_eq!(bytes.len(), claim.wire_len());
+            prop_assert_eq!(Claim::parse(&bytes), Ok((claim, &[][..])));
+        }
+    }
+}

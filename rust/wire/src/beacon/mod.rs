@@ -36,6 +36,9 @@ mod packet;
 mod repr;
 mod sign;
 
+#[cfg(test)]
+mod fixtures;
+
 pub use claim::{Claim, Standing};
 pub use packet::Packet;
 pub use repr::Repr;

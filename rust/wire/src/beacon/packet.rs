@@ -204,3 +204,6 @@ impl<T: AsRef<[u8]>> Packet<T> {
         self.buffer.as_ref()[self.recipient_at()].into()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -157,3 +157,6 @@ fn claims(mut bytes: &[u8], count: u16) -> Result<Vec<Claim>, Error> {
         Err(Error::Malformed)
     }
 }
+
+#[cfg(test)]
+mod tests;

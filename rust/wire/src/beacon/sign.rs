@@ -82,3 +82,100 @@ pub fn verify<'a>(bytes: &'a [u8], keys: &[Key]) -> Result<Verified<'a>, Error> 
     }
     Err(error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::beacon::fixtures::{BYTES, key, repr};
+
+    #[test]
+    fn accepts_what_was_signed_with_a_known_key() {
+        let other = Key {
+            id: 8,
+            secret: vec![1; 32],
+        };
+        let verified = verify(&BYTES, &[other, key()]).unwrap();
+        assert_eq!(verified.packet().key_id(), 7);
+    }
+
+    #[test]
+    fn accepts_padding_and_leaves_it_out() {
+        let padded = [&BYTES[..], &[0xa5; 60]].concat();
+        let verified = verify(&padded, &[key()]).unwrap();
+        assert_eq!(crate::beacon::Repr::parse(&verified), Ok(repr()));
+    }
+
+    #[test]
+    fn refuses_a_key_that_is_not_known() {
+        let other = Key { id: 8, ..key() };
+        assert_eq!(verify(&BYTES, &[other]), Err(Error::UnknownKey));
+        assert_eq!(verify(&BYTES, &[]), Err(Error::UnknownKey));
+    }
+
+    #[test]
+    fn refuses_a_secret_that_is_not_the_same() {
+        let other = Key {
+            secret: b"another secret".to_vec(),
+            ..key()
+        };
+        assert_eq!(verify(&BYTES, &[other]), Err(Error::BadSignature));
+    }
+
+    #[test]
+    fn tries_every_key_of_the_same_id() {
+        let twin = Key {
+            secret: b"another secret".to_vec(),
+            ..key()
+        };
+        assert!(verify(&BYTES, &[twin.clone(), key()]).is_ok());
+        assert!(verify(&BYTES, &[key(), twin]).is_ok());
+    }
+
+    #[test]
+    fn an_empty_secret_neither_signs_nor_proves() {
+        let empty = Key {
+            id: 7,
+            secret: vec![],
+        };
+        assert_eq!(repr().emit_signed(&empty), Err(Error::UnknownKey));
+        let mut forged = BYTES[..134].to_vec();
+        let tag = Hmac::<Sha256>::new_from_slice(&[])
+            .unwrap()
+            .chain_update(&forged)
+            .finalize();
+        forged.extend_from_slice(&tag.into_bytes());
+        assert_eq!(verify(&forged, &[empty]), Err(Error::UnknownKey));
+    }
+
+    #[test]
+    fn refuses_every_flip_of_a_bit() {
+        for bit in 0..BYTES.len() * 8 {
+            let mut bytes = BYTES;
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert!(verify(&bytes, &[key()]).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn refuses_every_truncation() {
+        for len in 0..BYTES.len() {
+            assert_eq!(
+                verify(&BYTES[..len], &[key()]),
+                Err(Error::Truncated),
+                "{len}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_key_is_shown_without_its_secret() {
+        let shown = format!(
+            "{:?}",
+            Key {
+                id: 7,
+                secret: b"hunter2".to_vec()
+            }
+        );
+        assert_eq!(shown, "Key { id: 7, .. }");
+    }
+}
