@@ -1,1 +1,34 @@
-//! Sockets and the thread that feeds the engine.
+//! Sockets, and the threads that feed the engine.
+//!
+//! ```text
+//!   any thread                       metalev-engine (epoll)                         metalev-links
+//!  ┌────────┐  set, counters, stop  ┌──────────────────────────────┐  interfaces   ┌───────────────────────┐
+//!  │ Speaker│ ────── mailbox ─────▶ │ engine ◀─▶ ARP and beacon    │ ◀── mailbox ─ │ rtnetlink: told of a  │
+//!  │        │ ◀───── facts ──────── │            sockets, UDP port │               │ change, lists anew    │
+//!  └────────┘                       └──────────────────────────────┘               └───────────────────────┘
+//! ```
+//!
+//! The links are listed by a thread of their own because a dump waits for the kernel's RTNL lock, which others hold for
+//! a fifth of a second and more while containers come and go; the engine's promises are shorter than that.
+#![deny(unsafe_code)]
+
+mod caps;
+mod clock;
+mod driver;
+mod error;
+mod filter;
+mod links;
+mod mailbox;
+mod netlink;
+mod packet;
+mod ports;
+mod speaker;
+mod sys;
+mod udp;
+
+pub use caps::keep_capabilities;
+pub use clock::now;
+pub use error::Error;
+pub use mailbox::Counters;
+pub use packet::{ETHERTYPE_ARP, ETHERTYPE_BEACON, PacketSocket};
+pub use speaker::{Options, Speaker};

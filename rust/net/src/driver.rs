@@ -1,0 +1,241 @@
+//! The loop that owns the engine and its sockets: wait, feed, carry out.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use metalev_engine::{Action, Datagram, Engine, Event, Interface, Time};
+
+use crate::mailbox::Mailbox;
+use crate::ports::{Ports, Token};
+use crate::udp::UdpSocket;
+use crate::{clock, sys};
+
+/// How long after a failure to open the sockets of an interface again. The kernel's list of links decides meanwhile.
+const REOPEN: Duration = Duration::from_millis(100);
+/// How many batches a socket can hold at most, for a flood not to keep us from the end of the queue for ever.
+const BATCHES_QUEUED: usize = 64;
+
+/// Everything that the engine's thread has.
+pub(crate) struct Driver {
+    engine: Engine,
+    mailbox: Arc<Mailbox>,
+    epoll: sys::Epoll,
+    alarm: sys::Alarm,
+    udp: UdpSocket,
+    ports: Ports,
+    batch: sys::Batch,
+    /// The interfaces that the kernel says may carry VIPs.
+    wanted: Vec<Interface>,
+    /// Those of them whose sockets are open: what the engine knows.
+    open: Vec<Interface>,
+    reopen_at: Option<Time>,
+    unsent: u64,
+}
+
+impl Driver {
+    pub(crate) fn new(engine: Engine, mailbox: Arc<Mailbox>, udp: UdpSocket) -> io::Result<Self> {
+        let (epoll, alarm) = (sys::Epoll::new()?, sys::Alarm::new()?);
+        epoll.add(alarm.as_fd(), Token::Alarm.into())?;
+        epoll.add(mailbox.as_fd(), Token::Mailbox.into())?;
+        epoll.add(udp.as_fd(), Token::Udp.into())?;
+        Ok(Self {
+            engine,
+            mailbox,
+            epoll,
+            alarm,
+            udp,
+            ports: Ports::default(),
+            batch: sys::Batch::new(),
+            wanted: Vec::new(),
+            open: Vec::new(),
+            reopen_at: None,
+            unsent: 0,
+        })
+    }
+
+    /// Until asked to stop. An error is one of the descriptors to wait on, after which nothing works.
+    pub(crate) fn run(mut self) -> io::Result<()> {
+        let mut ready = Vec::new();
+        loop {
+            let deadline = self
+                .engine
+                .deadline()
+                .into_iter()
+                .chain(self.reopen_at)
+                .min();
+            self.alarm.set(deadline.map(Time::nanos))?;
+            self.epoll.wait(&mut ready)?;
+            if self.turn(clock::now(), &mut ready) == Flow::Stop {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One wake-up. The tick comes first: an engine that overslept learns it before it believes what queued meanwhile.
+    fn turn(&mut self, now: Time, ready: &mut [u64]) -> Flow {
+        self.feed(now, Event::Tick);
+        if self.reopen_at.is_some_and(|at| at <= now) {
+            self.adopt(now, self.wanted.clone());
+        }
+        ready.sort_unstable();
+        for token in ready.iter().map(|&number| Token::from(number)) {
+            match token {
+                Token::Alarm => self.alarm.acknowledge(),
+                Token::Mailbox => {
+                    if self.read_mail(now) == Flow::Stop {
+                        return Flow::Stop;
+                    }
+                }
+                Token::Udp => self.receive_datagrams(now),
+                Token::Arp(interface) | Token::Beacon(interface) => {
+                    self.receive_frames(now, token, interface);
+                }
+            }
+        }
+        Flow::Continue
+    }
+
+    fn read_mail(&mut self, now: Time) -> Flow {
+        let mail = self.mailbox.take();
+        if let Some(interfaces) = mail.interfaces {
+            self.adopt(now, interfaces);
+        }
+        if let Some(table) = mail.table {
+            self.feed(now, Event::Table(table));
+        }
+        if mail.stop {
+            self.feed(now, Event::Stop);
+        }
+        // After a stop too, so that the last figures stay known.
+        self.mailbox
+            .answer(mail.counters_asked, self.engine.counters(), self.unsent);
+        if mail.stop {
+            Flow::Stop
+        } else {
+            Flow::Continue
+        }
+    }
+
+    /// Have sockets on exactly these interfaces and tell the engine of those where that worked.
+    pub(crate) fn adopt(&mut self, now: Time, wanted: Vec<Interface>) {
+        self.ports.retain(&wanted);
+        let open: Vec<_> = wanted
+            .iter()
+            .filter(|interface| self.ports.open(interface, &self.epoll).is_ok())
+            .cloned()
+            .collect();
+        self.reopen_at = (open.len() < wanted.len()).then(|| now + REOPEN);
+        self.wanted = wanted;
+        self.tell(now, open);
+    }
+
+    /// An interface whose socket fails carries nothing until that is mended.
+    fn lose(&mut self, now: Time, index: u32) {
+        self.ports.close(index);
+        self.reopen_at = Some(now + REOPEN);
+        let open = self
+            .open
+            .iter()
+            .filter(|interface| interface.index != index)
+            .cloned()
+            .collect();
+        self.tell(now, open);
+    }
+
+    fn tell(&mut self, now: Time, open: Vec<Interface>) {
+        if open != self.open {
+            self.open.clone_from(&open);
+            self.feed(now, Event::Interfaces(open));
+        }
+    }
+
+    /// One batch: what is left is reported again by the next wait, after the timers.
+    fn receive_frames(&mut self, now: Time, token: Token, interface: u32) {
+        let Some(socket) = self.ports.get(token) else {
+            return;
+        };
+        match self.batch.receive(socket.as_fd()) {
+            Ok(count) => {
+                for at in 0..count {
+                    let bytes = self.batch.message(at).bytes;
+                    self.engine.handle(now, Event::Frame { interface, bytes });
+                }
+                self.carry_out();
+            }
+            Err(_) => self.lose(now, interface),
+        }
+    }
+
+    fn receive_datagrams(&mut self, now: Time) {
+        // An error here is that of a datagram sent earlier, told late (an ICMP unreachable); reading has cleared it.
+        let count = self.batch.receive(self.udp.as_fd()).unwrap_or(0);
+        for at in 0..count {
+            let sys::Message {
+                bytes,
+                from,
+                interface,
+            } = self.batch.message(at);
+            if let Some(from) = from {
+                self.engine.handle(
+                    now,
+                    Event::Datagram(Datagram {
+                        interface,
+                        from,
+                        bytes,
+                    }),
+                );
+            }
+        }
+        self.carry_out();
+    }
+
+    fn feed(&mut self, now: Time, event: Event<'_>) {
+        self.engine.handle(now, event);
+        self.carry_out();
+    }
+
+    fn carry_out(&mut self) {
+        while let Some(action) = self.engine.poll() {
+            let sent = match action {
+                Action::SendFrame { interface, bytes } => self.ports.send(interface, &bytes),
+                Action::SendDatagram { to, bytes } => self.udp.send(to, &bytes),
+                Action::DiscardQueued => {
+                    self.discard_queued();
+                    Ok(())
+                }
+                Action::Report(fact) => {
+                    self.mailbox.report(fact);
+                    Ok(())
+                }
+            };
+            // Link down, queue full, no route, a firewall: whatever it is, the next beacon or refresh tries again.
+            self.unsent += u64::from(sent.is_err());
+        }
+    }
+
+    fn discard_queued(&mut self) {
+        let Self {
+            ports, udp, batch, ..
+        } = self;
+        let sockets = ports.sockets().map(AsFd::as_fd).chain([udp.as_fd()]);
+        sockets.for_each(|socket| drain(batch, socket));
+    }
+}
+
+/// Whether the loop goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    Continue,
+    Stop,
+}
+
+/// Empty a socket without a look at what it held. An error stays for the next reader.
+fn drain(batch: &mut sys::Batch, socket: BorrowedFd<'_>) {
+    for _ in 0..BATCHES_QUEUED {
+        if !batch.receive(socket).is_ok_and(|count| count > 0) {
+            return;
+        }
+    }
+}

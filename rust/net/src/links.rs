@@ -1,0 +1,182 @@
+//! Which interfaces may carry VIPs, and the thread that notices when that changes.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use metalev_engine::Interface;
+use regex::Regex;
+
+use crate::mailbox::Mailbox;
+use crate::netlink::{self, Changes, Link, Listing};
+use crate::{Error, clock, sys};
+
+/// What the options say about names.
+pub(crate) struct Selection {
+    /// Only these, if there are any.
+    named: Vec<String>,
+    /// Otherwise all but those that match one of these anywhere in their name, as `MetalLB`'s do.
+    exclude: Vec<Regex>,
+}
+
+impl Selection {
+    pub(crate) fn new(named: Vec<String>, exclude: &[String]) -> Result<Self, Error> {
+        let compile = |pattern: &String| {
+            Regex::new(pattern).map_err(|e| {
+                let reason = e.to_string().replace('\n', " ");
+                Error::Invalid(format!(
+                    "\"{pattern}\" is no regular expression for interfaces to exclude: {reason}"
+                ))
+            })
+        };
+        Ok(Self {
+            named,
+            exclude: exclude.iter().map(compile).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Every interface that the options name has to exist, if only to find the typing error at the start.
+    pub(crate) fn check(&self, listing: &Listing) -> Result<(), Error> {
+        let known = || listing.links.iter().map(|link| link.name.clone());
+        match self.named.iter().find(|&name| known().all(|k| k != *name)) {
+            Some(name) => Err(Error::UnknownInterface {
+                name: name.clone(),
+                known: known().collect(),
+            }),
+            None => Ok(()),
+        }
+    }
+
+    /// The interfaces that may carry VIPs now, in the order of their indices.
+    pub(crate) fn eligible(&self, listing: Listing) -> Vec<Interface> {
+        let mut addresses: HashMap<u32, Vec<_>> = HashMap::new();
+        for own in listing.addresses {
+            addresses
+                .entry(own.interface)
+                .or_default()
+                .push((own.address, own.prefix));
+        }
+        let mut interfaces: Vec<_> = listing
+            .links
+            .into_iter()
+            .filter(|link| self.chooses(&link.name) && carries(link))
+            .filter_map(|link| {
+                let mut addresses = addresses.remove(&link.index).unwrap_or_default();
+                addresses.sort_unstable();
+                Some(Interface {
+                    index: link.index,
+                    name: link.name,
+                    mac: link.mac?,
+                    addresses,
+                })
+            })
+            .collect();
+        interfaces.sort_by_key(|interface| interface.index);
+        interfaces
+    }
+
+    fn chooses(&self, name: &str) -> bool {
+        if self.named.is_empty() {
+            !self.exclude.iter().any(|pattern| pattern.is_match(name))
+        } else {
+            self.named.iter().any(|named| named == name)
+        }
+    }
+}
+
+/// Whether ARP can be spoken there now. The port of a bridge or bond cannot: its master does.
+fn carries(link: &Link) -> bool {
+    const NEEDED: i32 = libc::IFF_UP | libc::IFF_RUNNING | libc::IFF_LOWER_UP | libc::IFF_BROADCAST;
+    let flags = link.flags.cast_signed();
+    flags & NEEDED == NEEDED && flags & libc::IFF_NOARP == 0 && !link.enslaved
+}
+
+/// How long to wait before listing again after the kernel refused.
+const RETRY: Duration = Duration::from_secs(1);
+/// How often it may refuse in a row before that is an error of its own.
+const REFUSALS: u32 = 10;
+
+/// Lists anew after each change, level-based: what changed does not matter, only what is.
+pub(crate) struct Watcher {
+    selection: Selection,
+    changes: Changes,
+    alarm: sys::Alarm,
+    epoll: sys::Epoll,
+    known: Vec<Interface>,
+    refusals: u32,
+}
+
+const CHANGES: u64 = 0;
+const ALARM: u64 = 1;
+const STOP: u64 = 2;
+
+impl Watcher {
+    /// Subscribe, then list: what changes in between is listed again.
+    pub(crate) fn start(selection: Selection) -> Result<Self, Error> {
+        let changes = Changes::subscribe()
+            .map_err(|e| Error::system("subscribe to changes of interfaces", e))?;
+        let listing = netlink::list().map_err(|e| Error::system("list the interfaces", e))?;
+        selection.check(&listing)?;
+        let known = selection.eligible(listing);
+        let woken = |e| Error::system("wait for changes of interfaces", e);
+        let (alarm, epoll) = (
+            sys::Alarm::new().map_err(woken)?,
+            sys::Epoll::new().map_err(woken)?,
+        );
+        epoll.add(changes.as_fd(), CHANGES).map_err(woken)?;
+        epoll.add(alarm.as_fd(), ALARM).map_err(woken)?;
+        Ok(Self {
+            selection,
+            changes,
+            alarm,
+            epoll,
+            known,
+            refusals: 0,
+        })
+    }
+
+    /// The interfaces as of the last listing.
+    pub(crate) fn known(&self) -> &[Interface] {
+        &self.known
+    }
+
+    /// Post every new list to the engine, until `stop` rings.
+    pub(crate) fn run(mut self, mailbox: &Mailbox, stop: &Arc<sys::Bell>) -> io::Result<()> {
+        self.epoll.add(stop.as_fd(), STOP)?;
+        let mut ready = Vec::new();
+        loop {
+            self.epoll.wait(&mut ready)?;
+            if ready.contains(&STOP) {
+                return Ok(());
+            }
+            if ready.is_empty() {
+                continue;
+            }
+            self.alarm.acknowledge();
+            self.changes.acknowledge();
+            self.look(mailbox)?;
+        }
+    }
+
+    fn look(&mut self, mailbox: &Mailbox) -> io::Result<()> {
+        match netlink::list() {
+            Ok(listing) => {
+                self.refusals = 0;
+                let found = self.selection.eligible(listing);
+                if found != self.known {
+                    self.known.clone_from(&found);
+                    mailbox.put_interfaces(found);
+                }
+                Ok(())
+            }
+            Err(e) if self.refusals < REFUSALS => {
+                let _ = e; // told if it goes on
+                self.refusals += 1;
+                self.alarm.set(Some((clock::now() + RETRY).nanos()))
+            }
+            Err(e) => Err(e),
+        }
+    }
+}

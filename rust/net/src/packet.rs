@@ -1,0 +1,89 @@
+//! Ethernet frames of one type on one interface (packet(7)).
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use metalev_wire::MacAddr;
+
+use crate::{filter, sys};
+
+/// The Ethernet type of ARP.
+pub const ETHERTYPE_ARP: u16 = 0x0806;
+/// The Ethernet type of beacons: IEEE 802 Local Experimental 1.
+pub const ETHERTYPE_BEACON: u16 = 0x88B5;
+/// How every beacon starts.
+const BEACON_MAGIC: [u8; 4] = *b"MLEV";
+/// The highest that needs no `CAP_NET_ADMIN`: beacons and answers leave before bulk traffic, or a busy uplink looks dead.
+const PRIORITY: libc::c_int = 6;
+
+/// A raw socket bound to one interface and Ethernet type. It never makes the interface promiscuous.
+///
+/// It shows frames from the Ethernet header on, as the wire has them but for the VLAN tag and checksum; frames for other
+/// hosts and our own it does not show.
+pub struct PacketSocket {
+    fd: OwnedFd,
+    interface: u32,
+    ethertype: u16,
+}
+
+impl PacketSocket {
+    /// Open a socket on the interface with this index, whose own address is `mac`.
+    ///
+    /// # Errors
+    /// `EPERM` without `CAP_NET_RAW`; `ENODEV` if there is no such interface.
+    pub fn open(interface: u32, ethertype: u16, mac: MacAddr) -> io::Result<Self> {
+        let address = sys::Address::packet(interface, ethertype)?;
+        let socket = Self {
+            fd: Self::unbound()?,
+            interface,
+            ethertype,
+        };
+        // A socket of protocol 0 receives nothing: no frame passes before the filter is there.
+        socket.set_own_address(mac)?;
+        sys::set_option(
+            socket.as_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PRIORITY,
+            PRIORITY,
+        )?;
+        sys::bind(socket.as_fd(), &address)?;
+        Ok(socket)
+    }
+
+    /// A socket that receives nothing yet: shows whether the process may have one at all.
+    pub(crate) fn unbound() -> io::Result<OwnedFd> {
+        sys::socket(libc::AF_PACKET, libc::SOCK_RAW, 0)
+    }
+
+    /// Replace the filter after the interface's address has changed.
+    ///
+    /// # Errors
+    /// `ENOMEM`, or `EPERM` if the filter was locked.
+    pub fn set_own_address(&self, mac: MacAddr) -> io::Result<()> {
+        let magic = (self.ethertype == ETHERTYPE_BEACON).then_some(BEACON_MAGIC);
+        sys::attach_filter(self.as_fd(), &filter::program(self.interface, mac, magic))
+    }
+
+    /// Send a frame, from the Ethernet header on.
+    ///
+    /// # Errors
+    /// `ENETDOWN` or `ENXIO` if the interface is down or gone, `EMSGSIZE` if the frame is too long for it, `ENOBUFS` or
+    /// `EAGAIN` if it is congested.
+    pub fn send(&self, frame: &[u8]) -> io::Result<()> {
+        sys::send(self.as_fd(), frame)
+    }
+
+    /// Receive one frame without waiting; how much of `buffer` it fills.
+    ///
+    /// # Errors
+    /// `WouldBlock` if there is none, `ENETDOWN` once after the interface went down.
+    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        sys::receive(self.as_fd(), buffer)
+    }
+}
+
+impl AsFd for PacketSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}

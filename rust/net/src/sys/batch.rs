@@ -1,0 +1,163 @@
+//! Many datagrams by one system call (`recvmmsg`), into buffers that are allocated once.
+
+use std::array;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
+
+use super::check;
+
+/// How many datagrams one call takes: enough to empty a burst, few enough that timers wait microseconds.
+pub(crate) const BATCH: usize = 64;
+/// The same as the kernel wants it.
+#[expect(clippy::cast_possible_truncation, reason = "it is 64")]
+const COUNT: u32 = BATCH as u32;
+/// Room for one: no beacon is longer than 1,400 octets. What is longer is cut, and then fails its own length check.
+const ROOM: usize = 2048;
+
+/// One received datagram.
+pub(crate) struct Message<'a> {
+    /// Its octets.
+    pub(crate) bytes: &'a [u8],
+    /// The source address; none on a packet socket.
+    pub(crate) from: Option<SocketAddr>,
+    /// The interface by `IP_PKTINFO`; 0 if the kernel did not say.
+    pub(crate) interface: u32,
+}
+
+/// Everything that the kernel writes for one datagram.
+#[derive(Clone)]
+#[repr(C, align(8))] // the kernel writes control headers, which start with a size_t
+struct Slot {
+    control: [u8; 64],
+    name: [u8; 28], // as long as a sockaddr_in6
+    bytes: [u8; ROOM],
+    len: usize,
+    control_len: usize,
+}
+
+impl Slot {
+    const EMPTY: Self = Self {
+        control: [0; 64],
+        name: [0; 28],
+        bytes: [0; ROOM],
+        len: 0,
+        control_len: 0,
+    };
+}
+
+/// The buffers of the whole thread; every socket is read through the same ones in turn.
+pub(crate) struct Batch {
+    slots: Box<[Slot]>,
+}
+
+impl Batch {
+    pub(crate) fn new() -> Self {
+        Self {
+            slots: vec![Slot::EMPTY; BATCH].into_boxed_slice(),
+        }
+    }
+
+    /// Receive what is there, at most [`BATCH`] datagrams, without waiting; how many. None there is `Ok(0)`.
+    pub(crate) fn receive(&mut self, fd: BorrowedFd<'_>) -> io::Result<usize> {
+        let mut vectors: [libc::iovec; BATCH] = array::from_fn(|i| libc::iovec {
+            iov_base: self.slots[i].bytes.as_mut_ptr().cast(),
+            iov_len: ROOM,
+        });
+        let mut headers: [libc::mmsghdr; BATCH] =
+            array::from_fn(|i| header(&mut self.slots[i], &mut vectors[i]));
+        // SAFETY: each header points into its own slot of `self.slots` (exclusively borrowed, not moved or resized
+        // here) and to its own element of `vectors` (alive until the end of this function), with their true lengths.
+        // The kernel writes only within them and keeps no pointer. The count is that of `headers`. It would break if
+        // a header outlived this function or if two shared a buffer.
+        let count = check(unsafe {
+            libc::recvmmsg(
+                fd.as_raw_fd(),
+                headers.as_mut_ptr(),
+                COUNT,
+                libc::MSG_DONTWAIT,
+                ptr::null_mut(),
+            )
+        });
+        let count = match count {
+            Ok(count) => usize::try_from(count).unwrap_or(0),
+            Err(e)
+                if matches!(
+                    e.kind(),
+                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
+                ) =>
+            {
+                0
+            }
+            Err(e) => return Err(e),
+        };
+        for (slot, header) in self.slots.iter_mut().zip(&headers[..count]) {
+            slot.len = (header.msg_len as usize).min(ROOM);
+            slot.control_len = header.msg_hdr.msg_controllen;
+            if header.msg_hdr.msg_namelen == 0 {
+                slot.name[..2].fill(0); // no family: no address
+            }
+        }
+        Ok(count)
+    }
+
+    /// A datagram of the last call.
+    pub(crate) fn message(&self, at: usize) -> Message<'_> {
+        let slot = &self.slots[at];
+        Message {
+            bytes: &slot.bytes[..slot.len],
+            from: parse_name(&slot.name),
+            interface: parse_control(&slot.control[..slot.control_len.min(64)]).unwrap_or(0),
+        }
+    }
+}
+
+fn header(slot: &mut Slot, vector: &mut libc::iovec) -> libc::mmsghdr {
+    // SAFETY: mmsghdr is integers and pointers, for which all zeroes is a value; some libcs have private padding.
+    let mut header: libc::mmsghdr = unsafe { std::mem::zeroed() };
+    header.msg_hdr.msg_name = slot.name.as_mut_ptr().cast();
+    header.msg_hdr.msg_namelen = 28;
+    header.msg_hdr.msg_iov = vector;
+    header.msg_hdr.msg_iovlen = 1;
+    header.msg_hdr.msg_control = slot.control.as_mut_ptr().cast();
+    header.msg_hdr.msg_controllen = slot.control.len();
+    header
+}
+
+/// Read a `sockaddr_in` or `sockaddr_in6`; a v4-mapped address comes out as the IPv4 address that it is.
+fn parse_name(name: &[u8; 28]) -> Option<SocketAddr> {
+    let family = i32::from(u16::from_ne_bytes([name[0], name[1]]));
+    let port = u16::from_be_bytes([name[2], name[3]]);
+    let address = match family {
+        libc::AF_INET => Ipv4Addr::from(take::<4>(name, 4)?).into(),
+        libc::AF_INET6 => Ipv6Addr::from(take::<16>(name, 8)?).to_canonical(),
+        _ => return None,
+    };
+    Some(SocketAddr::new(address, port))
+}
+
+/// Find the arrival interface among control messages (`cmsghdr`, then data, both aligned to `size_t`).
+fn parse_control(mut control: &[u8]) -> Option<u32> {
+    const WORD: usize = size_of::<usize>();
+    const HEADER: usize = size_of::<libc::cmsghdr>().next_multiple_of(WORD);
+    loop {
+        let len = usize::from_ne_bytes(take(control, 0)?);
+        let level = i32::from_ne_bytes(take(control, WORD)?);
+        let kind = i32::from_ne_bytes(take(control, WORD + 4)?);
+        match (level, kind) {
+            // struct in_pktinfo starts with the index, struct in6_pktinfo has it after the address.
+            (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+                return take(control, HEADER).map(u32::from_ne_bytes);
+            }
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                return take(control, HEADER + 16).map(u32::from_ne_bytes);
+            }
+            _ => control = control.get(len.max(HEADER).next_multiple_of(WORD)..)?,
+        }
+    }
+}
+
+fn take<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..)?.first_chunk().copied()
+}
