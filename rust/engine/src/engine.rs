@@ -175,7 +175,8 @@ impl Engine {
 
     fn frame(&mut self, now: Time, interface: u32, bytes: &[u8]) {
         let Ok(frame) = Frame::new_checked(bytes) else {
-            return self.responder.count_drop(DropReason::Malformed);
+            self.responder.count_drop(DropReason::Malformed);
+            return;
         };
         match frame.ethertype() {
             EtherType::ARP => self.arp(now, interface, &frame),
@@ -269,6 +270,17 @@ impl Engine {
                 Cause::Goodbye,
                 &heard.peer,
                 *left,
+                arrived_on,
+                None,
+            );
+        }
+        if heard.deaf {
+            self.report_peer(
+                FactKind::OneWay,
+                now,
+                Cause::NotHeard,
+                &heard.peer,
+                path,
                 arrived_on,
                 None,
             );

@@ -44,7 +44,7 @@ pub(crate) struct Peers {
     pub(crate) nonce: u64,
     timing: Timing,
     keys: Vec<Key>,
-    peers: BTreeMap<String, Peer>,
+    by_name: BTreeMap<String, Peer>,
 }
 
 impl Peers {
@@ -54,14 +54,14 @@ impl Peers {
             nonce,
             timing,
             keys: Vec::new(),
-            peers: BTreeMap::new(),
+            by_name: BTreeMap::new(),
         }
     }
 
     /// Take over the whole list; what is known of those that stay is kept.
     pub(crate) fn set(&mut self, peers: &[table::Peer], keys: Vec<Key>) {
         self.keys = keys;
-        self.peers
+        self.by_name
             .retain(|name, _| peers.iter().any(|peer| peer.node == *name));
         for spec in peers.iter().filter(|spec| spec.node != self.me) {
             let peer = self
@@ -107,7 +107,7 @@ impl Peers {
     /// Give up the paths that have been silent for too long.
     pub(crate) fn expire(&mut self, now: Time) -> Vec<(String, Silence)> {
         let timing = self.timing;
-        let silences = self.peers.iter_mut().flat_map(|(name, peer)| {
+        let silences = self.by_name.iter_mut().flat_map(|(name, peer)| {
             peer.expire(now, timing)
                 .into_iter()
                 .map(|silence| (name.clone(), silence))
@@ -117,7 +117,7 @@ impl Peers {
 
     /// When the next path would be given up.
     pub(crate) fn expiry(&self) -> Option<Time> {
-        self.peers
+        self.by_name
             .values()
             .filter_map(|peer| peer.expiry(self.timing))
             .min()
@@ -125,24 +125,24 @@ impl Peers {
 
     /// Blame nobody for the time that this node slept through.
     pub(crate) fn excuse(&mut self, late: Duration) {
-        self.peers.values_mut().for_each(|peer| peer.excuse(late));
+        self.by_name.values_mut().for_each(|peer| peer.excuse(late));
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Peer> {
-        self.peers.get(name)
+        self.by_name.get(name)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &Peer)> {
-        self.peers.iter()
+        self.by_name.iter()
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&String, &mut Peer)> {
-        self.peers.iter_mut()
+        self.by_name.iter_mut()
     }
 
     /// What the living say of a group, and who says it.
     pub(crate) fn claims(&self, group: IpAddr) -> impl Iterator<Item = (&str, &Claim)> {
-        let living = self.peers.iter().filter(|(_, peer)| peer.alive());
+        let living = self.by_name.iter().filter(|(_, peer)| peer.alive());
         living.filter_map(move |(name, peer)| {
             Some((name.as_str(), peer.session.as_ref()?.claim(group)?))
         })
@@ -150,19 +150,22 @@ impl Peers {
 
     /// Whether a peer is alive on one of these interfaces.
     pub(crate) fn alive_on(&self, name: &str, interfaces: &[u32]) -> bool {
-        self.peers
+        self.by_name
             .get(name)
             .is_some_and(|peer| peer.alive_on(interfaces))
     }
 
     /// Whether the last thing that a peer said was goodbye.
     pub(crate) fn said_goodbye(&self, name: &str) -> bool {
-        self.peers.get(name).is_some_and(|peer| peer.gone)
+        self.by_name.get(name).is_some_and(|peer| peer.gone)
     }
 
     /// Whether everything that the living on these interfaces have said is known.
     pub(crate) fn in_step(&self, interfaces: &[u32]) -> bool {
-        let there = self.peers.values().filter(|peer| peer.alive_on(interfaces));
+        let there = self
+            .by_name
+            .values()
+            .filter(|peer| peer.alive_on(interfaces));
         there
             .filter_map(|peer| peer.session.as_ref())
             .all(Session::in_step)
@@ -170,7 +173,10 @@ impl Peers {
 
     /// The newest of our revisions that every peer with a session has.
     pub(crate) fn acknowledged_by_all(&self) -> u64 {
-        let sessions = self.peers.values().filter_map(|peer| peer.session.as_ref());
+        let sessions = self
+            .by_name
+            .values()
+            .filter_map(|peer| peer.session.as_ref());
         sessions
             .map(|session| session.acknowledged)
             .min()
@@ -179,7 +185,7 @@ impl Peers {
 
     /// The peer that has this MAC address.
     pub(crate) fn by_mac(&self, mac: MacAddr) -> Option<&str> {
-        self.peers
+        self.by_name
             .iter()
             .find(|(_, peer)| peer.has_mac(mac))
             .map(|(name, _)| name.as_str())
@@ -190,8 +196,8 @@ impl Peers {
 fn proven(
     peer: &mut Peer,
     now: Time,
-    path: Path,
-    arrived_on: u32,
+    way: (Path, u32),
+    timing: Timing,
     beacon: Beacon,
 ) -> Result<Heard, DropReason> {
     let reborn = peer
@@ -223,7 +229,7 @@ fn proven(
         peer: sender,
         news,
         awoke: awoke && !goodbye,
-        reborn,
+        deaf,
         left,
         wants_answer,
         progressed,
