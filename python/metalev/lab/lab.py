@@ -1,0 +1,186 @@
+"""The lab: makes a topology, hands out its hosts, removes it again."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from metalev.lab import interrupts, links, pods
+from metalev.lab.host import Host, Node, mac_of
+from metalev.lab.ledger import MARK, Record, demolish, open_record, reap
+from metalev.lab.namespace import Namespace
+from metalev.lab.process import Process
+from metalev.lab.switch import Switch
+from metalev.lab.topology import HostSpec, NodeSpec, Topology
+from metalev.model.errors import StartError
+
+SWITCH = "switch"
+
+
+class Lab:
+    """A topology come to life for as long as the ``with`` block runs, however the block ends.
+
+    Raises :class:`StartError` with one line for the user if this machine cannot hold a lab.
+    """
+
+    def __init__(self, topology: Topology, *, pods_log: Path | None = None) -> None:
+        self.topology = topology
+        self._pods_log = pods_log
+        self._record: Record | None = None
+        self._hosts: dict[str, Host] = {}
+        self._nodes: dict[str, Node] = {}
+        self._pods: Process | None = None
+        self._switch: Switch | None = None
+
+    def __enter__(self) -> Self:
+        check_machine()
+        reap()
+        interrupts.install()
+        try:
+            self._build()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def id(self) -> str:
+        """What its namespaces' names begin with, after ``mlv-``."""
+        return self._built.id
+
+    @property
+    def nodes(self) -> Mapping[str, Node]:
+        """The nodes by name, in the topology's order."""
+        return self._nodes
+
+    @property
+    def client(self) -> Host:
+        """The machine outside the cluster."""
+        return self._hosts[self.topology.client.name]
+
+    def node(self, name: str) -> Node:
+        """One node by its name."""
+        return self._nodes[name]
+
+    def host(self, name: str) -> Host:
+        """A node, the client or the router by its name."""
+        return self._hosts[name]
+
+    def node_with(self, mac: str) -> Node:
+        """The node whose interface has this MAC address; KeyError if none."""
+        return {node.mac: node for node in self._nodes.values()}[mac]
+
+    def namespace_of(self, name: str) -> Namespace:
+        """The namespace of a host, a pod or the switch."""
+        return Namespace(f"mlv-{self.id}-{name}")
+
+    def partition(self, *sides: Iterable[Host]) -> None:
+        """Let nothing pass between the sides: ``lab.partition([a], [b, c])``. A host on no side reaches everybody."""
+        self._wired.partition([host.name for host in side] for side in sides)
+
+    def heal(self) -> None:
+        """Undo the partition; cut cables stay cut."""
+        self._wired.heal()
+
+    def close(self) -> None:
+        """Remove everything; called by the ``with`` block, harmless to repeat."""
+        if self._record is None:
+            return
+        with interrupts.held():
+            demolish(self._record)
+            for process in self._processes():
+                process.kill()  # dead already: this collects its status
+            self._record = None
+            interrupts.restore()
+
+    @property
+    def _built(self) -> Record:
+        assert self._record is not None, "the lab exists inside its `with` block only"
+        return self._record
+
+    @property
+    def _wired(self) -> Switch:
+        assert self._switch is not None, "the lab exists inside its `with` block only"
+        return self._switch
+
+    @property
+    def _env(self) -> Mapping[str, str]:
+        return {MARK: self.id}
+
+    def _processes(self) -> list[Process]:
+        own = [self._pods] if self._pods else []
+        return own + [process for host in self._hosts.values() for process in host.processes]
+
+    def _build(self) -> None:
+        names = (SWITCH, *(host.name for host in self.topology.hosts), *(pod.name for _, pod in self.topology.pods))
+        with interrupts.held():
+            self._record = open_record(names)
+        self._switch = Switch(self.namespace_of(SWITCH))
+        self._switch.build()
+        for spec in self.topology.hosts:
+            self._add_host(spec, self._switch)
+        for node in self.topology.nodes:
+            self._add_pods(node)
+        self._serve_pods()
+
+    def _add_host(self, spec: HostSpec | NodeSpec, switch: Switch) -> None:
+        namespace = self.namespace_of(spec.name)
+        namespace.create()
+        switch.connect(spec.name, namespace, mac_of(spec.address))
+        router = self.topology.router
+        links.configure(
+            namespace,
+            IPv4Interface((spec.address, self.topology.subnet.prefixlen)),
+            gateway=router.address if router and spec != router else None,
+            routes=self._pod_routes(spec) if isinstance(spec, NodeSpec) else (),
+        )
+        if isinstance(spec, NodeSpec):
+            self._nodes[spec.name] = Node(spec, namespace, switch, self._env)
+        if isinstance(spec, NodeSpec) or spec == router:
+            namespace.sysctl("ipv4/ip_forward", 1)
+        self._hosts[spec.name] = self._nodes.get(spec.name) or Host(spec, namespace, switch, self._env)
+
+    def _pod_routes(self, spec: NodeSpec) -> list[tuple[IPv4Network, IPv4Address]]:
+        return [(other.pod_cidr, other.address) for other in self.topology.nodes if other != spec]
+
+    def _add_pods(self, node: NodeSpec) -> None:
+        namespaces = [(self.namespace_of(pod.name), pod.address) for pod in node.pods]
+        for namespace, _ in namespaces:
+            namespace.create()
+        links.plug_pods(self.namespace_of(node.name), node.pod_cidr[1], namespaces)
+
+    def _serve_pods(self) -> None:
+        """Open every pod's sockets here, so that they queue connections before the program that serves them is up."""
+        with ExitStack() as stack, interrupts.held():
+            listeners = [
+                listener
+                for node, pod in self.topology.pods
+                for listener in pods.listen(self.namespace_of(pod.name), pod, node.name, stack)
+            ]
+            self._pods = Process.start(
+                self._wired.namespace,
+                pods.command(listeners),
+                env=self._env,
+                log=self._pods_log,
+                pass_fds=[listener.fd for listener in listeners],
+            )
+
+
+def check_machine() -> None:
+    """Raise :class:`StartError`, one line that says what to do, if a lab cannot be made here."""
+    if os.geteuid() != 0:
+        raise StartError("the lab needs root (network namespaces): sudo make demo")
+    for program, package in (("nft", "nftables"), ("nsenter", "util-linux")):
+        if shutil.which(program) is None:
+            raise StartError(f"{program} is missing: apt-get install -y {package}")
