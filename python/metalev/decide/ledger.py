@@ -61,19 +61,19 @@ class Ledger:
 
         What it held already keeps its place in line.
         """
-        before = self._addresses.get(service, ())
-        if before == tuple(addresses):
+        before, now = self._addresses.get(service, ()), tuple(dict.fromkeys(addresses))
+        if before == now:
             return ()
-        for address in addresses:
+        for address in now:
             if address not in self._holders:
                 self._holders[address] = {}
                 self._mark(address, taken=True)
             self._holders[address].setdefault(service)
-        if addresses:
-            self._addresses[service] = tuple(addresses)
+        if now:
+            self._addresses[service] = now
         else:
             self._addresses.pop(service, None)
-        return tuple(address for address in before if address not in addresses and self._leave(service, address))
+        return tuple(address for address in before if address not in now and self._leave(service, address))
 
     def release(self, service: Name) -> tuple[IPAddress, ...]:
         """Let ``service`` hold nothing; returns the addresses that nobody holds any more because of it."""

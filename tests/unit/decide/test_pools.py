@@ -1,0 +1,94 @@
+"""Overlapping pools are named in MetalLB's words, and the rest of them goes on working."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from metalev.decide.pools import PoolIndex, check_pools
+from metalev.model.address import AddressRange
+from metalev.model.meta import Name
+from metalev.model.pools import Pool
+
+
+def pool(name: str, *ranges: str, avoid_buggy: bool = False) -> Pool:
+    parsed = tuple(AddressRange.parse(text) for text in ranges)
+    return Pool(Name("metallb-system", name), ranges=parsed, avoid_buggy_ips=avoid_buggy)
+
+
+def problem(*pools: Pool) -> str:
+    return "\n".join(check_pools(pools)[1].values())
+
+
+def test_pools_apart_are_usable_as_they_are() -> None:
+    pools = (pool("a", "10.0.0.0/24"), pool("b", "10.0.1.0/24", "2001:db8::/64"))
+    assert check_pools(pools) == (pools, {})
+
+
+def test_the_pool_that_comes_first_by_name_keeps_the_range() -> None:
+    usable, problems = check_pools([pool("b", "10.0.0.0/24"), pool("a", "10.0.0.128/25")])
+    assert [(one.name.name, len(one.ranges)) for one in usable] == [("a", 1), ("b", 0)]
+    assert problems == {
+        Name("metallb-system", "b"): (
+            'CIDR "10.0.0.0/24" in pool "b" overlaps with already defined CIDR "10.0.0.128/25"'
+        )
+    }
+
+
+def test_what_does_not_overlap_stays_usable() -> None:
+    usable, _ = check_pools([pool("a", "10.0.0.0/24"), pool("b", "10.0.0.0/30", "10.0.1.0/30")])
+    assert usable[1].ranges == (AddressRange.parse("10.0.1.0/30"),)
+
+
+def test_a_range_given_twice_in_one_pool_is_a_problem() -> None:
+    same = 'CIDR "10.0.0.0/30" in pool "a" overlaps with already defined CIDR "10.0.0.0/30"'
+    assert problem(pool("a", "10.0.0.0/30", "10.0.0.0/30")) == same
+
+
+def test_a_range_is_named_by_the_cidr_of_it_that_overlaps() -> None:
+    assert problem(pool("a", "10.0.0.8/30"), pool("b", "10.0.0.1-10.0.0.9")) == (
+        'CIDR "10.0.0.8/31" in pool "b" overlaps with already defined CIDR "10.0.0.8/30"'
+    )
+
+
+def test_a_wide_range_over_several_narrow_ones_is_a_problem() -> None:
+    assert "overlaps" in problem(pool("a", "10.0.0.4/32", "10.0.0.9/32"), pool("b", "10.0.0.0/24"))
+
+
+def test_a_pool_without_ranges_is_a_problem() -> None:
+    assert problem(pool("a")) == "pool has no prefixes defined"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("10.0.0.0", None),
+        ("10.0.0.1", "b"),
+        ("10.0.0.9", "b"),
+        ("10.0.0.10", None),
+        ("10.0.1.5", "a"),
+        ("10.0.1.255", None),
+        ("2001:db8::ffff", "a"),
+        ("2001:db8:1::", None),
+    ],
+)
+def test_the_pool_of_an_address_is_found(text: str, expected: str | None) -> None:
+    index = PoolIndex([pool("a", "10.0.1.0/24", "2001:db8::/48", avoid_buggy=True), pool("b", "10.0.0.1-10.0.0.9")])
+    found = index.pool_of(ip_address(text))
+    assert (found.name.name if found else None) == expected
+
+
+small_range = st.tuples(st.integers(0, 60), st.integers(0, 9)).map(lambda one: AddressRange(4, one[0], sum(one)))
+
+
+@given(st.lists(st.lists(small_range, min_size=1, max_size=4), max_size=5))
+def test_usable_ranges_never_overlap_and_whatever_is_left_out_overlaps_one(ranges: list[list[AddressRange]]) -> None:
+    pools = [Pool(Name("", str(index)), ranges=tuple(one)) for index, one in enumerate(ranges)]
+    usable, problems = check_pools(pools)
+    kept = [one for each in usable for one in each.ranges]
+    assert all(not one.overlaps(other) for place, one in enumerate(kept) for other in kept[:place])
+    assert all(any(one.overlaps(other) for other in kept) for each in pools for one in each.ranges)
+    assert {each.name for each in pools if len(each.ranges) > len(usable[int(each.name.name)].ranges)} == set(problems)
