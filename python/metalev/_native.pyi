@@ -2,10 +2,13 @@
 
 Only ``metalev.adapters.native`` imports this module.
 """
+# ruff: noqa: PYI021  (the docstrings of the extension are short; here a reader finds units and errors)
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import Protocol, final
+
+__all__ = ["Counters", "Fact", "Speaker", "clock", "keep_capabilities"]
 
 class _Candidate(Protocol):
     @property
@@ -65,6 +68,8 @@ class Counters:
     dropped: dict[str, int]
     beacons_sent: int
     beacons_received: int
+    unsent: int
+    facts_lost: int
 
 @final
 class Speaker:
@@ -91,7 +96,10 @@ class Speaker:
         """Hand over the whole table. Returns at once."""
 
     def facts(self, timeout: float) -> list[Fact]:
-        """Wait up to ``timeout`` seconds for facts; empty when none came, or after ``stop``."""
+        """Wait up to ``timeout`` seconds for facts; empty when none came, or after ``stop``.
+
+        Raises ``RuntimeError`` once the engine ended by itself, which only a bug makes it do.
+        """
 
     def counters(self) -> Counters:
         """The counters as they are now."""

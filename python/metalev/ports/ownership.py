@@ -21,12 +21,17 @@ class AddressCounters(Struct, frozen=True):
 
 
 class Counters(Struct, frozen=True):
-    """The engine's counters; ``dropped`` counts frames by the reason for which they were not answered."""
+    """The engine's counters; ``dropped`` counts frames by the reason for which they were not answered.
+
+    ``unsent`` counts frames and datagrams that the kernel did not take, ``facts_lost`` facts that nobody fetched.
+    """
 
     addresses: tuple[AddressCounters, ...] = ()
     dropped: dict[str, int] = {}
     beacons_sent: int = 0
     beacons_received: int = 0
+    unsent: int = 0
+    facts_lost: int = 0
 
 
 class Ownership(Protocol):

@@ -23,17 +23,12 @@ pub(crate) struct Selection {
 
 impl Selection {
     pub(crate) fn new(named: Vec<String>, exclude: &[String]) -> Result<Self, Error> {
-        let compile = |pattern: &String| {
-            Regex::new(pattern).map_err(|e| {
-                let reason = e.to_string().replace('\n', " ");
-                Error::Invalid(format!(
-                    "\"{pattern}\" is no regular expression for interfaces to exclude: {reason}"
-                ))
-            })
-        };
+        let exclude = exclude
+            .iter()
+            .map(|pattern| Regex::new(pattern).map_err(|e| bad(pattern, &e)));
         Ok(Self {
             named,
-            exclude: exclude.iter().map(compile).collect::<Result<_, _>>()?,
+            exclude: exclude.collect::<Result<_, _>>()?,
         })
     }
 
@@ -84,6 +79,19 @@ impl Selection {
             self.named.iter().any(|named| named == name)
         }
     }
+}
+
+/// The last line of the error says what is wrong, those above draw an arrow to it.
+fn bad(pattern: &str, error: &regex::Error) -> Error {
+    let text = error.to_string();
+    let reason = text
+        .lines()
+        .last()
+        .unwrap_or_default()
+        .trim_start_matches("error: ");
+    Error::Invalid(format!(
+        "\"{pattern}\" is no regular expression for interfaces to exclude: {reason}"
+    ))
 }
 
 /// Whether ARP can be spoken there now. The port of a bridge or bond cannot: its master does.
