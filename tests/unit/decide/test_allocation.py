@@ -346,8 +346,8 @@ def test_an_address_that_left_the_pool_is_replaced_and_both_are_said() -> None:
     assert (allocation.outcome, given(allocation)) == (Outcome.ASSIGNED, ["10.0.0.0"])
     assert told(allocation) == [
         (
-            'Normal ClearAssignment current IP for "shop/web" not allowed by config, will attempt for new IP assignment: '
-            '["10.9.9.9"] is not allowed in config'
+            'Normal ClearAssignment current IP for "shop/web" not allowed by config, '
+            'will attempt for new IP assignment: ["10.9.9.9"] is not allowed in config'
         ),
         'Normal IPAllocated Assigned IP ["10.0.0.0"]',
     ]
