@@ -1,0 +1,242 @@
+"""The controller's decisions over a series of snapshots: who gets what, who waits, who is woken."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+from tests.unit.decide.worlds import name, pool, service, world
+
+from metalev.decide.controller import ControllerDecider
+from metalev.model.actions import Action, RecordEvent, WriteServiceStatus
+from metalev.model.cluster import Namespace
+from metalev.model.meta import LabelSelector, Name
+from metalev.model.pools import Pool, ServiceAllocation
+from metalev.model.services import Condition, ConditionStatus, Service, ServiceStatus
+from metalev.model.snapshot import Snapshot
+
+
+class Controller:
+    """A controller whose writes succeed at once, over Services and pools that a test changes."""
+
+    def __init__(self, *services: Service, pools: tuple[Pool, ...] = (pool("main", "10.0.0.0/30"),)) -> None:
+        self.decider = ControllerDecider()
+        self.snapshot = world(*services, pools=pools)
+
+    def put(self, *services: Service) -> None:
+        self.snapshot = replace(
+            self.snapshot, services={**self.snapshot.services, **{one.name: one for one in services}}
+        )
+
+    def remove(self, text: str) -> None:
+        left = {key: one for key, one in self.snapshot.services.items() if key != name(text)}
+        self.snapshot = replace(self.snapshot, services=left)
+
+    def set_pools(self, *pools: Pool) -> None:
+        self.snapshot = replace(self.snapshot, pools={one.name: one for one in pools})
+
+    def reconcile(self, text: str) -> tuple[Action, ...]:
+        actions = self.decider.service(self.snapshot, name(text))
+        for action in actions:
+            if isinstance(action, WriteServiceStatus):
+                self.put(replace(action.service, status=action.status))
+        return actions
+
+    def settle(self, *order: str) -> None:
+        """Look at the Services in ``order``, then at whoever that concerns, until nothing is to be done."""
+        queue = [name(text) for text in order]
+        while queue:
+            one = queue.pop(0)
+            if self.reconcile(one.name):
+                queue.append(one)
+            queue += [due for due in self.decider.due() if due not in queue]
+
+    def due(self) -> list[str]:
+        return [one.name for one in self.decider.due()]
+
+    def held(self, text: str) -> list[str]:
+        return [str(address) for address in self.snapshot.services[name(text)].status.addresses]
+
+    def holders(self) -> dict[str, list[str]]:
+        return {key.name: self.held(key.name) for key in self.snapshot.services}
+
+
+def test_the_status_is_written_before_the_event_tells_of_it() -> None:
+    write, event = Controller(service("web")).reconcile("web")
+    assert isinstance(write, WriteServiceStatus)
+    assert write.status.addresses == (ip_address("10.0.0.0"),)
+    assert write.status.pool == "main"
+    assert write.reason == 'Assigned IP ["10.0.0.0"]'
+    assert isinstance(event, RecordEvent)
+    assert event.reason == "IPAllocated"
+
+
+def test_looking_again_at_what_is_well_does_nothing() -> None:
+    controller = Controller(service("web"))
+    controller.reconcile("web")
+    assert controller.reconcile("web") == ()
+
+
+def test_a_restart_changes_nothing() -> None:
+    controller = Controller(service("web"), service("dns"))
+    controller.settle("web", "dns")
+    controller.decider = ControllerDecider()
+    assert controller.reconcile("web") + controller.reconcile("dns") == ()
+
+
+def test_nothing_is_decided_before_the_snapshot_is_complete() -> None:
+    decider, early = ControllerDecider(), world(service("web"), synced=False)
+    assert decider.service(early, name("web")) == ()
+    assert decider.desired(early).pool_statuses == {}
+    assert decider.service(replace(early, synced=True), name("web")) != ()
+
+
+def test_after_a_restart_nobody_is_given_what_another_holds() -> None:
+    controller = Controller(service("a"), service("z", "10.0.0.0"))
+    controller.settle("a", "z")
+    assert controller.holders() == {"a": ["10.0.0.1"], "z": ["10.0.0.0"]}
+
+
+def test_a_double_is_settled_for_good() -> None:
+    controller = Controller(service("a", "10.0.0.2"), service("b", "10.0.0.2"))
+    controller.settle("b", "a")
+    assert controller.holders() == {"a": ["10.0.0.2"], "b": ["10.0.0.0"]}
+
+
+def test_two_pending_reasons_in_a_row_are_told_once() -> None:
+    controller = Controller(service("web"), pools=())
+    assert len(controller.reconcile("web")) == 2
+    assert controller.reconcile("web") == ()
+
+
+def test_a_release_wakes_those_who_wait_in_the_order_in_which_they_came() -> None:
+    controller = Controller(*(service(text) for text in "abcd"), pools=(pool("main", "10.0.0.0/31"),))
+    controller.settle("b", "d", "c", "a")
+    controller.remove("b")
+    assert controller.reconcile("b") == ()
+    assert controller.due() == ["c", "a"]
+    controller.settle("c", "a")
+    assert controller.holders() == {"a": [], "c": ["10.0.0.0"], "d": ["10.0.0.1"]}
+
+
+def test_a_pool_that_grows_serves_those_who_wait() -> None:
+    controller = Controller(service("a"), service("b"), pools=(pool("main", "10.0.0.0/32"),))
+    controller.settle("a", "b")
+    assert controller.held("b") == []
+    controller.set_pools(pool("main", "10.0.0.0/31"))
+    controller.settle("a")
+    assert controller.holders() == {"a": ["10.0.0.0"], "b": ["10.0.0.1"]}
+
+
+def test_a_pool_that_shrinks_moves_its_holders() -> None:
+    controller = Controller(service("a"), service("b"))
+    controller.settle("a", "b")
+    controller.set_pools(pool("main", "10.0.0.1/32"), pool("other", "10.0.1.0/32"))
+    controller.settle("b")
+    assert controller.holders() == {"a": ["10.0.1.0"], "b": ["10.0.0.1"]}
+
+
+def test_a_new_version_of_a_pool_wakes_nobody() -> None:
+    controller = Controller(service("a"))
+    controller.settle("a")
+    controller.set_pools(pool("main", "10.0.0.0/30", version="2"))
+    assert controller.reconcile("a") == ()
+    assert controller.due() == []
+
+
+def test_new_labels_of_a_namespace_wake_those_who_wait() -> None:
+    rules = ServiceAllocation(namespace_selectors=(LabelSelector({"team": "red"}),))
+    controller = Controller(service("a"), pools=(replace(pool("main", "10.0.0.0/30"), allocation=rules),))
+    controller.settle("a")
+    shop = Namespace(Name("", "shop"), labels={"team": "red"})
+    controller.snapshot = replace(controller.snapshot, namespaces={shop.name: shop})
+    controller.settle("b")
+    assert controller.held("a") == ["10.0.0.0"]
+
+
+def test_an_address_is_not_given_away_before_it_is_gone_from_its_status() -> None:
+    controller = Controller(service("a", "10.0.0.0"), pools=(pool("main", "10.0.0.0/31"),))
+    controller.settle("a")
+    controller.put(replace(controller.snapshot.services[name("a")], load_balancer_ip="10.0.0.1"), service("b"))
+    moving = controller.decider.service(controller.snapshot, name("a"))  # this write has not been made yet
+    assert isinstance(moving[0], WriteServiceStatus)
+    controller.reconcile("b")
+    assert controller.held("b") == []
+    controller.settle("a", "b")
+    assert controller.holders() == {"a": ["10.0.0.1"], "b": ["10.0.0.0"]}
+
+
+def test_a_write_that_failed_is_decided_again() -> None:
+    controller = Controller(service("a"))
+    first = controller.decider.service(controller.snapshot, name("a"))
+    assert controller.decider.service(controller.snapshot, name("a")) == first
+
+
+def test_a_service_that_becomes_internal_is_cleared_and_its_address_is_free() -> None:
+    controller = Controller(service("a"), service("b"), pools=(pool("main", "10.0.0.0/32"),))
+    controller.settle("a", "b")
+    controller.put(replace(controller.snapshot.services[name("a")], type="ClusterIP"))
+    controller.settle("a")
+    assert controller.snapshot.services[name("a")].status == ServiceStatus()
+    assert controller.held("b") == ["10.0.0.0"]
+
+
+def test_a_service_of_another_class_is_not_touched() -> None:
+    foreign = replace(service("a", "10.9.9.9"), load_balancer_class="kube-vip")
+    assert Controller(foreign).reconcile("a") == ()
+
+
+def test_conditions_of_others_are_left_in_place() -> None:
+    foreign = Condition("example.com/Ready", ConditionStatus.TRUE, "Ready", "ready")
+    controller = Controller(replace(service("a"), status=ServiceStatus(conditions=(foreign,))))
+    controller.reconcile("a")
+    assert controller.snapshot.services[name("a")].status.conditions[0] == foreign
+    assert len(controller.snapshot.services[name("a")].status.conditions) == 2
+
+
+def test_counts_and_problems_of_pools_are_told() -> None:
+    controller = Controller(service("a"), pools=(pool("main", "10.0.0.0/30"), pool("z", "10.0.0.0/31")))
+    controller.settle("a")
+    desired = controller.decider.desired(controller.snapshot)
+    assert desired.pool_statuses[Name("metallb-system", "main")].assigned_ipv4 == 1
+    assert "overlaps" in desired.pool_problems[Name("metallb-system", "z")]
+
+
+def test_an_address_that_nobody_may_announce_is_told_with_the_reason() -> None:
+    snapshot: Snapshot = world(service("web", "10.0.0.1"), service("dns"), advertised=False)
+    (unannounced,) = ControllerDecider().desired(snapshot).unannounced.values()
+    assert unannounced.services == (name("web"),)
+    assert unannounced.why == "noMatchingAdvertisement: node-a, node-b, node-c"
+
+
+steps = st.one_of(
+    st.tuples(st.just("put"), st.sampled_from("abcd"), st.sampled_from(["", "10.0.0.1", "10.0.0.2", "please"])),
+    st.tuples(st.just("remove"), st.sampled_from("abcd"), st.just("")),
+    st.tuples(st.just("pools"), st.sampled_from(["10.0.0.0/31", "10.0.0.1-10.0.0.3", "10.0.0.0/30"]), st.just("")),
+)
+
+
+@given(st.lists(steps, max_size=12))
+@settings(max_examples=80, deadline=None)
+def test_whatever_happens_no_address_is_held_twice_or_out_of_a_pool_and_nobody_waits_in_vain(
+    steps: list[tuple[str, str, str]],
+) -> None:
+    controller = Controller()
+    for verb, subject, wish in steps:
+        if verb == "put":
+            old = controller.snapshot.services.get(name(subject), service(subject))
+            controller.put(replace(old, load_balancer_ip=wish))
+        elif verb == "remove":
+            controller.remove(subject)
+        else:
+            controller.set_pools(pool("main", subject))
+        controller.settle(*("a" if verb == "pools" else subject))
+        held = [address for one in controller.snapshot.services.values() for address in one.status.addresses]
+        (main,) = controller.snapshot.pools.values()
+        assert len(held) == len(set(held))
+        assert all(address in main for address in held)
+        wishless = [one for one in controller.snapshot.services.values() if not one.load_balancer_ip]
+        full = len(held) == sum(one.size for one in main.ranges)
+        assert full or all(one.status.addresses for one in wishless)
