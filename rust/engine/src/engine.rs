@@ -202,7 +202,7 @@ impl Engine {
         match self.responder.arp(link, frame, self.pulse.may_answer(now)) {
             responder::Outcome::Answer(action) => self.outbox.push_back(action),
             responder::Outcome::ForeignClaim { address, mac } => {
-                self.foreign_claim(now, interface, address, mac)
+                self.foreign_claim(now, interface, address, mac);
             }
             responder::Outcome::Drop(_) => {}
         }
@@ -302,10 +302,12 @@ impl Engine {
         let outcomes = self.ownership.drop_all(Cause::Stopping);
         self.settle(now, outcomes);
         self.herald.hurry_all(&self.peers);
+        let listening = self.pulse.listening_until(now).is_some();
         let content = Content {
             me: &self.node,
             links: &self.links,
             claims: self.ownership.claims(),
+            listening,
             goodbye: true,
         };
         self.outbox
@@ -402,10 +404,12 @@ impl Engine {
 
     /// Send the beacons that are due.
     fn speak(&mut self, now: Time) {
+        let listening = self.pulse.listening_until(now).is_some();
         let content = Content {
             me: &self.node,
             links: &self.links,
             claims: self.ownership.claims(),
+            listening,
             goodbye: false,
         };
         let beacons = if self.pulse.round(now) {

@@ -133,7 +133,6 @@ impl Group {
             self.announcer = Some(holder.clone());
             return Verdict::Follow(holder);
         }
-        let since = *self.vacant_since.get_or_insert(moment.now);
         if self.unable.is_some() || !self.may(moment.me) {
             return Verdict::Stay;
         }
@@ -141,6 +140,8 @@ impl Group {
         if let Some(until) = moment.listening_until.max(quiet) {
             return Verdict::Wait(until);
         }
+        // The others have been listening too: their time to act begins when ours does.
+        let since = *self.vacant_since.get_or_insert(moment.now);
         let ahead = self.ahead(peers, moment.me);
         let hesitating = u32::try_from(ahead.len()).unwrap_or(u32::MAX);
         let patience = if peers.in_step(&self.segment) {

@@ -28,6 +28,8 @@ pub(crate) struct Content<'a> {
     pub(crate) me: &'a str,
     pub(crate) links: &'a Links,
     pub(crate) claims: &'a Claims,
+    /// Whether this node only listens as yet: then everybody is asked often, because nobody may be missed.
+    pub(crate) listening: bool,
     /// Whether it is the last.
     pub(crate) goodbye: bool,
 }
@@ -80,7 +82,9 @@ impl Herald {
         content: Content<'_>,
     ) -> Vec<Action> {
         let latest = content.claims.latest();
-        let often = |name: &String, peer: &Peer| successors.contains(name) || peer.lags(latest);
+        let often = |name: &String, peer: &Peer| {
+            content.listening || successors.contains(name) || peer.lags(latest)
+        };
         let fast = self.fast_interval(
             peers
                 .iter()

@@ -92,7 +92,8 @@ impl Peer {
         let hearing = Hearing {
             since: before.map_or(now, |hearing| hearing.since),
             last: now,
-            stated: Duration::from_millis(beacon.interval_ms.into()),
+            // A promise of nothing or of an hour is no promise.
+            stated: Duration::from_millis(beacon.interval_ms.clamp(1, 60_000).into()),
             hears_us: beacon.hears_you,
             deafness_known: !beacon.hears_you
                 && before.is_some_and(|hearing| hearing.deafness_known),

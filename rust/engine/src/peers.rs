@@ -65,7 +65,7 @@ impl Peers {
             .retain(|name, _| peers.iter().any(|peer| peer.node == *name));
         for spec in peers.iter().filter(|spec| spec.node != self.me) {
             let peer = self
-                .peers
+                .by_name
                 .entry(spec.node.clone())
                 .or_insert_with(|| Peer::new(spec));
             peer.addresses.clone_from(&spec.addresses);
@@ -94,7 +94,7 @@ impl Peers {
             return Err(DropReason::NotForUs);
         }
         let peer = self
-            .peers
+            .by_name
             .get_mut(&beacon.sender)
             .ok_or(DropReason::NotForUs)?;
         if beacon.echo == self.nonce {

@@ -1,0 +1,424 @@
+//! A simulated segment: engines joined by a wire with latency and faults, and a clock that jumps.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "each test file uses a part of it"
+)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+use metalev_engine::{
+    Action, Candidate, Config, Datagram, Engine, Event, Fact, FactKind, Group, Interface, Peer,
+    Table, Time,
+};
+use metalev_wire::MacAddr;
+use metalev_wire::arp::{self, Operation};
+use metalev_wire::beacon::Key;
+use metalev_wire::ethernet::Frame;
+
+pub const MS: Duration = Duration::from_millis(1);
+pub const ETH: u32 = 2;
+const LATENCY: Duration = Duration::from_micros(200);
+const CLIENT: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 0xcc]);
+
+pub fn vip(last: u8) -> IpAddr {
+    [192, 168, 1, last].into()
+}
+
+pub fn key() -> Key {
+    Key {
+        id: 1,
+        secret: b"0123456789abcdef0123456789abcdef".to_vec(),
+    }
+}
+
+/// `192.168.1.<last>` with these candidates, in order.
+pub fn group(last: u8, candidates: &[&str]) -> Group {
+    let candidates = candidates
+        .iter()
+        .map(|node| Candidate {
+            node: (*node).to_owned(),
+            score: 0,
+        })
+        .collect();
+    Group {
+        key: vip(last),
+        addresses: vec![vip(last)],
+        candidates,
+        interfaces: vec![],
+    }
+}
+
+/// What is on its way to a node.
+#[derive(Clone, Debug)]
+enum Parcel {
+    Frame(Vec<u8>),
+    Datagram(SocketAddr, Vec<u8>),
+}
+
+pub struct Node {
+    pub engine: Engine,
+    pub mac: MacAddr,
+    pub address: IpAddr,
+    pub facts: Vec<Fact>,
+    /// Gratuitous and answering ARP frames that it has sent, with their time.
+    pub arp_sent: Vec<(Time, arp::Repr)>,
+    pub sent: usize,
+    queue: Vec<Parcel>,
+    asleep: bool,
+    dead: bool,
+}
+
+pub struct World {
+    pub now: Time,
+    pub nodes: BTreeMap<String, Node>,
+    wire: BTreeMap<(Time, u64), (String, Parcel)>,
+    parcels: u64,
+    /// Pairs (from, to) between which nothing gets through.
+    deaf: BTreeSet<(String, String)>,
+    /// Whether Ethernet beacons and UDP get through.
+    pub ethernet: bool,
+    pub udp: bool,
+    pub groups: Vec<Group>,
+}
+
+fn name(n: usize) -> String {
+    format!("node{n}")
+}
+
+impl World {
+    /// Nodes `node1` to `node<n>` with their interfaces up and no table yet.
+    pub fn new(n: usize) -> Self {
+        let mut world = Self {
+            now: Time::from_nanos(1_000_000_000),
+            nodes: BTreeMap::new(),
+            wire: BTreeMap::new(),
+            parcels: 0,
+            deaf: BTreeSet::new(),
+            ethernet: true,
+            udp: true,
+            groups: Vec::new(),
+        };
+        for i in 1..=n {
+            world.boot(i, u64::try_from(i).unwrap());
+        }
+        world
+    }
+
+    /// Start (or start again) a node under a new nonce.
+    pub fn boot(&mut self, i: usize, nonce: u64) {
+        let last = u8::try_from(i).unwrap();
+        let mac = MacAddr::new([2, 0, 0, 0, 0, last]);
+        let address: IpAddr = [192, 168, 1, 9 + last].into();
+        let config = Config {
+            node: name(i),
+            nonce,
+            beacon_interval: 50 * MS,
+            misses: 3,
+        };
+        let node = Node {
+            engine: Engine::new(config),
+            mac,
+            address,
+            facts: Vec::new(),
+            arp_sent: Vec::new(),
+            sent: 0,
+            queue: Vec::new(),
+            asleep: false,
+            dead: false,
+        };
+        self.nodes.insert(name(i), node);
+        let link = Interface {
+            index: ETH,
+            name: "eth0".into(),
+            mac,
+            addresses: vec![(address, 24)],
+        };
+        self.event(&name(i), Event::Interfaces(vec![link]));
+    }
+
+    /// Give every node the same groups.
+    pub fn set_groups(&mut self, groups: Vec<Group>) {
+        self.groups = groups;
+        for node in self.nodes.keys().cloned().collect::<Vec<_>>() {
+            self.set_table(&node);
+        }
+    }
+
+    /// Give one node the table.
+    pub fn set_table(&mut self, node: &str) {
+        let table = self.table(node);
+        self.event(node, Event::Table(table));
+    }
+
+    pub fn table(&self, node: &str) -> Table {
+        let others = self.nodes.iter().filter(|(name, _)| *name != node);
+        let peers = others
+            .map(|(name, node)| Peer {
+                node: name.clone(),
+                addresses: vec![node.address],
+            })
+            .collect();
+        Table {
+            peers,
+            keys: vec![key()],
+            groups: self.groups.clone(),
+        }
+    }
+
+    pub fn event(&mut self, node: &str, event: Event<'_>) {
+        let state = self.nodes.get_mut(node).unwrap();
+        if state.dead {
+            return;
+        }
+        state.engine.handle(self.now, event);
+        self.collect(node);
+    }
+
+    fn collect(&mut self, node: &str) {
+        while let Some(action) = self.nodes.get_mut(node).unwrap().engine.poll() {
+            self.carry_out(node, action);
+        }
+    }
+
+    fn carry_out(&mut self, node: &str, action: Action) {
+        let now = self.now;
+        let state = self.nodes.get_mut(node).unwrap();
+        match action {
+            Action::Report(fact) => state.facts.push(fact),
+            Action::DiscardQueued => state.queue.clear(),
+            Action::SendFrame { bytes, .. } => {
+                state.sent += 1;
+                let frame = Frame::new_checked(&bytes[..]).unwrap();
+                if let Ok(packet) = arp::Packet::new_checked(frame.payload())
+                    && let Ok(repr) = arp::Repr::parse(&packet)
+                {
+                    state.arp_sent.push((now, repr));
+                }
+                let dst = frame.dst();
+                if self.ethernet {
+                    self.deliver(node, &Parcel::Frame(bytes.clone()), |to| {
+                        dst.is_broadcast() || to.mac == dst
+                    });
+                }
+            }
+            Action::SendDatagram { to, bytes } => {
+                state.sent += 1;
+                let from = SocketAddr::new(state.address, 7946);
+                if self.udp {
+                    self.deliver(node, &Parcel::Datagram(from, bytes), |node| {
+                        node.address == to
+                    });
+                }
+            }
+        }
+    }
+
+    fn deliver(&mut self, from: &str, parcel: &Parcel, wanted: impl Fn(&Node) -> bool) {
+        let to: Vec<String> = self
+            .nodes
+            .iter()
+            .filter(|(name, node)| *name != from && wanted(node))
+            .map(|(name, _)| name.clone())
+            .collect();
+        for to in to
+            .into_iter()
+            .filter(|to| !self.deaf.contains(&(from.to_owned(), to.clone())))
+        {
+            self.parcels += 1;
+            self.wire
+                .insert((self.now + LATENCY, self.parcels), (to, parcel.clone()));
+        }
+    }
+
+    /// Let time pass, event by event.
+    pub fn run(&mut self, duration: Duration) {
+        let end = self.now + duration;
+        while let Some(next) = self.next_event().filter(|next| *next <= end) {
+            self.now = next.max(self.now);
+            self.step();
+        }
+        self.now = end;
+    }
+
+    /// Let time pass until `done`; panics if it is not within ten seconds.
+    pub fn run_until(&mut self, what: &str, done: impl Fn(&Self) -> bool) -> Duration {
+        let start = self.now;
+        while !done(self) {
+            assert!(
+                self.now.since(start) < 10_000 * MS,
+                "not within 10 s: {what}"
+            );
+            self.run(MS);
+        }
+        self.now.since(start)
+    }
+
+    fn next_event(&self) -> Option<Time> {
+        let timers = self
+            .nodes
+            .values()
+            .filter(|node| !node.asleep && !node.dead);
+        let timer = timers.filter_map(|node| node.engine.deadline()).min();
+        [timer, self.wire.keys().next().map(|key| key.0)]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn step(&mut self) {
+        while let Some(entry) = self
+            .wire
+            .first_entry()
+            .filter(|entry| entry.key().0 <= self.now)
+        {
+            let (to, parcel) = entry.remove();
+            self.nodes.get_mut(&to).unwrap().queue.push(parcel);
+        }
+        for node in self.nodes.keys().cloned().collect::<Vec<_>>() {
+            let state = &self.nodes[&node];
+            if !state.asleep && !state.dead {
+                self.wake(&node);
+            }
+        }
+    }
+
+    /// As the driver does: the time first, then what is queued.
+    fn wake(&mut self, node: &str) {
+        if self.nodes[node]
+            .engine
+            .deadline()
+            .is_some_and(|deadline| deadline <= self.now)
+        {
+            self.event(node, Event::Tick);
+        }
+        for parcel in std::mem::take(&mut self.nodes.get_mut(node).unwrap().queue) {
+            match &parcel {
+                Parcel::Frame(bytes) => self.event(
+                    node,
+                    Event::Frame {
+                        interface: ETH,
+                        bytes,
+                    },
+                ),
+                Parcel::Datagram(from, bytes) => {
+                    self.event(
+                        node,
+                        Event::Datagram(Datagram {
+                            interface: ETH,
+                            from: *from,
+                            bytes,
+                        }),
+                    );
+                }
+            }
+        }
+    }
+
+    // ===== faults =====
+
+    pub fn kill(&mut self, node: &str) {
+        self.nodes.get_mut(node).unwrap().dead = true;
+    }
+
+    pub fn alive(&self, node: &str) -> bool {
+        !self.nodes[node].dead
+    }
+
+    pub fn freeze(&mut self, node: &str) {
+        self.nodes.get_mut(node).unwrap().asleep = true;
+    }
+
+    pub fn thaw(&mut self, node: &str) {
+        self.nodes.get_mut(node).unwrap().asleep = false;
+        self.event(node, Event::Tick);
+    }
+
+    /// Nothing gets from `from` to `to` any more.
+    pub fn cut(&mut self, from: &str, to: &str) {
+        self.deaf.insert((from.to_owned(), to.to_owned()));
+    }
+
+    pub fn partition(&mut self, left: &[&str], right: &[&str]) {
+        for (a, b) in left
+            .iter()
+            .flat_map(|a| right.iter().map(move |b| (*a, *b)))
+        {
+            self.cut(a, b);
+            self.cut(b, a);
+        }
+    }
+
+    pub fn heal(&mut self) {
+        self.deaf.clear();
+    }
+
+    // ===== what is seen =====
+
+    /// Who answers a client's ARP request for an address now.
+    pub fn who_has(&mut self, address: IpAddr) -> Vec<String> {
+        let IpAddr::V4(target_ip) = address else {
+            panic!("ARP is IPv4")
+        };
+        let repr = arp::Repr {
+            operation: Operation::Request,
+            sender_mac: CLIENT,
+            sender_ip: [192, 168, 1, 99].into(),
+            target_mac: MacAddr::ZERO,
+            target_ip,
+        };
+        let bytes = repr.frame(MacAddr::BROADCAST, CLIENT);
+        let mut answering = Vec::new();
+        for node in self.nodes.keys().cloned().collect::<Vec<_>>() {
+            let state = &self.nodes[&node];
+            if state.asleep || state.dead {
+                continue;
+            }
+            let before = state.arp_sent.len();
+            self.event(
+                &node,
+                Event::Frame {
+                    interface: ETH,
+                    bytes: &bytes,
+                },
+            );
+            let sent = &self.nodes[&node].arp_sent[before..];
+            if sent
+                .iter()
+                .any(|(_, repr)| repr.sender_ip == target_ip && repr.operation == Operation::Reply)
+            {
+                answering.push(node);
+            }
+        }
+        answering
+    }
+
+    /// The facts of one kind that a node has reported.
+    pub fn facts(&self, node: &str, kind: FactKind) -> Vec<&Fact> {
+        self.nodes[node]
+            .facts
+            .iter()
+            .filter(|fact| fact.kind == kind)
+            .collect()
+    }
+
+    /// Who says that it took (and has not yielded) an address.
+    pub fn holders(&self, address: IpAddr) -> Vec<String> {
+        let holds = |node: &Node| {
+            let last = node.facts.iter().rev().find(|fact| {
+                fact.addresses.contains(&address)
+                    && matches!(fact.kind, FactKind::Took | FactKind::Yielded)
+            });
+            !node.dead && last.is_some_and(|fact| fact.kind == FactKind::Took)
+        };
+        self.nodes
+            .iter()
+            .filter(|(_, node)| holds(node))
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+}
