@@ -23,9 +23,9 @@ class FactLevels:
             case FactKind.YIELDED:
                 self._held.pop(str(fact.group), None)
             case FactKind.PEER_HEARD:
-                self._heard.add((fact.peer, fact.interface))
+                self._heard.add(_path(fact))
             case FactKind.PEER_LOST:
-                self._heard.discard((fact.peer, fact.interface))
+                self._heard.discard(_path(fact))
             case FactKind.INTERFACE_UP:
                 self._interfaces.add(fact.interface)
             case FactKind.INTERFACE_DOWN:
@@ -41,3 +41,8 @@ class FactLevels:
             "peers_heard": frozenset(peer for peer, _ in self._heard),
             "interfaces": frozenset(self._interfaces),
         }
+
+
+def _path(fact: Fact) -> tuple[str, str]:
+    """The peer and the path concerned: for UDP ``interface`` also tells where a beacon arrived, which may change."""
+    return fact.peer, "udp" if fact.interface.startswith("udp (") else fact.interface

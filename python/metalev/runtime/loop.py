@@ -14,6 +14,7 @@ from collections.abc import Callable, Hashable, Iterable
 from queue import Empty, SimpleQueue
 from typing import Generic, Protocol, TypeVar
 
+from metalev.model.errors import MetalevError, StartError
 from metalev.model.snapshot import Change, Snapshot
 from metalev.ports.clock import Clock
 from metalev.runtime.outcome import After, Done, Outcome, Retry, Stop
@@ -29,14 +30,21 @@ log = logging.getLogger("metalev.loop")
 
 
 class Reconciler(Protocol[N]):
-    """What a program does with the world. Both methods are called by the loop's thread alone."""
+    """What a program does with the world. Every method is called by the loop's thread alone."""
 
     def affected(self, applied: Applied) -> Iterable[N]:
         """The names to look at because of ``applied``, in the order in which they shall be looked at."""
         ...
 
     def reconcile(self, name: N, snapshot: Snapshot) -> Outcome:
-        """Make the world of ``name`` what it should be. May run twice with no harm."""
+        """Make the world of ``name`` what it should be. May run twice with no harm.
+
+        ``StartError`` ends the program; any other exception is logged, and the name comes back with backoff.
+        """
+        ...
+
+    def woken(self) -> Iterable[N]:
+        """The names to look at because of what the last ``reconcile`` decided, each told once."""
         ...
 
 
@@ -75,9 +83,9 @@ class Loop(Generic[N]):
         clock: Clock,
         *,
         queue: NameQueue[N] | None = None,
-        observe: Callable[[float], object] = lambda _: None,
+        observe: Callable[[float, Outcome], object] = lambda _seconds, _outcome: None,
     ) -> None:
-        """``observe`` is told the seconds that each reconcile took."""
+        """``observe`` is told how many seconds each reconcile took and what came of it."""
         self.inbox = Inbox()
         self.store = Store()
         self._reconciler = reconciler
@@ -86,6 +94,7 @@ class Loop(Generic[N]):
         self._observe = observe
         self._busy_since: float | None = None
         self._stopped = False
+        self._failure: MetalevError | None = None
 
     @property
     def snapshot(self) -> Snapshot:
@@ -98,16 +107,23 @@ class Loop(Generic[N]):
         return since is None or self._clock.now() - since < limit
 
     def run(self) -> None:
-        """Work until ``stop``."""
+        """Work until ``stop``; raises what ``fail`` was given."""
         deadline: float | None = self._clock.now()
         while not self._stopped:
             timeout = None if deadline is None else max(0.0, deadline - self._clock.now())
             deadline = self.step(self._clock.now(), self.inbox.take(timeout))
+        if self._failure is not None:
+            raise self._failure
 
     def stop(self) -> None:
         """Make ``run`` return after the step it is at. Any thread and any signal handler may call it."""
         self._stopped = True
         self.inbox.wake()
+
+    def fail(self, error: MetalevError) -> None:
+        """Make ``run`` raise ``error``: a part has ended without which the program is of no use."""
+        self._failure = error
+        self.stop()
 
     def step(self, now: float, changes: Iterable[Change] | None = None) -> float | None:
         """Take in ``changes`` (by default what the inbox holds) and look at the names that are due.
@@ -132,11 +148,14 @@ class Loop(Generic[N]):
         started = self._clock.now()
         try:
             outcome = self._reconciler.reconcile(name, self.store.snapshot)
+        except StartError:
+            raise
         except Exception as error:
             log.exception("%s: the reconcile failed", name)
             outcome = Retry(f"{type(error).__name__}: {error}")
-        self._observe(self._clock.now() - started)
+        self._observe(self._clock.now() - started, outcome)
         self._follow(name, outcome, now)
+        self._queue.add(self._reconciler.woken(), now)
 
     def _follow(self, name: N, outcome: Outcome, now: float) -> None:
         if isinstance(outcome, Retry):

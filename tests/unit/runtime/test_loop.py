@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from metalev.model.errors import StartError, Unavailable
 from metalev.model.meta import Name
 from metalev.model.ownership import Fact, FactKind
 from metalev.model.services import Service
@@ -34,6 +35,7 @@ class Recorder:
     def __init__(self, outcome: Callable[[str], Outcome] = lambda _: Done()) -> None:
         self.seen: list[str] = []
         self.facts: list[Fact] = []
+        self.wakes: list[str] = []
         self._outcome = outcome
 
     def affected(self, applied: Applied) -> Iterable[str]:
@@ -44,6 +46,10 @@ class Recorder:
         assert snapshot.services
         self.seen.append(name)
         return self._outcome(name)
+
+    def woken(self) -> Iterable[str]:
+        wakes, self.wakes = self.wakes, []
+        return wakes
 
 
 def loop_of(recorder: Recorder, clock: VirtualClock | None = None) -> Loop[str]:
@@ -111,6 +117,30 @@ def test_an_exception_in_one_reconcile_spares_the_others(caplog: pytest.LogCaptu
     assert "api: the reconcile failed" in caplog.text
 
 
+def test_names_woken_by_a_reconcile_are_looked_at_next() -> None:
+    recorder = Recorder()
+    loop = loop_of(recorder)
+    recorder.wakes = ["waiting"]
+    assert loop.step(0.0, [upserted("web")]) == 0.0
+    assert loop.step(0.0, []) is None
+    assert recorder.seen == ["web", "waiting"]
+
+
+def test_a_start_error_ends_the_run() -> None:
+    def unknown_node(_: str) -> Outcome:
+        raise StartError("no node is named node9")
+
+    with pytest.raises(StartError, match="node9"):
+        loop_of(Recorder(unknown_node)).step(0.0, [upserted("web")])
+
+
+def test_run_raises_what_another_thread_failed_with() -> None:
+    loop = loop_of(Recorder())
+    loop.fail(Unavailable("the engine ended"))
+    with pytest.raises(Unavailable, match="the engine ended"):
+        loop.run()
+
+
 def test_a_name_that_recovers_starts_with_the_shortest_backoff_again() -> None:
     outcomes: list[Outcome] = [Retry("no"), Retry("no"), Done(), Retry("no")]
     loop = loop_of(Recorder(lambda _: outcomes.pop(0)))
@@ -151,17 +181,17 @@ def test_the_loop_is_alive_while_it_waits_and_not_when_it_hangs() -> None:
     assert loop.alive(30.0)
 
 
-def test_the_duration_of_each_reconcile_is_observed() -> None:
+def test_the_duration_and_outcome_of_each_reconcile_are_observed() -> None:
     clock = VirtualClock()
-    seconds: list[float] = []
+    observed: list[tuple[float, Outcome]] = []
 
     def takes_two_seconds(_: str) -> Outcome:
         clock.seconds += 2.0
         return Done()
 
-    loop: Loop[str] = Loop(Recorder(takes_two_seconds), clock, observe=seconds.append)
+    loop: Loop[str] = Loop(Recorder(takes_two_seconds), clock, observe=lambda *seen: observed.append(seen))
     loop.step(0.0, [upserted("web")])
-    assert seconds == [2.0]
+    assert observed == [(2.0, Done())]
 
 
 def test_run_works_until_it_is_stopped(caplog: pytest.LogCaptureFixture) -> None:

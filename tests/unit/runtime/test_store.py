@@ -163,6 +163,13 @@ def test_a_peer_is_heard_while_it_is_heard_on_any_interface() -> None:
     assert store.snapshot.peers_heard == frozenset()
 
 
+def test_a_peer_lost_by_udp_is_lost_whichever_interface_it_last_arrived_on() -> None:
+    store = Store()
+    store.apply([Noticed(fact(FactKind.PEER_HEARD, peer="node2", interface="udp (lan0)"))])
+    store.apply([Noticed(fact(FactKind.PEER_LOST, peer="node2", interface="udp ()"))])
+    assert store.snapshot.peers_heard == frozenset()
+
+
 def test_interfaces_come_and_go() -> None:
     store = Store()
     store.apply([Noticed(fact(FactKind.INTERFACE_UP, interface=name)) for name in ("lan0", "lan1")])

@@ -1,0 +1,7 @@
+"""``python -m metalev``."""
+
+import sys
+
+from metalev.cli.main import main
+
+sys.exit(main())

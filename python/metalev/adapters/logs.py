@@ -1,0 +1,94 @@
+"""Log lines for people (text) and for machines (JSON), by the standard library.
+
+A line is a sentence plus fields: ``log.info("took %s", address, extra=fields(group=key, term=3))``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+# MetalLB's words; "none" is above everything that is ever logged.
+LEVELS: Mapping[str, int] = {
+    "all": logging.NOTSET + 1,
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+    "none": logging.CRITICAL + 1,
+}
+FORMATS = ("text", "json")
+_LEVEL_NAMES = {logging.DEBUG: "debug", logging.WARNING: "warn", logging.ERROR: "error", logging.CRITICAL: "error"}
+
+
+def configure(level: str, style: str, stream: TextIO | None = None) -> None:
+    """Send what is at least ``level`` to ``stream`` (by default standard error), in place of what was configured.
+
+    ``level`` is one of ``LEVELS``, ``style`` one of ``FORMATS``.
+    """
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
+    logging.basicConfig(level=LEVELS[level], handlers=[handler], force=True)
+    # watchfiles tells of every batch of file events at the level "info" of its own.
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
+
+
+def fields(**values: object) -> dict[str, Any]:
+    """What to hand to a logging call as ``extra``; values that are empty are left out."""
+    return {"fields": {name: value for name, value in values.items() if value not in (None, "", 0, ())}}
+
+
+class TextFormatter(logging.Formatter):
+    """``15:04:05.123 INFO  took 192.0.2.1: node2 missed 3 beacons  group=192.0.2.1 term=3``, in local time."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, or more if there is a traceback."""
+        moment = datetime.fromtimestamp(record.created, UTC).astimezone()
+        clock = f"{moment:%H:%M:%S}.{moment.microsecond // 1000:03}"
+        line = f"{clock} {_level(record).upper():5} {record.getMessage()}"
+        extra = " ".join(f"{name}={_plain(value)}" for name, value in _fields(record).items())
+        return "\n".join(part for part in (f"{line}  {extra}" if extra else line, _traceback(self, record)) if part)
+
+
+class JsonFormatter(logging.Formatter):
+    """One object a line: ``ts`` (RFC 3339, UTC), ``level``, ``msg``, the fields, and ``traceback`` if there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        moment = datetime.fromtimestamp(record.created, UTC)
+        entry: dict[str, object] = {
+            "ts": moment.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": _level(record),
+            "msg": record.getMessage(),
+            **_fields(record),
+        }
+        if traceback := _traceback(self, record):
+            entry["traceback"] = traceback
+        return json.dumps(entry, default=_json, ensure_ascii=False)
+
+
+def _level(record: logging.LogRecord) -> str:
+    return _LEVEL_NAMES.get(record.levelno, "info")
+
+
+def _fields(record: logging.LogRecord) -> Mapping[str, object]:
+    values: Mapping[str, object] = getattr(record, "fields", {})
+    return values
+
+
+def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    return formatter.formatException(record.exc_info) if record.exc_info else ""
+
+
+def _plain(value: object) -> str:
+    text = ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+    return json.dumps(text, ensure_ascii=False) if any(char in text for char in ' "=\n') else text
+
+
+def _json(value: object) -> object:
+    return list(value) if isinstance(value, set | frozenset) else str(value)

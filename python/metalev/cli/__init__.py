@@ -1,0 +1,1 @@
+"""The command ``metalev``: options in, one program run, errors as one line."""

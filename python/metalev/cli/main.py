@@ -1,0 +1,36 @@
+"""``metalev``: finds the subcommand and turns its errors into one line and an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from metalev import __version__
+from metalev.cli import controller, speaker
+from metalev.model.errors import MetalevError
+
+SUBCOMMANDS = (controller, speaker)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``metalev`` with ``arguments`` (by default the process's); returns the exit status.
+
+    0 after a clean end, 1 if it could not start or go on, 2 for a command line that makes no sense.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except MetalevError as error:
+        print(f"metalev: error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="metalev", description="LoadBalancer Services on bare-metal Kubernetes.")
+    parser.add_argument("--version", action="version", version=f"metalev {__version__}")
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    for subcommand in SUBCOMMANDS:
+        subcommand.register(subparsers)
+    return parser

@@ -1,0 +1,77 @@
+"""Options that several subcommands share, and how their values are spelled."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from metalev.adapters.logs import FORMATS, LEVELS
+from metalev.model.errors import StartError
+
+if TYPE_CHECKING:
+    Subparsers: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001  (it has no other name)
+
+DEFAULT_NAMESPACE = "metallb-system"
+DEFAULT_METRICS = ":7472"
+
+
+def add_program_options(parser: argparse.ArgumentParser) -> None:
+    """The options of every daemon."""
+    add = parser.add_argument
+    add("--manifests", metavar="DIR", type=Path, help="the directory of YAML manifests that is the cluster")
+    add("--state", metavar="DIR", type=Path, help="where metalev writes (default: .metalev in the manifests)")
+    add("--namespace", metavar="N", default=DEFAULT_NAMESPACE, help="where pools and keys live (%(default)s)")
+    add(
+        "--metrics-address",
+        metavar="A:P",
+        type=listen_address,
+        default=DEFAULT_METRICS,
+        help="where /metrics, /healthz and /readyz are served (%(default)s); port 0: any free one; off: nowhere",
+    )
+    add("--lb-class", metavar="CLASS", help="serve the Services of this loadBalancerClass only (default: without one)")
+    add("--log-level", choices=tuple(LEVELS), default="info", help="(%(default)s)")
+    add("--log-format", choices=FORMATS, default="text", help="(%(default)s)")
+
+
+def manifests_of(options: argparse.Namespace) -> Path:
+    """The directory of manifests. Raises ``StartError`` if there is none."""
+    manifests: Path | None = options.manifests
+    if manifests is None:
+        raise StartError("--manifests DIR is needed: the directory of Services, Nodes and pools (YAML) to work from")
+    if not manifests.is_dir():
+        raise StartError(f"--manifests {manifests} is no directory")
+    return manifests
+
+
+def listen_address(text: str) -> tuple[str, int] | None:
+    """``A:P``, ``:P`` or ``[v6]:P`` as host (empty: all) and port; ``off`` or ``0`` as ``None``."""
+    if text in {"off", "0"}:
+        return None
+    host, colon, port = text.rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not colon or not port.isdecimal() or int(port) > 65535 or (":" in bare and not bracketed):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no address: write 192.0.2.1:7472, :7472, [2001:db8::1]:7472 or off"
+        )
+    return bare, int(port)
+
+
+def seconds(text: str) -> float:
+    """``0.05``, ``0.05s`` or ``50ms`` in seconds; more than nothing."""
+    number, unit = (text[:-2], 0.001) if text.endswith("ms") else (text.removesuffix("s"), 1.0)
+    try:
+        value = float(number) * unit
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 0.05 or 50ms")
+    return value
+
+
+def at_least_one(text: str) -> int:
+    """A whole number from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 on")
+    return int(text)

@@ -1,0 +1,1 @@
+"""``metalev controller``: pools, addresses of Services and what is said of them."""

@@ -1,0 +1,93 @@
+"""The controller's reconcile: addresses for one Service at a time, and what is said of all of them together."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from metalev.adapters.metrics import Figures
+from metalev.decide.controller import ControllerDecider, ControllerDesired
+from metalev.decide.diff import controller_actions
+from metalev.model.errors import StaleWrite, Unavailable
+from metalev.model.meta import Kind, Name
+from metalev.model.pools import PoolStatus
+from metalev.model.snapshot import Snapshot
+from metalev.ports.clock import Clock
+from metalev.runtime.effects import Effects
+from metalev.runtime.outcome import After, Done, Outcome, Retry
+from metalev.runtime.store import Applied
+
+# What is said of the pools and of addresses that nobody may announce: one name for all of it. No object has this one.
+OVERVIEW: Final = Name("", "pools and groups")
+# Seconds between two looks at everything while many Services change.
+OVERVIEW_PAUSE = 0.25
+
+
+class ControllerReconciler:
+    """Wires ``decide`` to the cluster; names are those of Services, and ``OVERVIEW``."""
+
+    def __init__(self, effects: Effects, clock: Clock, lb_class: str | None = None) -> None:
+        """``lb_class`` is the one ``loadBalancerClass`` to serve; ``None`` serves the Services that name none."""
+        self._effects = effects
+        self._clock = clock
+        self._decider = ControllerDecider(lb_class)
+        self._desired = self._applied = ControllerDesired()
+        self._overview_at = float("-inf")
+        self._overview_of: tuple[object, ...] = ()
+
+    def affected(self, applied: Applied) -> Iterable[Name]:
+        """The Services that changed, then the overview: the order in which a restart finds its way, too."""
+        if not applied.after.synced:
+            return []
+        if not applied.before.synced:
+            return [*sorted(applied.after.services), OVERVIEW]
+        names = sorted(key.name for key in applied.touched if key.kind is Kind.SERVICE)
+        return [*names, OVERVIEW] if applied.changed else names
+
+    def reconcile(self, name: Name, snapshot: Snapshot) -> Outcome:
+        """See ``Reconciler``. A stale write means that the newer object is on its way: the shortest backoff."""
+        try:
+            outcome = self._overview(snapshot) if name == OVERVIEW else self._service(name, snapshot)
+            self._effects.flush()
+        except (StaleWrite, Unavailable) as error:
+            return Retry(str(error))
+        return outcome
+
+    def woken(self) -> Iterable[Name]:
+        """Who waits for an address and may get one now."""
+        return self._decider.due()
+
+    def figures(self, snapshot: Snapshot) -> Figures:
+        """What ``/metrics`` shows; any thread may ask."""
+        return Figures(
+            config_loaded=snapshot.synced,
+            config_stale=bool(snapshot.problems or self._desired.pool_problems),
+            pools=_by_pool(self._desired.pool_statuses),
+            allocated=Counter(one.status.pool for one in snapshot.services.values() if one.status.addresses),
+            pending=len(self._decider.waiting),
+        )
+
+    def _service(self, name: Name, snapshot: Snapshot) -> Outcome:
+        for action in self._decider.service(snapshot, name):
+            self._effects.carry_out(action)
+        return Done()
+
+    def _overview(self, snapshot: Snapshot) -> Outcome:
+        """Look at everything: at once when what concerns everybody changed, else not too often."""
+        world = (snapshot.pools, snapshot.namespaces, snapshot.l2_advertisements, snapshot.nodes)
+        now = self._clock.now()
+        rest = self._overview_at + OVERVIEW_PAUSE - now
+        settled = self._applied is self._desired
+        if settled and rest > 0 and all(one is other for one, other in zip(world, self._overview_of, strict=True)):
+            return After(rest)
+        self._overview_at, self._overview_of = now, world
+        self._desired = self._decider.desired(snapshot)
+        for action in controller_actions(self._applied, self._desired, snapshot.pools):
+            self._effects.carry_out(action)
+        self._applied = self._desired
+        return Done()
+
+
+def _by_pool(statuses: Mapping[Name, PoolStatus]) -> Mapping[str, PoolStatus]:
+    return {name.name: status for name, status in statuses.items()}

@@ -1,0 +1,81 @@
+"""Actions carried out: the one place where a decision becomes a call of a port."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+
+from metalev.model.actions import (
+    Action,
+    Event,
+    EventType,
+    RecordEvent,
+    SetOwnership,
+    WritePoolStatus,
+    WriteServiceStatus,
+    WriteSpeakerState,
+)
+from metalev.model.errors import Unavailable
+from metalev.ports.cluster import Cluster
+from metalev.ports.ownership import Ownership
+
+# Events kept while the cluster does not answer; the oldest go first, for they say the least about now.
+BACKLOG = 1000
+
+log = logging.getLogger("metalev.effects")
+
+
+class Effects:
+    """Carries actions out, in the order in which they come.
+
+    Events wait in a backlog until ``flush``, so that a write is not repeated because of an event that failed.
+    """
+
+    def __init__(self, cluster: Cluster, ownership: Ownership | None = None) -> None:
+        """``ownership`` is for a program that has an engine."""
+        self._cluster = cluster
+        self._ownership = ownership
+        self._events: deque[Event] = deque(maxlen=BACKLOG)
+
+    def carry_out(self, action: Action) -> None:
+        """Do it. Raises ``StaleWrite`` and ``Unavailable`` as the cluster does."""
+        match action:
+            case WriteServiceStatus(service, status):
+                self._cluster.write_service_status(service, status)
+            case WritePoolStatus(pool, status):
+                self._cluster.write_pool_status(pool, status)
+            case WriteSpeakerState(state):
+                self._cluster.write_speaker_state(state)
+            case SetOwnership(table):
+                assert self._ownership is not None
+                self._ownership.set(table)
+            case RecordEvent(event):
+                self._events.append(event)
+        _tell(action)
+
+    def flush(self) -> None:
+        """Record the events that wait. Raises ``Unavailable``; what is left then still waits."""
+        while self._events:
+            event = self._events.popleft()
+            try:
+                self._cluster.record_event(event)
+            except Unavailable:
+                self._events.appendleft(event)
+                raise
+
+
+def _tell(action: Action) -> None:
+    """Log what was done and why: at a level that tells each change of interest once."""
+    match action:
+        case WriteServiceStatus(service, status):
+            level = logging.DEBUG if status.addresses == service.status.addresses else logging.INFO
+            log.log(level, "%s: %s", service.name, action.reason)
+        case WritePoolStatus(pool):
+            log.debug("pool %s: %s", pool.name.name, action.reason)
+        case WriteSpeakerState():
+            log.debug("own state: %s", action.reason)
+        case SetOwnership():
+            log.info("new table for the engine: %s", action.reason)
+        case RecordEvent(event):
+            level = logging.WARNING if event.type is EventType.WARNING else logging.DEBUG
+            log.log(level, "%s: %s", event.regarding.name, event.message, extra={"fields": {"reason": event.reason}})

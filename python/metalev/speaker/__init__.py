@@ -1,0 +1,1 @@
+"""``metalev speaker``: who may announce goes down to the engine, what the engine does comes up."""

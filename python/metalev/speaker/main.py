@@ -1,0 +1,103 @@
+"""``metalev speaker``: the parts and their order."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from pathlib import Path
+
+from msgspec import Struct
+
+from metalev import __version__
+from metalev.adapters import logs
+from metalev.adapters.clock import SystemClock
+from metalev.adapters.files import FilesCluster
+from metalev.adapters.http import Listen, PageServer, program_pages
+from metalev.adapters.metrics import Metrics
+from metalev.adapters.native import BEACON_INTERVAL, BEACON_MISSES, NativeOwnership, keep_capabilities
+from metalev.model.cluster import BEACON_SECRET, BeaconKey
+from metalev.runtime.effects import Effects
+from metalev.runtime.loop import Loop
+from metalev.runtime.outcome import Outcome, Retry, Stop
+from metalev.runtime.signals import stop_on_signals
+from metalev.speaker.keyfile import read_key_file
+from metalev.speaker.pump import FactPump
+from metalev.speaker.reconcile import SpeakerReconciler
+
+log = logging.getLogger("metalev.speaker")
+
+
+class SpeakerOptions(Struct, frozen=True):
+    """The command line. ``state`` unset means ``.metalev`` in ``manifests``; ``metrics`` unset means no server.
+
+    ``beacon_interval`` is in seconds; ``interfaces`` empty means all that the exclude list does not match.
+    """
+
+    manifests: Path
+    node_name: str
+    state: Path | None = None
+    namespace: str = "metallb-system"
+    metrics: Listen | None = None
+    log_level: str = "info"
+    log_format: str = "text"
+    lb_class: str | None = None
+    key_file: Path | None = None
+    beacon_interval: float = BEACON_INTERVAL
+    beacon_misses: int = BEACON_MISSES
+    interfaces: tuple[str, ...] = ()
+
+
+def run(options: SpeakerOptions) -> None:
+    """Run until SIGTERM or SIGINT. Raises ``StartError`` when it cannot start."""
+    logs.configure(options.log_level, options.log_format)
+    keys = (read_key_file(options.key_file),) if options.key_file else ()
+    keep_capabilities(["CAP_NET_RAW"])  # before any thread starts: threads take what their parent has
+    with ExitStack() as stack:
+        _serve(options, keys, stack)
+
+
+def _serve(options: SpeakerOptions, keys: tuple[BeaconKey, ...], stack: ExitStack) -> None:
+    clock = SystemClock()
+    ownership = NativeOwnership(
+        options.node_name,
+        beacon_interval=options.beacon_interval,
+        beacon_misses=options.beacon_misses,
+        interfaces=options.interfaces,
+    )
+    stack.callback(ownership.stop)
+    cluster = FilesCluster(
+        options.manifests, clock, state=options.state, namespace=options.namespace, writer=options.node_name
+    )
+    stack.callback(cluster.stop)
+    reconciler = SpeakerReconciler(
+        Effects(cluster, ownership),
+        clock,
+        options.node_name,
+        key_secret=f"{options.namespace}/{BEACON_SECRET}",
+        fallback_keys=keys,
+        lb_class=options.lb_class,
+    )
+
+    def observe(seconds: float, outcome: Outcome) -> None:
+        metrics.reconciled(seconds, failed=isinstance(outcome, Retry | Stop))
+
+    loop: Loop[str] = Loop(reconciler, clock, observe=observe)
+    metrics = Metrics(lambda: reconciler.figures(loop.snapshot, ownership.counters()))
+    stack.enter_context(stop_on_signals(loop.stop))
+    if options.metrics is not None:
+        pages = program_pages(metrics.render, loop.alive, reconciler.not_ready)
+        server = stack.enter_context(PageServer(options.metrics, pages))
+        log.info("metrics and probes on port %d", server.port)
+    pump = FactPump(ownership, loop.inbox.put, took=metrics.moved, failed=loop.fail)
+    pump.start()
+    cluster.start(loop.inbox.put)
+    log.info("metalev %s: the speaker of %s reads %s", __version__, options.node_name, options.manifests)
+    try:
+        loop.run()
+    finally:
+        # The goodbye first: every moment until the peers hear it is one in which nobody answers.
+        pump.stop()
+    log.info("the speaker stops")
+    # What was given up shall not be read as held.
+    reconciler.hurry()
+    loop.step(clock.now())

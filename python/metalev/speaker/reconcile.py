@@ -1,0 +1,167 @@
+"""The speaker's reconcile: the whole table to the engine if it differs, and what the engine holds to the cluster."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from metalev.adapters.metrics import Announced, Figures
+from metalev.decide.diff import SpeakerApplied, speaker_actions
+from metalev.decide.speaker import SpeakerDecider, SpeakerDesired, speaker_state
+from metalev.model.actions import Action, SetOwnership, WriteSpeakerState
+from metalev.model.cluster import BEACON_SECRET, BeaconKey
+from metalev.model.errors import StaleWrite, StartError, Unavailable
+from metalev.model.meta import Name
+from metalev.model.snapshot import Snapshot
+from metalev.ports.clock import Clock
+from metalev.ports.ownership import Counters
+from metalev.runtime.effects import Effects
+from metalev.runtime.outcome import After, Done, Outcome, Retry
+from metalev.runtime.store import Applied
+
+# There is one table and one state, so there is one name.
+EVERYTHING: Final = "table and state"
+# Seconds between two writes of the own state: a takeover of a thousand groups is a few writes, not a thousand.
+STATE_PAUSE = 0.3
+
+log = logging.getLogger("metalev.speaker")
+
+
+class SpeakerReconciler:
+    """Wires ``decide`` to the engine and the cluster, for one node."""
+
+    def __init__(
+        self,
+        effects: Effects,
+        clock: Clock,
+        node: str,
+        *,
+        key_secret: str = BEACON_SECRET,
+        fallback_keys: Sequence[BeaconKey] = (),
+        lb_class: str | None = None,
+    ) -> None:
+        """``fallback_keys`` count until the Secret has keys; ``key_secret`` names it to people; see ``decide``."""
+        self._effects = effects
+        self._clock = clock
+        self._node = node
+        self._key_secret = key_secret
+        self._decider = SpeakerDecider(node, fallback_keys, lb_class)
+        self._decided_on: tuple[object, ...] = ()
+        self._desired = SpeakerDesired()
+        self._applied = SpeakerApplied()
+        self._state_at = float("-inf")
+        self._problem = ""
+
+    def not_ready(self) -> str:
+        """Why the engine has no table yet, or nothing once it has one; any thread may ask."""
+        if self._applied.table is not None:
+            return ""
+        return self._problem or "not all listed yet"
+
+    def affected(self, applied: Applied) -> Iterable[str]:
+        """Everything, once what is absent is known to be absent."""
+        return [EVERYTHING] if applied.after.synced and applied.changed else []
+
+    def reconcile(self, name: str, snapshot: Snapshot) -> Outcome:  # noqa: ARG002  (there is one name)
+        """See ``Reconciler``. Raises ``StartError`` for a node that the cluster does not have."""
+        self._decide(snapshot)
+        state = speaker_state(snapshot, self._node, self._desired)
+        if self._problem:
+            state = replace(state, problems=(*state.problems, self._problem))
+        try:
+            outcome = self._carry_out(speaker_actions(self._applied, self._desired, state))
+            self._effects.flush()
+        except (StaleWrite, Unavailable) as error:
+            return Retry(str(error))
+        return outcome
+
+    def woken(self) -> Iterable[str]:
+        """Nobody: there is one name."""
+        return ()
+
+    def hurry(self) -> None:
+        """Let the next write of the state wait for nothing: the program ends."""
+        self._state_at = float("-inf")
+
+    def figures(self, snapshot: Snapshot, counters: Counters) -> Figures:
+        """What ``/metrics`` shows; any thread may ask."""
+        return Figures(
+            config_loaded=snapshot.synced,
+            config_stale=bool(snapshot.problems),
+            announced=tuple(sorted(_announced(snapshot, self._desired, self._node))),
+            engine=counters,
+        )
+
+    def _decide(self, snapshot: Snapshot) -> None:
+        """Work out what is wanted, unless nothing that it depends on has changed."""
+        world = (
+            *(snapshot.services, snapshot.endpoints, snapshot.nodes),
+            *(snapshot.pools, snapshot.l2_advertisements, snapshot.secrets),
+        )
+        if self._decided_on and all(one is other for one, other in zip(world, self._decided_on, strict=True)):
+            return
+        if not self._decided_on:
+            _check_node(self._node, snapshot)
+        self._decided_on = world
+        self._desired = self._with_keys(self._decider.desired(snapshot))
+
+    def _with_keys(self, desired: SpeakerDesired) -> SpeakerDesired:
+        """``desired``, under the last keys there were if there are none now."""
+        if desired.table.keys or self._applied.table is not None:
+            self._problem = ""
+        if desired.table.keys:
+            return desired
+        if self._applied.table is not None:
+            log.warning("the Secret %s has no key any more; the last one stays in force", self._key_secret)
+            return replace(desired, table=replace(desired.table, keys=self._applied.table.keys))
+        if not self._problem:
+            self._problem = (
+                "no key to sign beacons with, so nothing is announced: create the Secret "
+                f"{self._key_secret} (stringData.key from: openssl rand -base64 32), or give every speaker "
+                "the same --key-file"
+            )
+            log.warning("%s", self._problem)
+        return desired
+
+    def _carry_out(self, actions: Iterable[Action]) -> Outcome:
+        """The engine at once, the state and the events that go with it not too often."""
+        rest = self._state_at + STATE_PAUSE - self._clock.now()
+        later = False
+        for action in actions:
+            if isinstance(action, SetOwnership):
+                self._set(action)
+            elif rest > 0:
+                later = True
+            else:
+                self._publish(action)
+        return After(rest) if later else Done()
+
+    def _set(self, action: SetOwnership) -> None:
+        if action.table.keys:
+            self._effects.carry_out(action)
+            self._applied = replace(self._applied, table=action.table)
+
+    def _publish(self, action: Action) -> None:
+        self._effects.carry_out(action)
+        if isinstance(action, WriteSpeakerState):
+            self._applied = replace(self._applied, state=action.state)
+            self._state_at = self._clock.now()
+
+
+def _check_node(node: str, snapshot: Snapshot) -> None:
+    if Name("", node) not in snapshot.nodes:
+        known = ", ".join(sorted(name.name for name in snapshot.nodes)) or "none"
+        raise StartError(f"no Node is named {node}; there are: {known}. Choose one with --node-name")
+
+
+def _announced(snapshot: Snapshot, desired: SpeakerDesired, node: str) -> Iterator[Announced]:
+    for key, fact in snapshot.held.items():
+        held = frozenset(fact.addresses)
+        for name in desired.services_of_group.get(key, ()):
+            service = snapshot.services.get(name)
+            for address in service.status.addresses if service else ():
+                if address in held:
+                    yield Announced(str(name), str(address), node)
