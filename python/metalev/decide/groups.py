@@ -15,8 +15,9 @@ from metalev.model.address import IPAddress, sort_key
 from metalev.model.meta import Name
 from metalev.model.ownership import Candidate, Group
 
-_Number = tuple[int, int]  # an address by its sort key, which hashes faster
 _Services = Mapping[Name, Sequence[IPAddress]]
+_Number = tuple[int, int]  # an address by its sort key, which hashes faster
+_Numbers = Mapping[Name, Sequence[_Number]]
 
 
 class Grouping(Struct, frozen=True):
@@ -32,52 +33,79 @@ class Grouping(Struct, frozen=True):
     nobody: Mapping[str, str] = {}
 
 
+class _Row(Struct, frozen=True):
+    """A group with what it was made of and what is said of it; ``number`` and ``key`` are its key."""
+
+    number: _Number
+    key: str
+    names: tuple[Name, ...]
+    parts: tuple[Announcement, ...]
+    group: Group
+    excluded: Mapping[str, Why]
+
+
 class Groups:
-    """Forms the groups; one whose Services and announcements are the same objects as before is the same object."""
+    """Forms the groups; one whose Services have the same announcements as before is the same object."""
 
     def __init__(self) -> None:
-        self._known: dict[_Number, tuple[tuple[Name, ...], tuple[Announcement, ...], Group, Mapping[str, Why]]] = {}
+        self._numbers: dict[Name, tuple[Sequence[IPAddress], tuple[_Number, ...]]] = {}
+        self._rows: dict[tuple[Name, ...], _Row] = {}
 
     def form(self, services: _Services, announcements: Mapping[Name, Announcement]) -> Grouping:
-        """The groups of ``services`` (name to addresses, never empty), in time linear in their number."""
-        before, self._known = self._known, {}
-        for names in _components(services):
-            key = min((services[name][0] for name in names), key=sort_key)
-            parts = tuple(announcements[name] for name in names)
-            known = before.get(sort_key(key))
-            if known is None or known[0] != names or not _same(known[1], parts):
-                addresses = {address for name in names for address in services[name]}
-                known = names, parts, *_group(key, addresses, parts)
-            self._known[sort_key(key)] = known
-        return self._grouping()
+        """The groups of ``services`` (name to addresses, never empty), in time linear in their number.
 
-    def _grouping(self) -> Grouping:
-        rows = [(str(row[2].key), row) for _, row in sorted(self._known.items(), key=lambda item: item[0])]
+        A Service whose addresses change has a new announcement, too.
+        """
+        before, self._rows = self._rows, {}
+        for names in _components(self._numbered(services)):
+            parts = tuple([announcements[name] for name in names])
+            row = before.get(names)
+            if row is None or any(now is not then for now, then in zip(parts, row.parts, strict=True)):
+                row = _row(names, [services[name] for name in names], parts)
+            self._rows[names] = row
+        rows = sorted(self._rows.values(), key=lambda row: row.number)
         return Grouping(
-            groups=tuple(row[2] for _, row in rows if row[2].candidates),
-            services={key: row[0] for key, row in rows},
-            excluded={key: row[3] for key, row in rows},
-            nobody={key: _why_nobody(row[3]) for key, row in rows if not row[2].candidates},
+            groups=tuple([row.group for row in rows if row.group.candidates]),
+            services={row.key: row.names for row in rows},
+            excluded={row.key: row.excluded for row in rows},
+            nobody={row.key: _why_nobody(row.excluded) for row in rows if not row.group.candidates},
         )
 
+    def _numbered(self, services: _Services) -> _Numbers:
+        before, self._numbers = self._numbers, {}
+        for name, addresses in services.items():
+            known = before.get(name)
+            if known is None or known[0] is not addresses:
+                known = addresses, tuple(map(sort_key, addresses))
+            self._numbers[name] = known
+        return {name: numbers for name, (_, numbers) in self._numbers.items()}
 
-def _components(services: _Services) -> Iterable[tuple[Name, ...]]:
-    """The names of Services that are linked by addresses, those of one component together (union-find)."""
-    parents: dict[_Number, _Number] = {}
 
-    def root(number: _Number) -> _Number:
-        while (parent := parents.setdefault(number, number)) != number:
-            parents[number] = number = parents[parent]  # halve the path, so that the next one is short
-        return number
+def _components(services: _Numbers) -> Iterable[tuple[Name, ...]]:
+    """The Services that are linked by addresses, those of one component together (union-find)."""
+    first_with: dict[_Number, Name] = {}
+    parents: dict[Name, Name] = {}  # only of those that share an address: most do not
 
-    firsts = {name: sort_key(addresses[0]) for name, addresses in services.items()}
-    for name, addresses in services.items():
-        for address in addresses:
-            parents[root(sort_key(address))] = root(firsts[name])
-    components: dict[_Number, list[Name]] = {}
-    for name, first in firsts.items():
-        components.setdefault(root(first), []).append(name)
-    return (tuple(sorted(names)) if len(names) > 1 else tuple(names) for names in components.values())
+    def root(name: Name) -> Name:
+        while (parent := parents.get(name, name)) is not name:
+            parents[name] = name = parents.get(parent, parent)  # halve the path, so that the next walk is short
+        return name
+
+    for name, numbers in services.items():
+        for number in numbers:
+            other = first_with.setdefault(number, name)
+            if other is not name and (one := root(other)) is not (two := root(name)):
+                parents[one] = two
+    components: dict[Name, list[Name]] = {}
+    for name in services:
+        components.setdefault(root(name) if parents else name, []).append(name)
+    return [tuple(sorted(names)) if len(names) > 1 else tuple(names) for names in components.values()]
+
+
+def _row(names: tuple[Name, ...], held: Sequence[Sequence[IPAddress]], parts: tuple[Announcement, ...]) -> _Row:
+    key = min((addresses[0] for addresses in held), key=sort_key)
+    group, excluded = _group(key, {address for addresses in held for address in addresses}, parts)
+    return _Row(sort_key(key), str(key), names, parts, group, excluded)
 
 
 def _group(
@@ -117,7 +145,3 @@ def _why_nobody(excluded: Mapping[str, Why]) -> str:
     if not nodes:
         return "no node is known"
     return "; ".join(f"{why}: {', '.join(names)}" for why, names in sorted(nodes.items()))
-
-
-def _same(some: Sequence[object], others: Sequence[object]) -> bool:
-    return len(some) == len(others) and all(one is other for one, other in zip(some, others, strict=True))
