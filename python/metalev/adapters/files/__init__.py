@@ -1,1 +1,10 @@
-"""The world as a directory: manifests that people edit, and beside them what metalev writes."""
+"""The world as a directory: manifests that people edit, and beside them what metalev writes.
+
+``tree`` notices changed files, ``documents`` and ``manifest`` read one, ``manifests`` and ``state`` are all of them,
+``view`` puts the two together and says what changed, ``watch`` says when to look; ``cluster`` is the port.
+"""
+
+from metalev.adapters.files.cluster import STATE_FOLDER, FilesCluster
+from metalev.adapters.files.lease import FilesLease
+
+__all__ = ["STATE_FOLDER", "FilesCluster", "FilesLease"]

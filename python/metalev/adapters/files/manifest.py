@@ -1,0 +1,137 @@
+"""One manifest file: what it gives, and what is wrong with it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from metalev.adapters.codec import BadField, Codec, UnreadKind, unpack
+from metalev.adapters.files import documents
+from metalev.adapters.files.documents import Document, Places, UnreadableDocument
+from metalev.model.actions import SpeakerState
+from metalev.model.errors import BadInput
+from metalev.model.meta import ObjectKey
+from metalev.model.snapshot import Object, key_of
+
+
+class Given(Struct, frozen=True):
+    """An object and the line of its file where it stands."""
+
+    line: int
+    obj: Object
+
+
+class Complaint(Struct, frozen=True):
+    """What is wrong at ``line``. ``about`` is the object; unknown, it might be any, unless nothing is ``lost``."""
+
+    line: int
+    message: str
+    about: ObjectKey | None = None
+    lost: bool = True
+
+
+class Manifest(Struct, frozen=True):
+    """What a file gives, after its last good state is taken into account.
+
+    ``parts`` holds what each document gave, by the digest of its text, so that only edited ones are read again.
+    """
+
+    given: Mapping[ObjectKey, Given] = {}
+    complaints: tuple[Complaint, ...] = ()
+    parts: Mapping[bytes, tuple[Given | Complaint, ...]] = {}
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything in the file could be read."""
+        return not any(complaint.lost for complaint in self.complaints)
+
+
+def read_manifest(path: str, content: bytes, before: Manifest | None, codec: Codec) -> Manifest:
+    """Read a file. What it gave ``before`` and hides now behind an error stays in force."""
+    before = before or Manifest()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        return replace(before, complaints=(Complaint(line, "is not UTF-8: save it as such"),))
+    if not content and before.given:
+        # An editor that truncates and then writes shows this for a moment. Nobody's address shall pay for it.
+        return replace(before, complaints=(Complaint(1, "is empty: fill it, or remove it to remove what it gave"),))
+    is_json = path.endswith(".json")
+    parts: dict[bytes, tuple[Given | Complaint, ...]] = {}
+    found: list[Given | Complaint] = []
+    for document in [Document(1, text)] if is_json else documents.split(text):
+        digest = hashlib.blake2b(document.text.encode(), digest_size=16).digest()
+        if digest not in parts:
+            parts[digest] = before.parts.get(digest) or tuple(_read(document.text, is_json=is_json, codec=codec))
+        found += [replace(item, line=item.line + document.line - 1) for item in parts[digest]]
+    return _combine(found, before, parts)
+
+
+def version_of(document: object) -> str:
+    """A version that changes with the content, and not with its layout or comments."""
+    return hashlib.blake2b(repr(document).encode(), digest_size=8).hexdigest()
+
+
+def _combine(
+    found: list[Given | Complaint], before: Manifest, parts: Mapping[bytes, tuple[Given | Complaint, ...]]
+) -> Manifest:
+    given: dict[ObjectKey, Given] = {}
+    complaints = [item for item in found if isinstance(item, Complaint)]
+    for item in found:
+        if isinstance(item, Given):
+            first = given.setdefault(key_of(item.obj), item)
+            if first is not item:
+                message = f"{key_of(item.obj)} stands already at line {first.line}: this one is not used"
+                complaints.append(Complaint(item.line, message, lost=False))
+    for key in _hidden(complaints, before):
+        given.setdefault(key, before.given[key])
+    return Manifest(given, tuple(complaints), parts)
+
+
+def _hidden(complaints: list[Complaint], before: Manifest) -> Iterator[ObjectKey]:
+    """What was given before and may still be meant, though it cannot be read."""
+    lost = [complaint for complaint in complaints if complaint.lost]
+    if any(complaint.about is None for complaint in lost):
+        yield from before.given
+        return
+    for complaint in lost:
+        if complaint.about in before.given:
+            yield complaint.about
+
+
+def _read(text: str, *, is_json: bool, codec: Codec) -> Iterator[Given | Complaint]:
+    """What one document gives; lines count from its own beginning."""
+    try:
+        content = documents.load_json(text) if is_json else documents.load_yaml(text)
+    except UnreadableDocument as error:
+        yield Complaint(error.line, error.problem)
+        return
+    if content is None:
+        return
+    places = Places(text)
+    for path, item in unpack(content):
+        yield from _read_object(places, path, item, codec)
+
+
+def _read_object(places: Places, path: str, item: object, codec: Codec) -> Iterator[Given | Complaint]:
+    line = places.line_of(path) if path else places.first_line()
+    try:
+        obj = codec.decode(item)
+    except UnreadKind as error:
+        yield Complaint(line, str(error), lost=False)
+    except BadInput as error:
+        about = codec.identify(item)
+        message = f"{about}: {error}" if about else str(error)
+        if isinstance(error, BadField):
+            line = places.line_of(error.below(path).path)
+        yield Complaint(line, message, about)
+    else:
+        if isinstance(obj, SpeakerState):
+            message = f"{key_of(obj)} is written by its speaker, never read from a manifest: remove it here"
+            yield Complaint(line, message, lost=False)
+        elif obj is not None:
+            yield Given(line, replace(obj, version=version_of(item)))

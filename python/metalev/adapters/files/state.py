@@ -1,0 +1,157 @@
+"""The folder in which metalev writes: one file per object, and one writer per file.
+
+::
+
+    controller/services/<namespace>/<name>.yaml     a Service's status
+    controller/pools/<name>.yaml                    a pool's status
+    <writer>/events/...                             what a writer told about objects
+    <node>/state.yaml                               what that node's speaker says of itself
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from metalev.adapters.codec import Codec
+from metalev.adapters.codec.fields import BadField
+from metalev.adapters.files import documents
+from metalev.adapters.files.documents import UnreadableDocument
+from metalev.adapters.files.manifest import version_of
+from metalev.adapters.files.tree import Changed, Tree
+from metalev.model.actions import SpeakerState
+from metalev.model.errors import BadInput
+from metalev.model.meta import Kind, Name, ObjectKey
+from metalev.model.services import ServiceStatus
+
+CONTROLLER = "controller"
+
+_SERVICE = re.compile(rf"{CONTROLLER}/services/([^/]+)/([^/]+)\.yaml")
+_SPEAKER = re.compile(r"([^/]+)/state\.yaml")
+
+
+class Record(Struct, frozen=True):
+    """What one written file says; after an error, what it said last. ``digest`` changes with the content."""
+
+    digest: str
+    said: ServiceStatus | SpeakerState | None = None
+    problem: str = ""
+
+
+class State:
+    """What the controller and the speakers wrote, read by everybody."""
+
+    def __init__(self, root: Path, codec: Codec) -> None:
+        self.root = root
+        self._codec = codec
+        self._troubled: set[str] = set()
+        self._tree: Tree[Record] = Tree(
+            root, self._read, wanted=_is_read, descend=_may_hold_read_files, may_be_absent=True
+        )
+
+    def service(self, name: Name) -> Record | None:
+        """What the controller said of a Service."""
+        return self._tree.files.get(service_path(name))
+
+    def speaker(self, name: Name) -> SpeakerState | None:
+        """What the speaker of a node said of itself."""
+        record = self._tree.files.get(speaker_path(name))
+        return record.said if record and isinstance(record.said, SpeakerState) else None
+
+    def written(self) -> Iterator[tuple[ObjectKey, str]]:
+        """What the controller's files are about, and where they are."""
+        services = (path for path in self._tree.files if _SERVICE.fullmatch(path))
+        yield from ((key_of_path(path), path) for path in services)
+        for path in sorted((self.root / CONTROLLER / "pools").glob("[!.]*.yaml")):
+            key = ObjectKey(Kind.POOL, Name(self._codec.namespace, path.stem))
+            yield key, pool_path(key.name)
+
+    def rescan(self) -> set[ObjectKey]:
+        """Look at every file. Returns the objects whose files changed."""
+        return self._touched(self._tree.rescan())
+
+    def refresh(self, paths: Iterable[str]) -> set[ObjectKey]:
+        """Look at these files alone. Returns the objects whose files changed."""
+        return self._touched(self._tree.refresh(paths))
+
+    def is_folder(self, path: str) -> bool:
+        """Whether a change of ``path`` is one of the files below it."""
+        return self._tree.is_folder(path)
+
+    def problems(self) -> Iterator[tuple[str, str]]:
+        """Everything that is wrong, as (file, message)."""
+        yield from self._tree.problems.items()
+        yield from ((path, self._tree.files[path].problem) for path in self._troubled)
+
+    def _touched(self, changes: dict[str, Changed[Record]]) -> set[ObjectKey]:
+        for path, change in changes.items():
+            (self._troubled.add if change.after and change.after.problem else self._troubled.discard)(path)
+        return {key_of_path(path) for path in changes}
+
+    def _read(self, path: str, content: bytes, before: Record | None) -> Record:
+        text = content.decode(errors="replace")
+        digest = version_of(text)
+        try:
+            return Record(digest, self._said(key_of_path(path), documents.load_yaml(text)))
+        except UnreadableDocument as error:
+            problem = error.problem
+        except BadInput as error:
+            problem = str(error)
+        return replace(before or Record(digest), digest=digest, problem=f"{problem}; metalev will write it anew")
+
+    def _said(self, key: ObjectKey, document: object) -> ServiceStatus | SpeakerState:
+        if key.kind is Kind.SERVICE:
+            name, status = self._codec.decode_service_status(document)
+            _check_same(name, key.name)
+            return status
+        state = self._codec.decode(document)
+        if not isinstance(state, SpeakerState):
+            raise BadField("kind", f"expected {Kind.SPEAKER_STATE}")
+        _check_same(state.name, key.name)
+        return replace(state, version=version_of(document))
+
+
+def service_path(name: Name) -> str:
+    """The file of a Service's status."""
+    return f"{CONTROLLER}/services/{name.namespace}/{name.name}.yaml"
+
+
+def pool_path(name: Name) -> str:
+    """The file of a pool's status; all pools are in metalev's own namespace."""
+    return f"{CONTROLLER}/pools/{name.name}.yaml"
+
+
+def speaker_path(name: Name) -> str:
+    """The file of a speaker's own state."""
+    return f"{name.name}/state.yaml"
+
+
+def key_of_path(path: str) -> ObjectKey:
+    """The object that a file of the state is about."""
+    if match := _SERVICE.fullmatch(path):
+        return ObjectKey(Kind.SERVICE, Name(match[1], match[2]))
+    return ObjectKey(Kind.SPEAKER_STATE, Name("", path.partition("/")[0]))
+
+
+def _is_read(path: str) -> bool:
+    hidden = path.rpartition("/")[2].startswith(".")
+    return not hidden and bool(_SERVICE.fullmatch(path) or _SPEAKER.fullmatch(path))
+
+
+def _may_hold_read_files(folder: str) -> bool:
+    match folder.split("/"):
+        case [writer]:
+            return not writer.startswith(".")
+        case [writer, "services"] | [writer, "services", _]:
+            return writer == CONTROLLER
+        case _:
+            return False
+
+
+def _check_same(found: Name, expected: Name) -> None:
+    if found != expected:
+        raise BadField("metadata", f"is about {found}, though its file is for {expected}")

@@ -1,0 +1,142 @@
+"""What the manifests and the state say together, and how that differs from what they said before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from metalev.adapters.codec import Codec
+from metalev.adapters.files.manifests import Manifests
+from metalev.adapters.files.state import State, service_path, speaker_path
+from metalev.model.meta import Kind, Name, ObjectKey
+from metalev.model.services import Service, ServiceStatus
+from metalev.model.snapshot import Change, Deleted, Listed, Object, Rejected, Upserted
+
+
+class View:
+    """The objects as they were last reported. Every method that looks at files returns the changes that it found.
+
+    Not safe for threads: its owner holds a lock.
+    """
+
+    def __init__(self, root: Path, state_root: Path, codec: Codec) -> None:
+        self.root = root
+        self.state_root = state_root
+        self._manifests = Manifests(root, codec, skip=state_root)
+        self._state = State(state_root, codec)
+        self._objects: dict[ObjectKey, Object] = {}
+        self._problems: dict[str, str] = {}
+
+    def get(self, key: ObjectKey) -> Object | None:
+        """The object as it was last reported."""
+        return self._objects.get(key)
+
+    def is_written(self, service: Name) -> bool:
+        """Whether the controller's own file holds the Service's status, and not only its manifest."""
+        record = self._state.service(service)
+        return record is not None and not record.problem
+
+    def rescan(self) -> list[Change]:
+        """Look at every file; if the folder itself cannot be read, everything stays and it is named."""
+        try:
+            touched = self._manifests.rescan()
+        except OSError as error:
+            return self._report(self._problems | {str(self.root): f"cannot be read: {error.strerror}"})
+        return self._report_all(touched | self._state.rescan())
+
+    def refresh(self, paths: Iterable[Path]) -> list[Change]:
+        """Look at these files alone, or at every one if a folder is among them."""
+        manifests, written = self._sort(paths)
+        if any(map(self._manifests.is_folder, manifests)) or any(map(self._state.is_folder, written)):
+            return self.rescan()
+        if any(path.startswith("..") for path in manifests):
+            # A ConfigMap's volume changes all its files at once, by moving one link named `..data`.
+            return self.rescan()
+        return self._report_all(self._manifests.refresh(manifests) | self._state.refresh(written))
+
+    def refresh_object(self, key: ObjectKey) -> list[Change]:
+        """Look at the files that make one object."""
+        source = self._manifests.path_of(key)
+        touched = self._manifests.refresh([source] if source else [])
+        match key.kind:
+            case Kind.SERVICE:
+                touched |= self._state.refresh([service_path(key.name)])
+            case Kind.SPEAKER_STATE:
+                touched |= self._state.refresh([speaker_path(key.name)])
+        return self._report_all(touched)
+
+    def lists(self) -> list[Change]:
+        """What there is of every kind."""
+        names: dict[Kind, set[Name]] = {kind: set() for kind in Kind}
+        for key in self._objects:
+            names[key.kind].add(key.name)
+        return [Listed(kind, frozenset(found)) for kind, found in names.items()]
+
+    def left_behind(self) -> list[Path]:
+        """The files written about objects that are gone.
+
+        None while any manifest cannot be read whole: what seems gone may only be hidden, and would lose its address.
+        """
+        if not self._manifests.whole:
+            return []
+        return [self.state_root / path for key, path in self._state.written() if key not in self._objects]
+
+    def concerns(self, path: Path) -> bool:
+        """Whether a change of ``path`` may matter: not a file being written, nor events, which nobody reads here."""
+        if path.is_relative_to(self.state_root):
+            parts = path.relative_to(self.state_root).parts
+            return "events" not in parts[1:2] and not any(part.startswith(".") for part in parts)
+        parts = path.relative_to(self.root).parts if path.is_relative_to(self.root) else ()
+        return parts[:1] == ("..data",) or not any(part.startswith(".") for part in parts)
+
+    def _sort(self, paths: Iterable[Path]) -> tuple[list[str], list[str]]:
+        """The paths in the manifests' folder and those in the state, each relative to its folder."""
+        manifests, written = [], []
+        for path in sorted(paths):
+            if path.is_relative_to(self.state_root):
+                written.append(path.relative_to(self.state_root).as_posix())
+            elif path.is_relative_to(self.root):
+                manifests.append(path.relative_to(self.root).as_posix())
+        return manifests, written
+
+    def _report_all(self, touched: set[ObjectKey]) -> list[Change]:
+        changes = [change for key in sorted(touched) for change in self._report_object(key)]
+        return changes + self._report(dict(self._all_problems()))
+
+    def _report_object(self, key: ObjectKey) -> Iterator[Change]:
+        before, now = self._objects.get(key), self._assemble(key)
+        if now is None and before is not None:
+            del self._objects[key]
+            yield Deleted(key)
+        elif now is not None and now != before:
+            self._objects[key] = now
+            yield Upserted(now)
+
+    def _report(self, problems: dict[str, str]) -> list[Change]:
+        before, self._problems = self._problems, problems
+        mended: list[Change] = [Rejected(source, "") for source in before if source not in problems]
+        return mended + [Rejected(source, text) for source, text in problems.items() if before.get(source) != text]
+
+    def _all_problems(self) -> Iterator[tuple[str, str]]:
+        """Every problem by its source, sources in order; several at one place are one."""
+        found: dict[str, list[str]] = {}
+        for source, message in self._manifests.problems():
+            found.setdefault(source, []).append(message)
+        inside = self.state_root.is_relative_to(self.root)
+        shown = self.state_root.relative_to(self.root) if inside else self.state_root
+        for path, message in self._state.problems():
+            found.setdefault((shown / path).as_posix(), []).append(message)
+        return ((source, "; ".join(sorted(found[source]))) for source in sorted(found))
+
+    def _assemble(self, key: ObjectKey) -> Object | None:
+        if key.kind is Kind.SPEAKER_STATE:
+            return self._state.speaker(key.name)
+        obj = self._manifests.get(key)
+        record = self._state.service(key.name) if isinstance(obj, Service) else None
+        if obj is None or record is None:
+            return obj
+        versioned = replace(obj, version=f"{obj.version}.{record.digest}")
+        # What was written wins over a status in the manifest, which is that of an exported object.
+        return replace(versioned, status=record.said) if isinstance(record.said, ServiceStatus) else versioned

@@ -1,0 +1,118 @@
+"""Notices that files changed: soon by the kernel, and at last by looking."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from watchfiles import watch
+
+log = logging.getLogger("metalev.files")
+
+# Editors write in several steps; a change is taken up when nothing more came for STEP_MS, or after DEBOUNCE_MS anyway.
+DEBOUNCE_MS = 50
+STEP_MS = 20
+# The kernel does not tell what happened while the watch was being set up: look again this soon after.
+FIRST_LOOK_MS = 200
+WATCH_AGAIN_SECONDS = 30.0
+
+
+class Watcher:
+    """Calls ``changed`` with paths, and ``relist`` every few seconds whatever the kernel says.
+
+    The second finds what the first cannot see: network file systems, lost notifications, folders that were replaced.
+    Both are called from one thread of the watcher's own.
+    """
+
+    def __init__(
+        self,
+        roots: Iterable[Path],
+        *,
+        changed: Callable[[set[Path]], None],
+        relist: Callable[[], None],
+        relist_seconds: float,
+        concerns: Callable[[Path], bool],
+    ) -> None:
+        self._roots = tuple(roots)
+        self._changed = changed
+        self._relist = relist
+        self._relist_seconds = relist_seconds
+        self._concerns = concerns
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="metalev-files", daemon=True)
+
+    def start(self) -> None:
+        """Begin to call."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Return when no call is under way any more, unless it is a call that stops. May be called twice."""
+        self._stopped.set()
+        if self._thread is not threading.current_thread() and self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        due = 0.0
+        for paths in self._batches():
+            if self._stopped.is_set():
+                return
+            relist = time.monotonic() >= due
+            try:
+                if paths:
+                    self._changed(paths)
+                if relist:
+                    self._relist()
+            except Exception:
+                # Whatever it is, the next look may succeed; a watcher that ended would leave the world as it was.
+                log.exception("a change of the manifests could not be taken up; trying again")
+            if relist:
+                due = time.monotonic() + self._relist_seconds
+
+    def _batches(self) -> Iterator[set[Path]]:
+        """Changed paths, and an empty set now and then, for ever."""
+        while not self._stopped.is_set():
+            try:
+                yield from self._watch()
+            except (OSError, RuntimeError) as error:
+                # Out of inotify watches, or a folder went away.
+                log.warning("the kernel does not report changes (%s): looking every %g s", error, self._relist_seconds)
+                yield from self._ticks()
+
+    def _watch(self) -> Iterator[set[Path]]:
+        events = watch(
+            *self._roots,
+            watch_filter=lambda _, path: self._concerns(Path(path)),
+            debounce=DEBOUNCE_MS,
+            step=STEP_MS,
+            stop_event=self._stopped,
+            rust_timeout=FIRST_LOOK_MS,
+            yield_on_timeout=True,
+            raise_interrupt=False,
+            ignore_permission_denied=True,
+        )
+        identity = _identity(self._roots)
+        for changes in events:
+            yield {Path(path) for _, path in changes}
+            if _identity(self._roots) != identity:
+                # The watch is on the old folder, which may live on under another name.
+                return
+
+    def _ticks(self) -> Iterator[set[Path]]:
+        until = time.monotonic() + WATCH_AGAIN_SECONDS
+        while time.monotonic() < until and not self._stopped.wait(min(self._relist_seconds, 1.0)):
+            yield set()
+
+
+def _identity(roots: Iterable[Path]) -> list[tuple[int, int] | None]:
+    return [_inode(root) for root in roots]
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
