@@ -109,3 +109,70 @@ fn shrink_bounding_set(keep: u64) -> std::io::Result<()> {
 const fn bit(number: u32) -> u64 {
     1 << number
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NET_ADMIN: u64 = bit(12);
+    const NET_RAW: u64 = bit(13);
+
+    /// The sets belong to a thread: each test changes those of its own.
+    fn sets_after(keep: &[&str]) -> sys::CapabilitySets {
+        keep_capabilities(keep).unwrap();
+        sys::capabilities().unwrap()
+    }
+
+    #[test]
+    fn only_the_named_ones_stay() {
+        let sets = sets_after(&["CAP_NET_RAW", "CAP_NET_ADMIN"]);
+        assert_eq!(
+            (sets.permitted, sets.effective),
+            (NET_RAW | NET_ADMIN, NET_RAW | NET_ADMIN)
+        );
+        assert_eq!(sets.inheritable & !(NET_RAW | NET_ADMIN), 0);
+    }
+
+    #[test]
+    fn what_was_given_up_is_gone_for_good() {
+        keep_capabilities(&["CAP_NET_RAW"]).unwrap();
+        let message = keep_capabilities(&["CAP_NET_RAW", "CAP_NET_ADMIN"])
+            .unwrap_err()
+            .to_string();
+        assert_eq!(
+            message,
+            "cannot keep a capability: CAP_NET_ADMIN is missing"
+        );
+    }
+
+    #[test]
+    fn a_program_that_is_started_gains_none() {
+        keep_capabilities(&["CAP_NET_RAW"]).unwrap();
+        let output = std::process::Command::new("grep")
+            .args(["-E", "^(CapPrm|CapBnd|NoNewPrivs)", "/proc/self/status"])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let expected =
+            format!("CapPrm:\t{NET_RAW:016x}\nCapBnd:\t{NET_RAW:016x}\nNoNewPrivs:\t1\n");
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_name_that_no_kernel_has_changes_nothing() {
+        let before = sys::capabilities().unwrap();
+        assert!(matches!(
+            keep_capabilities(&["CAP_FLY"]),
+            Err(Error::Invalid(_))
+        ));
+        assert_eq!(sys::capabilities().unwrap(), before);
+    }
+
+    #[test]
+    fn the_names_stand_at_the_kernels_numbers() {
+        let number = |name| NAMES.iter().position(|&known| known == name);
+        assert_eq!(number("CAP_SETPCAP"), Some(SETPCAP as usize));
+        assert_eq!(number("CAP_NET_RAW"), Some(13));
+        assert_eq!(number("CAP_CHECKPOINT_RESTORE"), Some(40));
+    }
+}

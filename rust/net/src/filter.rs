@@ -5,7 +5,7 @@
 //!                                        tag already taken off: answering it here would answer on the wrong segment
 //!   for us: not for another host         the kernel's own verdict by destination address, so that a promiscuous
 //!                                        interface (a bridge port, a capture) changes nothing
-//!   not our own                          neither outgoing, nor looped back to us by a switch or bridge
+//!   not our own                          neither outgoing, nor sent back to us by a switch or bridge
 //!   beacons: starts with the magic       0x88B5 is for local experiments (IEEE 802), ours may not be the only one
 //! ```
 

@@ -26,6 +26,12 @@ mod speaker;
 mod sys;
 mod udp;
 
+#[cfg(test)]
+#[path = "../tests/lab/mod.rs"]
+mod lab;
+#[cfg(test)]
+extern crate self as metalev_net; // the lab names the crate as the tests outside of it do
+
 pub use caps::keep_capabilities;
 pub use clock::now;
 pub use error::Error;

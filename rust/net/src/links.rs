@@ -188,3 +188,124 @@ impl Watcher {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use metalev_wire::MacAddr;
+
+    use super::*;
+    use crate::netlink::OwnAddress;
+
+    const GOOD: i32 = libc::IFF_UP | libc::IFF_RUNNING | libc::IFF_LOWER_UP | libc::IFF_BROADCAST;
+
+    fn link(name: &str) -> Link {
+        Link {
+            index: 7,
+            name: name.to_owned(),
+            flags: GOOD.cast_unsigned(),
+            mac: Some(MacAddr::new([2, 0, 0, 0, 0, 1])),
+            enslaved: false,
+        }
+    }
+
+    fn chosen(named: &[&str], exclude: &[&str], links: Vec<Link>) -> Vec<String> {
+        let own = |names: &[&str]| {
+            names
+                .iter()
+                .map(|&name| name.to_owned())
+                .collect::<Vec<_>>()
+        };
+        let selection = Selection::new(own(named), &own(exclude)).unwrap();
+        let listing = Listing {
+            links,
+            addresses: Vec::new(),
+        };
+        selection
+            .eligible(listing)
+            .into_iter()
+            .map(|interface| interface.name)
+            .collect()
+    }
+
+    fn carries_with(change: impl FnOnce(&mut Link)) -> bool {
+        let mut link = link("eth0");
+        change(&mut link);
+        !chosen(&[], &[], vec![link]).is_empty()
+    }
+
+    #[test]
+    fn an_interface_that_is_up_carries() {
+        assert!(carries_with(|_| {}));
+    }
+
+    #[test]
+    fn every_flag_is_needed() {
+        for flag in [
+            libc::IFF_UP,
+            libc::IFF_RUNNING,
+            libc::IFF_LOWER_UP,
+            libc::IFF_BROADCAST,
+        ] {
+            assert!(
+                !carries_with(|link| link.flags &= !flag.cast_unsigned()),
+                "{flag:#x}"
+            );
+        }
+    }
+
+    #[test]
+    fn one_without_arp_does_not_carry() {
+        assert!(!carries_with(
+            |link| link.flags |= libc::IFF_NOARP.cast_unsigned()
+        ));
+    }
+
+    #[test]
+    fn one_that_belongs_to_a_bond_or_bridge_does_not_carry() {
+        assert!(!carries_with(|link| link.enslaved = true));
+    }
+
+    #[test]
+    fn one_without_an_ethernet_address_does_not_carry() {
+        assert!(!carries_with(|link| link.mac = None));
+    }
+
+    #[test]
+    fn a_pattern_excludes_wherever_it_matches() {
+        let links = || vec![link("veth1"), link("myveth"), link("eth0")];
+        assert_eq!(chosen(&[], &["veth"], links()), ["myveth", "eth0"][1..]);
+        assert_eq!(
+            chosen(&[], &["^veth.*", "^lo$"], links()),
+            ["myveth", "eth0"]
+        );
+    }
+
+    #[test]
+    fn names_that_are_given_win_over_patterns() {
+        assert_eq!(
+            chosen(&["veth1"], &["veth"], vec![link("veth1"), link("eth0")]),
+            ["veth1"]
+        );
+    }
+
+    #[test]
+    fn addresses_find_their_interface_in_an_order_of_their_own() {
+        let own = |interface, address: &str| OwnAddress {
+            interface,
+            address: address.parse().unwrap(),
+            prefix: 24,
+        };
+        let addresses = vec![
+            own(7, "192.0.2.9"),
+            own(8, "192.0.2.1"),
+            own(7, "192.0.2.3"),
+        ];
+        let listing = Listing {
+            links: vec![link("eth0")],
+            addresses,
+        };
+        let interfaces = Selection::new(Vec::new(), &[]).unwrap().eligible(listing);
+        let expected = ["192.0.2.3", "192.0.2.9"].map(|address| (address.parse().unwrap(), 24));
+        assert_eq!(interfaces[0].addresses, expected);
+    }
+}

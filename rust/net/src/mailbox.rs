@@ -181,3 +181,81 @@ impl AsFd for Mailbox {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use metalev_engine::{Cause, FactKind, Time};
+
+    use super::*;
+
+    const NOW: Duration = Duration::ZERO;
+
+    fn fact(number: u64) -> Fact {
+        Fact {
+            kind: FactKind::Took,
+            at: Time::from_nanos(number),
+            cause: Cause::FirstCandidate,
+            message: String::new(),
+            group: None,
+            addresses: Vec::new(),
+            term: number,
+            peer: String::new(),
+            interface: String::new(),
+        }
+    }
+
+    #[test]
+    fn facts_come_in_their_order_and_once() {
+        let mailbox = Mailbox::new().unwrap();
+        mailbox.report(fact(1));
+        mailbox.report(fact(2));
+        assert_eq!(mailbox.facts(NOW).unwrap(), [fact(1), fact(2)]);
+        assert_eq!(mailbox.facts(NOW).unwrap(), []);
+    }
+
+    #[test]
+    fn facts_that_nobody_fetches_push_out_the_oldest_and_are_counted() {
+        let mailbox = Mailbox::new().unwrap();
+        (0..FACTS as u64 + 2).for_each(|number| mailbox.report(fact(number)));
+        mailbox.end(None);
+        assert_eq!(mailbox.counters().facts_lost, 2);
+        let facts = mailbox.facts(NOW).unwrap();
+        assert_eq!((facts.len(), facts[0].term), (FACTS, 2));
+    }
+
+    #[test]
+    fn the_last_facts_come_before_the_news_of_the_end() {
+        let mailbox = Mailbox::new().unwrap();
+        mailbox.report(fact(1));
+        mailbox.end(Some("thread x panicked: y".to_owned()));
+        assert_eq!(mailbox.facts(NOW).unwrap(), [fact(1)]);
+        assert_eq!(
+            mailbox.facts(NOW).unwrap_err().to_string(),
+            "the announcing engine ended: thread x panicked: y"
+        );
+    }
+
+    #[test]
+    fn an_end_that_was_asked_for_does_not_hide_one_that_was_not() {
+        let mailbox = Mailbox::new().unwrap();
+        mailbox.end(Some("first".to_owned()));
+        mailbox.end(None);
+        assert!(mailbox.facts(NOW).is_err());
+    }
+
+    #[test]
+    fn of_two_tables_the_newer_counts() {
+        let mailbox = Mailbox::new().unwrap();
+        let table = |node: &str| Table {
+            peers: vec![metalev_engine::Peer {
+                node: node.to_owned(),
+                addresses: Vec::new(),
+            }],
+            ..Table::default()
+        };
+        mailbox.put_table(table("old"));
+        mailbox.put_table(table("new"));
+        assert_eq!(mailbox.take().table, Some(table("new")));
+        assert_eq!(mailbox.take().table, None);
+    }
+}

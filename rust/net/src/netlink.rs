@@ -259,3 +259,87 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
         .first_chunk()
         .map(|b| u32::from_ne_bytes(*b))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::{self, Lab, NEAR};
+
+    #[test]
+    fn the_kernels_listing_has_links_and_addresses() {
+        let lab = Lab::new();
+        lab::ip("addr add 192.0.2.1/24 dev v0");
+        let listing = list().unwrap();
+        let link = listing.links.iter().find(|link| link.name == "v0").unwrap();
+        assert_eq!(
+            (link.index, link.mac, link.enslaved),
+            (lab.near, Some(NEAR), false)
+        );
+        let own = OwnAddress {
+            interface: lab.near,
+            address: [192, 0, 2, 1].into(),
+            prefix: 24,
+        };
+        assert!(listing.addresses.contains(&own), "{:?}", listing.addresses);
+    }
+
+    #[test]
+    fn of_a_point_to_point_link_the_near_address_is_listed() {
+        let lab = Lab::new();
+        lab::ip("addr add 192.0.2.1 peer 192.0.2.2/32 dev v0");
+        let own = OwnAddress {
+            interface: lab.near,
+            address: [192, 0, 2, 1].into(),
+            prefix: 32,
+        };
+        assert!(list().unwrap().addresses.contains(&own));
+    }
+
+    #[test]
+    fn a_hundred_links_need_more_than_one_datagram_and_are_all_listed() {
+        let _lab = Lab::new();
+        for number in 0..50 {
+            lab::ip(&format!("link add p{number} type veth peer name q{number}"));
+        }
+        assert_eq!(list().unwrap().links.len(), 103); // with lo, v0, v1
+    }
+
+    #[test]
+    fn a_subscriber_is_told_of_a_change_once() {
+        let _lab = Lab::new();
+        let changes = Changes::subscribe().unwrap();
+        lab::ip("link set v1 down");
+        assert!(sys::receive(changes.as_fd(), &mut [0; 1]).is_ok());
+        changes.acknowledge();
+        let told = sys::receive(changes.as_fd(), &mut [0; 1]);
+        assert_eq!(told.unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn cut_messages_end_the_reading_without_harm() {
+        let mut datagram = dump_request(libc::RTM_NEWLINK).to_vec();
+        for len in 0..datagram.len() {
+            assert_eq!(messages(&datagram[..len]).count(), 0);
+        }
+        datagram[0] = 3; // shorter than its own header
+        assert_eq!(messages(&datagram).count(), 0);
+    }
+
+    #[test]
+    fn cut_attributes_end_the_reading_without_harm() {
+        let attribute = [8, 0, 2, 0, 192, 0, 2, 1];
+        assert_eq!(attributes(Some(&attribute)).count(), 1);
+        for len in 0..attribute.len() {
+            assert_eq!(attributes(Some(&attribute[..len])).count(), 0);
+        }
+        assert_eq!(attributes(Some(&[0; 64])).count(), 0);
+    }
+
+    #[test]
+    fn an_error_of_the_kernel_is_its_number() {
+        assert_eq!(
+            error_of(&(-libc::EPERM).to_ne_bytes()).raw_os_error(),
+            Some(libc::EPERM)
+        );
+    }
+}

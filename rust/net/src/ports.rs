@@ -115,3 +115,30 @@ impl Ports {
         self.0.values().flat_map(|port| [&port.arp, &port.beacon])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_survives_the_kernel() {
+        let tokens = [
+            Token::Alarm,
+            Token::Mailbox,
+            Token::Udp,
+            Token::Arp(1),
+            Token::Beacon(u32::MAX),
+        ];
+        for token in tokens {
+            assert_eq!(Token::from(u64::from(token)), token);
+        }
+    }
+
+    #[test]
+    fn what_is_asked_comes_before_what_is_received() {
+        let mut numbers =
+            [Token::Beacon(1), Token::Arp(9), Token::Udp, Token::Mailbox].map(u64::from);
+        numbers.sort_unstable();
+        assert_eq!(Token::from(numbers[0]), Token::Mailbox);
+    }
+}

@@ -177,3 +177,40 @@ fn panic_message(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn idle() -> Speaker {
+        Speaker {
+            mailbox: Arc::new(Mailbox::new().unwrap()),
+            stop_links: Arc::new(sys::Bell::new().unwrap()),
+            threads: Mutex::default(),
+        }
+    }
+
+    #[test]
+    fn a_panic_of_a_thread_is_told_to_the_reader() {
+        let speaker = idle();
+        speaker
+            .thread("metalev-engine", |_| panic!("slot {}", 7))
+            .unwrap();
+        assert_eq!(
+            speaker.facts(Duration::MAX).unwrap_err().to_string(),
+            "the announcing engine ended: thread metalev-engine panicked: slot 7"
+        );
+    }
+
+    #[test]
+    fn an_error_of_a_thread_is_told_to_the_reader() {
+        let speaker = idle();
+        speaker
+            .thread("metalev-links", |_| Err(io::Error::other("no more links")))
+            .unwrap();
+        assert_eq!(
+            speaker.facts(Duration::MAX).unwrap_err().to_string(),
+            "the announcing engine ended: thread metalev-links: no more links"
+        );
+    }
+}

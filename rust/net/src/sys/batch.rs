@@ -161,3 +161,59 @@ fn parse_control(mut control: &[u8]) -> Option<u32> {
 fn take<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..)?.first_chunk().copied()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A control message with native numbers, padded to whole words.
+    fn control(level: i32, kind: i32, data: &[u8]) -> Vec<u8> {
+        let len = 16 + data.len();
+        let mut message = [
+            &len.to_ne_bytes()[..],
+            &level.to_ne_bytes(),
+            &kind.to_ne_bytes(),
+            data,
+        ]
+        .concat();
+        message.resize(len.next_multiple_of(8), 0);
+        message
+    }
+
+    #[test]
+    fn the_interface_is_found_behind_other_control_messages() {
+        let index = 5u32.to_ne_bytes();
+        let v6 = [&[0; 16][..], &index].concat();
+        let other = control(libc::SOL_SOCKET, libc::SCM_TIMESTAMP, &[1; 3]);
+        let behind = [other, control(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &v6)].concat();
+        assert_eq!(parse_control(&behind), Some(5));
+        let v4 = [&index[..], &[0; 8]].concat();
+        assert_eq!(
+            parse_control(&control(libc::IPPROTO_IP, libc::IP_PKTINFO, &v4)),
+            Some(5)
+        );
+    }
+
+    #[test]
+    fn control_messages_that_are_cut_tell_nothing() {
+        let whole = control(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &[7; 20]);
+        for len in 0..36 {
+            assert_eq!(parse_control(&whole[..len]), None);
+        }
+        assert_eq!(parse_control(&[0; 64]), None);
+    }
+
+    #[test]
+    fn a_mapped_source_is_the_ipv4_address_that_it_is() {
+        let mut name = [0; 28];
+        name[..2].copy_from_slice(&10u16.to_ne_bytes());
+        name[2..4].copy_from_slice(&7946u16.to_be_bytes());
+        name[18..24].copy_from_slice(&[0xff, 0xff, 192, 0, 2, 1]);
+        assert_eq!(parse_name(&name), Some("192.0.2.1:7946".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_datagram_without_a_source_has_none() {
+        assert_eq!(parse_name(&[0; 28]), None);
+    }
+}

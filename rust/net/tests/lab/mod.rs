@@ -1,0 +1,199 @@
+//! A network of its own for each test: a new namespace with a cable `v0` to `v1`, gone with the test's thread.
+#![allow(dead_code, reason = "each test file uses its part of the lab")]
+#![allow(unsafe_code, clippy::unwrap_used, reason = "it is for tests only")]
+
+use std::os::fd::{AsFd, AsRawFd};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use metalev_engine::{Candidate, Fact, FactKind, Group, Peer, Table};
+use metalev_net::{ETHERTYPE_ARP, ETHERTYPE_BEACON, Options, PacketSocket, Speaker};
+use metalev_wire::MacAddr;
+use metalev_wire::arp::{Operation, Repr};
+use metalev_wire::beacon::Key;
+
+/// The address of `v0`, where the code under test is.
+pub(crate) const NEAR: MacAddr = MacAddr::new([0x02, 0, 0, 0, 0, 0x0a]);
+/// The address of `v1`, the rest of the world.
+pub(crate) const FAR: MacAddr = MacAddr::new([0x02, 0, 0, 0, 0, 0x0b]);
+/// Nobody's address.
+pub(crate) const STRANGER: MacAddr = MacAddr::new([0x02, 0, 0, 0, 0, 0x63]);
+pub(crate) const VIP: &str = "192.0.2.10";
+/// What is true by then will not become true later.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) struct Lab {
+    pub(crate) near: u32,
+    pub(crate) far: u32,
+}
+
+impl Lab {
+    /// Move this thread into a new network namespace and lay the cable.
+    pub(crate) fn new() -> Self {
+        // SAFETY: takes no pointer. It changes the namespace of this thread alone, which is the test's own; processes
+        // and threads that it starts inherit it, and with the last of them it goes.
+        let result = unsafe { libc::unshare(libc::CLONE_NEWNET) };
+        assert_eq!(
+            result,
+            0,
+            "a network namespace takes CAP_SYS_ADMIN: {}",
+            std::io::Error::last_os_error()
+        );
+        ip("link set lo up");
+        ip(&format!(
+            "link add v0 address {NEAR} type veth peer name v1 address {FAR}"
+        ));
+        ip("link set v0 up");
+        ip("link set v1 up");
+        Self {
+            near: index("v0"),
+            far: index("v1"),
+        }
+    }
+
+    /// A socket at the near end.
+    pub(crate) fn near(&self, ethertype: u16) -> PacketSocket {
+        PacketSocket::open(self.near, ethertype, NEAR).unwrap()
+    }
+
+    /// A socket at the far end.
+    pub(crate) fn far(&self, ethertype: u16) -> PacketSocket {
+        PacketSocket::open(self.far, ethertype, FAR).unwrap()
+    }
+}
+
+/// Run `ip` with these arguments in the namespace of this thread.
+pub(crate) fn ip(arguments: &str) {
+    let output = Command::new("ip")
+        .args(arguments.split_whitespace())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "ip {arguments}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+pub(crate) fn index(name: &str) -> u32 {
+    let name = std::ffi::CString::new(name).unwrap();
+    // SAFETY: a valid C string, read during the call only.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    assert_ne!(index, 0, "no such interface");
+    index
+}
+
+// ===== frames =====
+
+/// An ARP request for the VIP.
+pub(crate) fn request(to: MacAddr, from: MacAddr) -> Vec<u8> {
+    let repr = Repr {
+        operation: Operation::Request,
+        sender_mac: from,
+        sender_ip: "192.0.2.20".parse().unwrap(),
+        target_mac: MacAddr::ZERO,
+        target_ip: VIP.parse().unwrap(),
+    };
+    repr.frame(to, from).to_vec()
+}
+
+/// A frame of the beacons' type with any payload.
+pub(crate) fn beacon(to: MacAddr, from: MacAddr, payload: &[u8]) -> Vec<u8> {
+    [
+        &to.octets(),
+        &from.octets(),
+        &ETHERTYPE_BEACON.to_be_bytes()[..],
+        payload,
+    ]
+    .concat()
+}
+
+/// The next frame that the socket shows. None within ten seconds fails the test.
+pub(crate) fn next_frame(socket: &PacketSocket) -> Vec<u8> {
+    let mut poll = libc::pollfd {
+        fd: socket.as_fd().as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    let patience = i32::try_from(PATIENCE.as_millis()).unwrap();
+    // SAFETY: one pollfd, on this stack, for the length of the call.
+    let ready = unsafe { libc::poll(&raw mut poll, 1, patience) };
+    assert_eq!(ready, 1, "no frame came");
+    let mut buffer = [0; 2048];
+    let len = socket.receive(&mut buffer).unwrap();
+    buffer[..len].to_vec()
+}
+
+/// The next ARP packet that satisfies a condition.
+pub(crate) fn next_arp(socket: &PacketSocket, wanted: impl Fn(&Repr) -> bool) -> Repr {
+    eventually("such an ARP packet", || {
+        let frame = next_frame(socket);
+        let packet = metalev_wire::arp::Packet::new_checked(&frame[14..]).unwrap();
+        Repr::parse(&packet).ok().filter(&wanted)
+    })
+}
+
+// ===== speakers =====
+
+pub(crate) fn options(node: &str, port: u16, interface: &str) -> Options {
+    Options {
+        node: node.to_owned(),
+        beacon_interval: Duration::from_millis(50),
+        beacon_misses: 3,
+        port,
+        interfaces: vec![interface.to_owned()],
+        exclude: Vec::new(),
+    }
+}
+
+/// The VIP, which these nodes may announce in this order.
+pub(crate) fn table(peers: &[&str], candidates: &[&str]) -> Table {
+    let vip = VIP.parse().unwrap();
+    let peer = |name: &&str| Peer {
+        node: (*name).to_owned(),
+        addresses: Vec::new(),
+    };
+    let candidate = |name: &&str| Candidate {
+        node: (*name).to_owned(),
+        score: 0,
+    };
+    Table {
+        peers: peers.iter().map(peer).collect(),
+        keys: vec![Key {
+            id: 1,
+            secret: b"a key of thirty-two octets, fine".to_vec(),
+        }],
+        groups: vec![Group {
+            key: vip,
+            addresses: vec![vip],
+            candidates: candidates.iter().map(candidate).collect(),
+            interfaces: Vec::new(),
+        }],
+    }
+}
+
+/// Wait until the speaker has reported this kind of fact.
+pub(crate) fn await_fact(speaker: &Speaker, kind: FactKind) -> Fact {
+    eventually(&format!("a fact that says \"{kind}\""), || {
+        speaker
+            .facts(PATIENCE)
+            .unwrap()
+            .into_iter()
+            .rfind(|fact| fact.kind == kind)
+    })
+}
+
+/// Try until there is an answer. `attempt` waits by itself if there is something to wait for.
+pub(crate) fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) -> T {
+    let give_up = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = attempt() {
+            return found;
+        }
+        assert!(Instant::now() < give_up, "{what} did not come");
+        std::thread::yield_now();
+    }
+}
+
+pub(crate) const ARP: u16 = ETHERTYPE_ARP;
+pub(crate) const BEACON: u16 = ETHERTYPE_BEACON;
