@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 
 from metalev.decide.words import quoted, quoted_list
 from metalev.model.address import IPAddress
@@ -36,7 +36,7 @@ def requested_addresses(service: Service) -> tuple[IPAddress, ...]:
     if not service.load_balancer_ip:
         return ()
     try:
-        return (ip_address(service.load_balancer_ip),)
+        return (_address(service.load_balancer_ip),)
     except ValueError:
         raise BadValue(f"invalid spec.loadBalancerIP {quoted(service.load_balancer_ip)}") from None
 
@@ -60,14 +60,24 @@ def _annotation(service: Service, name: str) -> str:
 
 def _parse_list(listed: str) -> tuple[IPAddress, ...]:
     try:
-        addresses = tuple(ip_address(text.strip()) for text in listed.split(","))
+        addresses = tuple(_address(text.strip()) for text in listed.split(","))
     except ValueError:
         raise BadValue(f"invalid {PREFIX}{LOAD_BALANCER_IPS}: {quoted(listed)}") from None
-    check_families(addresses)
+    _check_families(addresses)
     return addresses
 
 
-def check_families(addresses: Sequence[IPAddress]) -> None:
+def _address(text: str) -> IPAddress:
+    """Read an address as Go does: a mapped one is an IPv4 address, and one with a zone is none (``ValueError``)."""
+    address = ip_address(text)
+    if not isinstance(address, IPv6Address):
+        return address
+    if address.scope_id is not None:
+        raise ValueError(text)
+    return address.ipv4_mapped or address
+
+
+def _check_families(addresses: Sequence[IPAddress]) -> None:
     """One address, or two of two families. Raises :class:`BadValue` in MetalLB's words for anything else."""
     if len(addresses) > 2:
         raise BadValue(f"IPFamilyForAddresses: invalid ips length {len(addresses)} {quoted_list(addresses)}")

@@ -236,6 +236,15 @@ def test_a_requested_address_is_given(wishing: Service) -> None:
     assert given(decide(wishing)) == ["10.0.0.2"]
 
 
+def test_an_empty_annotation_in_the_newer_spelling_wins_too() -> None:
+    older = {IPS: "", "metallb.universe.tf/loadBalancerIPs": "10.0.0.2"}
+    assert given(decide(service(annotations=older))) == ["10.0.0.0"]
+
+
+def test_a_mapped_address_is_an_ipv4_address() -> None:
+    assert given(decide(service(wish="::ffff:10.0.0.2"))) == ["10.0.0.2"]
+
+
 def test_a_pair_of_addresses_is_given_as_it_was_asked_for() -> None:
     wishing = service(annotations={IPS: "2001:db8::3,10.0.0.3"}, families=(4, 6))
     assert given(decide(wishing)) == ["2001:db8::3", "10.0.0.3"]
@@ -263,6 +272,7 @@ BAD_WISHES = [
         'IPFamilyForAddresses: invalid ips length 3 ["1.2.3.0" "1.2.3.1" "::1"]',
     ),
     (service(wish="please"), 'invalid spec.loadBalancerIP "please"'),
+    (service(wish="fe80::1%eth0"), 'invalid spec.loadBalancerIP "fe80::1%eth0"'),
     (service(annotations={IPS: "please"}), 'invalid metallb.io/loadBalancerIPs: "please"'),
     (
         service(wish="1000::1"),
