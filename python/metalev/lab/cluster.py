@@ -1,0 +1,144 @@
+"""metalev on the hosts of a lab: a controller, a speaker on every node, and what they work from."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from ipaddress import IPv4Address
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from metalev.lab.host import Node
+from metalev.lab.lab import SWITCH, Lab
+from metalev.lab.ledger import MARK
+from metalev.lab.manifests import Manifests
+from metalev.lab.namespace import LabError, Namespace
+from metalev.lab.process import Process
+from metalev.lab.proxies import Proxies
+from metalev.lab.topology import Topology
+from metalev.model.meta import Name
+from metalev.model.services import ServiceStatus
+from metalev.model.snapshot import Snapshot
+
+KEY_BYTES = 32
+
+
+class LabCluster:
+    """A lab with metalev installed, for as long as the ``with`` block runs.
+
+    Everything it writes lies in ``directory``: ``manifests``, ``state``, ``logs`` and ``beacon.key``. The controller
+    runs beside the switch, on no node: it needs no network.
+    """
+
+    def __init__(self, topology: Topology, directory: Path) -> None:
+        self.lab = Lab(topology, pods_log=directory / "pods.log")
+        self.state = directory / "state"
+        self.manifests = Manifests(directory / "manifests", topology)
+        self._logs = directory / "logs"
+        self._key = directory / "beacon.key"
+        self._stack = ExitStack()
+        self._speakers: dict[str, Process] = {}
+        self._controller: Process | None = None
+        self._starts = 0
+
+    def __enter__(self) -> Self:
+        self._logs.mkdir(parents=True, exist_ok=True)
+        self.state.mkdir(exist_ok=True)
+        self._key.write_text(secrets.token_hex(KEY_BYTES))
+        self._key.chmod(0o600)
+        self.manifests.write_cluster()
+        with ExitStack() as stack:
+            stack.enter_context(self.lab)
+            self._proxies = stack.enter_context(Proxies(self.lab, self.manifests.directory, self.state))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def start(self) -> None:
+        """Start the controller and every speaker, and wait until each is at work."""
+        self.start_controller()
+        for node in self.lab.nodes:
+            self.start_speaker(node)
+        for node in self.lab.nodes:
+            self._speakers[node].wait_for("is heard on" if len(self.lab.nodes) > 1 else "new table")
+
+    # ===== the programs =====
+
+    def start_controller(self) -> Process:
+        """Start the controller; wait until it has the right to write."""
+        self._controller = self._start("controller", self.lab.namespace_of(SWITCH))
+        return self._controller
+
+    def stop_controller(self) -> None:
+        """End the controller, as an upgrade does."""
+        if self._controller is not None:
+            self._controller.terminate()
+            self._controller = None
+
+    def start_speaker(self, node: str, *options: str) -> Process:
+        """Start a node's speaker."""
+        host = self.lab.node(node)
+        arguments = ("--node-name", node, "--key-file", str(self._key), *options)
+        process = self._start("speaker", host.namespace, *arguments, name=node)
+        host.processes.append(process)
+        self._speakers[node] = process
+        return process
+
+    def speaker(self, node: str) -> Process:
+        """A node's speaker, with what it has logged."""
+        return self._speakers[node]
+
+    def controller_log(self) -> str:
+        """What every controller of this cluster has logged."""
+        return "".join(path.read_text() for path in sorted(self._logs.glob("controller-*.log")))
+
+    def _start(self, program: str, namespace: Namespace, *options: str, name: str = "") -> Process:
+        self._starts += 1
+        log = self._logs / f"{name or program}-{self._starts}.log"
+        paths = ("--manifests", str(self.manifests.directory), "--state", str(self.state))
+        argv = [sys.executable, "-m", "metalev", program, *paths, "--metrics-address", "127.0.0.1:0", *options]
+        return Process.start(namespace, argv, env={MARK: self.lab.id}, log=log)
+
+    # ===== what is =====
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The cluster as the nodes' packet filters have it by now."""
+        return self._proxies.snapshot
+
+    def status(self, service: str) -> ServiceStatus:
+        """What metalev says of a Service in ``default``; empty for one that nobody has seen yet."""
+        found = self.snapshot.services.get(Name("default", service))
+        return found.status if found else ServiceStatus()
+
+    def wait_for(self, what: str, wanted: Callable[[Snapshot], bool], timeout: float = 10) -> float:
+        """Wait for something in the cluster; see :meth:`Proxies.wait_for`."""
+        return self._proxies.wait_for(what, wanted, timeout)
+
+    def wait_for_address(self, service: str) -> IPv4Address:
+        """Wait until a Service has an address and the nodes' packet filters know it."""
+        self.wait_for(f"{service} gets an address", lambda _: bool(self.status(service).addresses))
+        (address,) = self.status(service).addresses
+        assert isinstance(address, IPv4Address)
+        return address
+
+    def announcers(self, address: IPv4Address) -> list[Node]:
+        """The nodes that answer for an address now, asked on the wire by the client."""
+        return [self.lab.node_with(mac) for mac in self.lab.client.who_has(address)]
+
+    def wait_for_announcer(self, address: IPv4Address, timeout: float = 10) -> Node:
+        """Wait until exactly one node answers for an address."""
+        deadline = time.monotonic() + timeout
+        while len(nodes := self.announcers(address)) != 1:
+            if time.monotonic() > deadline:
+                names = ", ".join(node.name for node in nodes) or "nobody"
+                raise LabError(f"{names} answers for {address} after {timeout:g} s, not one node")
+        return nodes[0]
