@@ -21,6 +21,8 @@ from metalev.model.errors import StartError
 METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # A step of the loop is a few writes; one that takes this long will never end.
 ALIVE_SECONDS = 60.0
+# How soon the server notices that it shall end.
+POLL_SECONDS = 0.1
 
 
 class Reply(Struct, frozen=True):
@@ -74,7 +76,9 @@ class PageServer:
             self._server = _open(host, port, pages)
         except OSError as error:
             raise StartError(_complaint(host, port, error)) from error
-        self._thread = threading.Thread(target=self._server.serve_forever, name="metalev-http", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(POLL_SECONDS,), name="metalev-http", daemon=True
+        )
 
     @property
     def port(self) -> int:
@@ -135,8 +139,6 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server_version = "metalev"
-    sys_version = ""
     # Seconds for which a client may keep a thread waiting.
     timeout: ClassVar[float] = 10.0
     server: _Server
@@ -152,6 +154,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(reply.body)))
         self.end_headers()
         self.wfile.write(reply.body)
+
+    def version_string(self) -> str:
+        """What stands in the header ``Server``."""
+        return "metalev"
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  (the name is the base class's)
         """Probes every few seconds are no news."""

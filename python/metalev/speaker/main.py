@@ -90,13 +90,12 @@ def _serve(options: SpeakerOptions, keys: tuple[BeaconKey, ...], stack: ExitStac
         log.info("metrics and probes on port %d", server.port)
     pump = FactPump(ownership, loop.inbox.put, took=metrics.moved, failed=loop.fail)
     pump.start()
+    # Entered last, so that the goodbye goes out first: until the peers hear it, nobody answers.
+    stack.callback(pump.stop)
     cluster.start(loop.inbox.put)
     log.info("metalev %s: the speaker of %s reads %s", __version__, options.node_name, options.manifests)
-    try:
-        loop.run()
-    finally:
-        # The goodbye first: every moment until the peers hear it is one in which nobody answers.
-        pump.stop()
+    loop.run()
+    pump.stop()
     log.info("the speaker stops")
     # What was given up shall not be read as held.
     reconciler.hurry()

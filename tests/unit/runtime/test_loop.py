@@ -3,9 +3,9 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 
 import pytest
+from tests.fakes.clock import VirtualClock
 
 from metalev.model.errors import StartError, Unavailable
 from metalev.model.meta import Name
@@ -16,17 +16,6 @@ from metalev.runtime.loop import BATCH, Loop
 from metalev.runtime.outcome import After, Done, Outcome, Retry, Stop
 from metalev.runtime.queue import Backoff, NameQueue
 from metalev.runtime.store import Applied
-
-
-class VirtualClock:
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def now(self) -> float:
-        return self.seconds
-
-    def wall(self) -> datetime:
-        return datetime.fromtimestamp(self.seconds, UTC)
 
 
 class Recorder:

@@ -1,0 +1,259 @@
+"""The controller over a cluster in memory, in virtual time."""
+
+from collections.abc import Iterable
+from ipaddress import ip_address
+
+from msgspec.structs import replace
+from tests.fakes.clock import VirtualClock
+from tests.fakes.cluster import FakeCluster
+from tests.fakes.driver import Driver
+
+from metalev.controller.reconcile import OVERVIEW, OVERVIEW_PAUSE, ControllerReconciler
+from metalev.model.address import AddressRange
+from metalev.model.cluster import Namespace
+from metalev.model.meta import Kind, LabelSelector, Name, ObjectKey
+from metalev.model.pools import Pool, PoolStatus, ServiceAllocation
+from metalev.model.services import Service, ServiceStatus
+from metalev.model.snapshot import Object, Snapshot
+from metalev.runtime.effects import Effects
+from metalev.runtime.outcome import Outcome, Retry
+
+MAIN = Name("metallb-system", "main")
+
+
+def name(text: str) -> Name:
+    return Name("shop", text)
+
+
+def pool(*ranges: str, of: Name = MAIN) -> Pool:
+    return Pool(of, ranges=tuple(AddressRange.parse(one) for one in ranges))
+
+
+def service(text: str, *held: str, kind: str = "LoadBalancer", wish: str = "") -> Service:
+    status = ServiceStatus(tuple(ip_address(one) for one in held))
+    return Service(name(text), type=kind, load_balancer_ip=wish, status=status)
+
+
+class CountedReconciler(ControllerReconciler):
+    """Remembers what it was asked to reconcile."""
+
+    def __init__(self, effects: Effects, clock: VirtualClock) -> None:
+        super().__init__(effects, clock)
+        self.seen: list[Name] = []
+
+    def reconcile(self, name: Name, snapshot: Snapshot) -> Outcome:
+        self.seen.append(name)
+        return super().reconcile(name, snapshot)
+
+    def services_seen(self) -> list[str]:
+        """The Services looked at since the last call, without the overview."""
+        seen, self.seen = self.seen, []
+        return [one.name for one in seen if one != OVERVIEW]
+
+
+class Controller(Driver[Name]):
+    """A controller that has settled on ``cluster``."""
+
+    def __init__(self, cluster: FakeCluster) -> None:
+        clock = VirtualClock()
+        self.cluster = cluster
+        self.reconciler = CountedReconciler(Effects(cluster), clock)
+        super().__init__(self.reconciler, clock)
+        self.start(cluster)
+        self.reconciler.services_seen()
+
+    def put(self, *objects: Object) -> None:
+        for obj in objects:
+            self.cluster.put(obj)
+        self.settle()
+
+    def addresses(self) -> dict[str, str]:
+        return addresses(self.cluster)
+
+    def reasons(self, text: str) -> list[tuple[str, str]]:
+        """Reason and message of the events on a Service."""
+        key = ObjectKey(Kind.SERVICE, name(text))
+        return [(event.reason, event.message) for event in self.cluster.events if event.regarding == key]
+
+
+def addresses(cluster: FakeCluster) -> dict[str, str]:
+    return {one.name: ",".join(map(str, status.addresses)) for one, status in cluster.statuses.items()}
+
+
+def names(texts: str) -> Iterable[Service]:
+    return map(service, texts)
+
+
+def test_a_service_gets_the_first_free_address_and_an_event() -> None:
+    controller = Controller(FakeCluster(pool("192.0.2.1-192.0.2.9"), service("web")))
+    assert controller.addresses() == {"web": "192.0.2.1"}
+    assert controller.cluster.statuses[name("web")].pool == "main"
+    assert ("IPAllocated", 'Assigned IP ["192.0.2.1"]') in controller.reasons("web")
+
+
+def test_nothing_is_decided_before_everything_is_listed() -> None:
+    clock = VirtualClock()
+    cluster = FakeCluster(pool("192.0.2.1/32"))
+    driver = Driver(ControllerReconciler(Effects(cluster), clock), clock)
+    cluster.start(lambda _: None)
+    cluster._sink = driver.loop.inbox.put
+    cluster.put(service("web"))
+    driver.settle()
+    assert driver.outcomes == []
+    assert addresses(cluster) == {"web": ""}
+
+
+def test_an_exhausted_pool_leaves_the_last_one_pending_with_the_reason() -> None:
+    controller = Controller(FakeCluster(pool("192.0.2.1-192.0.2.2"), *names("abc")))
+    assert controller.addresses() == {"a": "192.0.2.1", "b": "192.0.2.2", "c": ""}
+    message = 'Failed to allocate IP for "shop/c": no available IPs'
+    assert ("AllocationFailed", message) in controller.reasons("c")
+    assert controller.cluster.statuses[name("c")].conditions[0].message == message
+
+
+def test_a_pool_that_grows_serves_those_that_wait_in_their_order() -> None:
+    controller = Controller(FakeCluster(pool("192.0.2.1/32"), service("first")))
+    controller.put(service("z"))
+    controller.put(service("a"))
+    controller.put(pool("192.0.2.1-192.0.2.2"))
+    assert controller.addresses() == {"first": "192.0.2.1", "z": "192.0.2.2", "a": ""}
+
+
+def test_a_released_address_goes_to_who_waited_longest() -> None:
+    controller = Controller(FakeCluster(pool("192.0.2.1/32"), service("holder")))
+    controller.put(service("z"))
+    controller.put(service("a"))
+    controller.cluster.remove(ObjectKey(Kind.SERVICE, name("holder")))
+    controller.settle()
+    assert controller.addresses() == {"z": "192.0.2.1", "a": ""}
+
+
+def test_a_release_wakes_only_those_that_wait() -> None:
+    controller = Controller(FakeCluster(pool("192.0.2.1-192.0.2.5"), *names("abcdefg")))
+    controller.cluster.remove(ObjectKey(Kind.SERVICE, name("a")))
+    controller.settle()
+    # The released one, the two that wait, and the one of them that its own write came back for.
+    assert controller.reconciler.services_seen() == ["a", "f", "g", "f"]
+
+
+def test_a_change_of_one_service_looks_at_no_other() -> None:
+    controller = Controller(FakeCluster(pool("192.0.2.0/24"), *names("abcdefg")))
+    controller.put(replace(service("c"), labels={"a": "b"}))
+    assert controller.reconciler.services_seen() == ["c"]
+
+
+def test_a_service_that_is_no_load_balancer_any_more_gives_its_address_back() -> None:
+    controller = Controller(FakeCluster(pool("192.0.2.1/32"), service("web"), service("zed")))
+    controller.put(service("web", kind="ClusterIP"))
+    assert controller.addresses() == {"web": "", "zed": "192.0.2.1"}
+
+
+def test_a_pool_that_shrinks_moves_its_holders() -> None:
+    controller = Controller(FakeCluster(pool("192.0.2.1-192.0.2.2"), *names("ab")))
+    controller.put(pool("192.0.2.2-192.0.2.3"))
+    assert controller.addresses() == {"a": "192.0.2.3", "b": "192.0.2.2"}
+    assert "ClearAssignment" in dict(controller.reasons("a"))
+
+
+def test_a_bad_pool_does_not_stop_the_good_ones() -> None:
+    rival = pool("192.0.2.0/30", of=Name("metallb-system", "rival"))
+    controller = Controller(FakeCluster(pool("192.0.2.1/32"), rival, *names("ab")))
+    assert controller.addresses()["a"] == "192.0.2.1"
+    overlap = 'CIDR "192.0.2.0/30" in pool "rival" overlaps with already defined CIDR "192.0.2.1/32"'
+    assert overlap in [event.message for event in controller.cluster.events]
+    assert controller.reconciler.figures(controller.loop.snapshot).config_stale
+
+
+def test_a_rejected_input_makes_the_configuration_stale_until_it_is_mended() -> None:
+    controller = Controller(FakeCluster(pool("192.0.2.1/32")))
+    for message in ("spec.addresses is no list", ""):
+        controller.cluster.reject("pools.yaml:1", message)
+        controller.settle()
+        assert controller.reconciler.figures(controller.loop.snapshot).config_stale == bool(message)
+
+
+def test_holders_keep_their_addresses_over_a_restart_before_anybody_new_gets_one() -> None:
+    controller = Controller(FakeCluster(pool("192.0.2.1-192.0.2.2"), service("aaa"), service("zed", "192.0.2.1")))
+    assert controller.addresses() == {"aaa": "192.0.2.2", "zed": "192.0.2.1"}
+
+
+def test_a_restart_changes_nothing_and_says_nothing() -> None:
+    cluster = FakeCluster(pool("192.0.2.1-192.0.2.2"), *names("abc"))
+    Controller(cluster).settle(60)
+    statuses, versions = cluster.statuses, {key: obj.version for key, obj in cluster.world.objects.items()}
+    allocation = [event for event in cluster.events if event.reason != "NotAnnounced"]
+    cluster.stop()
+    Controller(cluster.beside()).settle(60)
+    assert cluster.statuses == statuses
+    assert {key: obj.version for key, obj in cluster.world.objects.items()} == versions
+    assert [event for event in cluster.events if event.reason != "NotAnnounced"] == allocation
+
+
+def test_a_stale_write_is_decided_anew_on_the_newer_object() -> None:
+    cluster = FakeCluster(pool("192.0.2.0/24"), service("web"), watch=False)
+    clock = VirtualClock()
+    driver = Driver(ControllerReconciler(Effects(cluster), clock), clock)
+    cluster.start(driver.loop.inbox.put)
+    cluster.put(service("web", wish="192.0.2.77"))  # the controller has not seen it yet
+    driver.settle()
+    assert addresses(cluster) == {"web": ""}
+    assert isinstance(driver.outcomes[0], Retry)
+    cluster.relist()
+    driver.settle()
+    assert addresses(cluster) == {"web": "192.0.2.77"}
+
+
+def test_an_address_is_not_lost_when_the_cluster_does_not_answer() -> None:
+    controller = Controller(FakeCluster(pool("192.0.2.1/32")))
+    controller.cluster.unavailable = "connection refused"
+    controller.put(service("web"))
+    assert controller.addresses() == {"web": ""}
+    controller.cluster.unavailable = ""
+    controller.settle(within=60)
+    assert controller.addresses() == {"web": "192.0.2.1"}
+    assert controller.reasons("web").count(("IPAllocated", 'Assigned IP ["192.0.2.1"]')) == 1
+
+
+def test_retries_back_off_while_the_cluster_does_not_answer() -> None:
+    controller = Controller(FakeCluster(pool("192.0.2.1/32")))
+    controller.cluster.unavailable = "connection refused"
+    controller.put(service("web"))
+    controller.reconciler.services_seen()
+    controller.settle(within=16)
+    assert controller.reconciler.services_seen() == ["web"] * 4  # after 1, 2, 4 and 8 seconds
+
+
+def test_pool_statuses_follow_the_allocations() -> None:
+    controller = Controller(FakeCluster(pool("192.0.2.1-192.0.2.4"), service("a")))
+    controller.settle(OVERVIEW_PAUSE)
+    assert controller.cluster.pool_statuses == {MAIN: PoolStatus(assigned_ipv4=1, available_ipv4=3)}
+    controller.put(service("b"))
+    controller.settle(OVERVIEW_PAUSE)
+    assert controller.cluster.pool_statuses == {MAIN: PoolStatus(assigned_ipv4=2, available_ipv4=2)}
+
+
+def test_a_namespace_that_gets_a_label_lets_its_services_into_a_pool() -> None:
+    allocation = ServiceAllocation(namespace_selectors=(LabelSelector({"team": "red"}),))
+    reserved = replace(pool("192.0.2.1/32"), allocation=allocation)
+    controller = Controller(FakeCluster(reserved, Namespace(Name("", "shop")), service("web")))
+    assert controller.addresses() == {"web": ""}
+    controller.put(Namespace(Name("", "shop"), labels={"team": "red"}))
+    assert controller.addresses() == {"web": "192.0.2.1"}
+
+
+def test_figures_show_allocated_and_pending_services() -> None:
+    controller = Controller(FakeCluster(pool("192.0.2.1-192.0.2.2"), *names("abc")))
+    controller.settle(OVERVIEW_PAUSE)
+    figures = controller.reconciler.figures(controller.loop.snapshot)
+    assert (figures.allocated["main"], figures.pending) == (2, 1)
+    assert figures.pools == {"main": PoolStatus(assigned_ipv4=2)}
+    assert (figures.config_loaded, figures.config_stale) == (True, False)
+
+
+def test_many_services_are_served_with_few_looks_at_everything() -> None:
+    controller = Controller(FakeCluster(pool("10.0.0.0/16")))
+    controller.reconciler.seen.clear()
+    controller.put(*(service(f"s{number}") for number in range(1000)))
+    assert controller.reconciler.figures(controller.loop.snapshot).pending == 0
+    assert len(set(controller.addresses().values())) == 1000
+    assert controller.reconciler.seen.count(OVERVIEW) <= 20
