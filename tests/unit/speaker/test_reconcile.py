@@ -1,0 +1,255 @@
+"""The speaker over a cluster and an engine in memory, in virtual time."""
+
+from ipaddress import ip_address
+
+import pytest
+from msgspec.structs import replace
+from tests.fakes.clock import VirtualClock
+from tests.fakes.cluster import FakeCluster
+from tests.fakes.driver import Driver
+from tests.fakes.ownership import FakeOwnership
+
+from metalev.model.address import AddressRange
+from metalev.model.cluster import BEACON_SECRET, BeaconKey, BeaconSecret, Node
+from metalev.model.errors import StartError
+from metalev.model.meta import Kind, Name, ObjectKey
+from metalev.model.ownership import Fact, FactKind
+from metalev.model.pools import L2Advertisement, Pool
+from metalev.model.services import Endpoint, EndpointSlice, Service, ServiceStatus
+from metalev.model.snapshot import Noticed, Object
+from metalev.ports.ownership import Counters
+from metalev.runtime.effects import Effects
+from metalev.runtime.outcome import Retry
+from metalev.speaker.reconcile import STATE_PAUSE, SpeakerReconciler
+
+NAMESPACE = "metallb-system"
+KEY = BeaconKey(1, b"k" * 32)
+OTHER_KEY = BeaconKey(2, b"o" * 32)
+
+
+def service(text: str, *held: str) -> Service:
+    status = ServiceStatus(tuple(ip_address(one) for one in held), pool="main")
+    return Service(Name("shop", text), type="LoadBalancer", status=status)
+
+
+def endpoints(text: str) -> EndpointSlice:
+    return EndpointSlice(Name("shop", f"{text}-1"), Name("shop", text), endpoints=(Endpoint(("10.1.0.1",), "node1"),))
+
+
+def node(text: str) -> Node:
+    return Node(Name("", text), addresses=(ip_address("192.0.2.10"),))
+
+
+def secret(*keys: BeaconKey) -> BeaconSecret:
+    return BeaconSecret(Name(NAMESPACE, BEACON_SECRET), keys=keys)
+
+
+def world(*more: Object) -> FakeCluster:
+    pool = Pool(Name(NAMESPACE, "main"), ranges=(AddressRange.parse("192.0.2.0/24"),))
+    everywhere = L2Advertisement(Name(NAMESPACE, "all"))
+    return FakeCluster(pool, everywhere, node("node1"), node("node2"), *more, writer="node1")
+
+
+def took(vip: str, term: int = 1) -> Noticed:
+    address = ip_address(vip)
+    return Noticed(Fact(FactKind.TOOK, 1.0, "first-candidate", f"took {vip}", address, (address,), term))
+
+
+def yielded(vip: str) -> Noticed:
+    address = ip_address(vip)
+    return Noticed(Fact(FactKind.YIELDED, 2.0, "higher-term", f"fell silent for {vip}", address, (address,), 1))
+
+
+class Speaker(Driver[str]):
+    """The speaker of node1, settled on ``cluster``."""
+
+    def __init__(self, cluster: FakeCluster, *keys: BeaconKey, named: str = "node1") -> None:
+        self.clock = VirtualClock()
+        self.cluster = cluster
+        self.engine = FakeOwnership()
+        effects = Effects(cluster, self.engine)
+        self.reconciler = SpeakerReconciler(
+            effects, self.clock, named, key_secret=f"{NAMESPACE}/{BEACON_SECRET}", fallback_keys=keys
+        )
+        super().__init__(self.reconciler, self.clock)
+        self.start(cluster)
+
+    def put(self, *objects: Object) -> None:
+        for obj in objects:
+            self.cluster.put(obj)
+        self.settle()
+
+    def notice(self, *facts: Noticed) -> None:
+        for fact in facts:
+            self.loop.inbox.put(fact)
+        self.settle(within=STATE_PAUSE)
+
+    def holdings(self) -> list[str]:
+        state = self.cluster.get(ObjectKey(Kind.SPEAKER_STATE, Name("", "node1")))
+        return [holding.group for holding in state.holdings]  # type: ignore[union-attr]
+
+    def assigned(self) -> list[tuple[str, str]]:
+        return [(str(event.regarding.name), event.message) for event in self.cluster.events]
+
+
+def web() -> FakeCluster:
+    return world(service("web", "192.0.2.1"), endpoints("web"))
+
+
+def test_the_engine_gets_peers_keys_and_groups_in_one_table() -> None:
+    [table] = Speaker(web(), KEY).engine.tables
+    assert [peer.node for peer in table.peers] == ["node2"]
+    assert table.keys == (KEY,)
+    assert [str(group.key) for group in table.groups] == ["192.0.2.1"]
+
+
+def test_the_table_is_set_once_while_nothing_changes() -> None:
+    speaker = Speaker(web(), KEY)
+    speaker.cluster.relist()
+    speaker.put(node("node1"))
+    speaker.notice(took("192.0.2.1"))
+    assert len(speaker.engine.tables) == 1
+
+
+def test_a_change_sets_the_whole_table_anew() -> None:
+    speaker = Speaker(web(), KEY)
+    speaker.put(service("api", "192.0.2.2"), endpoints("api"))
+    assert [str(group.key) for group in speaker.engine.tables[-1].groups] == ["192.0.2.1", "192.0.2.2"]
+
+
+def test_a_service_that_is_gone_leaves_the_table() -> None:
+    speaker = Speaker(web(), KEY)
+    speaker.cluster.remove(ObjectKey(Kind.SERVICE, Name("shop", "web")))
+    speaker.settle()
+    assert speaker.engine.tables[-1].groups == ()
+
+
+def test_the_reason_of_a_new_table_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    speaker = Speaker(web(), KEY)
+    speaker.put(service("api", "192.0.2.2"), endpoints("api"))
+    assert "new table for the engine: added 192.0.2.2" in caplog.text
+
+
+def test_a_takeover_is_published_and_told_to_the_service() -> None:
+    speaker = Speaker(web(), KEY)
+    speaker.notice(took("192.0.2.1"))
+    assert speaker.holdings() == ["192.0.2.1"]
+    assert speaker.assigned() == [("shop/web", 'announcing from node "node1" with protocol "layer2"')]
+
+
+def test_a_takeover_is_told_once() -> None:
+    speaker = Speaker(web(), KEY)
+    speaker.notice(took("192.0.2.1"))
+    speaker.put(replace(service("web", "192.0.2.1"), labels={"a": "b"}))
+    speaker.settle(within=60)
+    assert len(speaker.assigned()) == 1
+
+
+def test_what_was_yielded_is_no_longer_published() -> None:
+    speaker = Speaker(web(), KEY)
+    speaker.notice(took("192.0.2.1"))
+    speaker.notice(yielded("192.0.2.1"))
+    assert speaker.holdings() == []
+
+
+def test_a_storm_of_takeovers_is_a_few_writes_and_the_last_state_lands() -> None:
+    speaker = Speaker(web(), KEY)
+    before = int(speaker.cluster.world._version)
+    for term in range(1, 101):
+        speaker.loop.inbox.put(took("192.0.2.1", term))
+        speaker.settle(within=0.01)
+    speaker.settle(within=STATE_PAUSE)
+    assert speaker.cluster.world._version - before <= 1.0 / STATE_PAUSE + 2
+    state = speaker.cluster.get(ObjectKey(Kind.SPEAKER_STATE, Name("", "node1")))
+    assert state.holdings[0].term == 100  # type: ignore[union-attr]
+
+
+def test_a_table_does_not_wait_for_the_pause_between_states() -> None:
+    speaker = Speaker(web(), KEY)
+    speaker.loop.inbox.put(took("192.0.2.1"))
+    speaker.put(service("api", "192.0.2.2"), endpoints("api"))
+    assert len(speaker.engine.tables) == 2
+    assert speaker.clock.seconds == 0.0
+
+
+def test_the_last_state_lands_at_once_when_the_program_ends() -> None:
+    speaker = Speaker(web(), KEY)
+    speaker.notice(took("192.0.2.1"))
+    speaker.loop.inbox.put(yielded("192.0.2.1"))
+    speaker.reconciler.hurry()
+    speaker.settle()
+    assert speaker.holdings() == []
+
+
+def test_a_cluster_that_does_not_answer_gets_the_state_later_and_the_engine_its_table_at_once() -> None:
+    speaker = Speaker(web(), KEY)
+    speaker.cluster.unavailable = "connection refused"
+    speaker.notice(took("192.0.2.1"))
+    speaker.put(service("api", "192.0.2.2"), endpoints("api"))
+    assert len(speaker.engine.tables) == 2
+    assert isinstance(speaker.outcomes[-1], Retry)
+    speaker.cluster.unavailable = ""
+    speaker.settle(within=60)
+    assert speaker.holdings() == ["192.0.2.1"]
+    assert len(speaker.assigned()) == 1
+
+
+def test_without_a_key_there_is_no_table_and_the_speaker_is_not_ready() -> None:
+    speaker = Speaker(web())
+    assert speaker.engine.tables == []
+    assert "create the Secret metallb-system/metalev-beacon" in speaker.reconciler.not_ready()
+
+
+def test_a_missing_key_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    speaker = Speaker(web())
+    speaker.put(service("api", "192.0.2.2"), endpoints("api"))
+    assert len([record for record in caplog.records if "no key to sign beacons with" in record.message]) == 1
+
+
+def test_a_key_that_comes_later_starts_the_announcing() -> None:
+    speaker = Speaker(web())
+    speaker.put(secret(KEY))
+    assert speaker.engine.tables[0].keys == (KEY,)
+    assert speaker.reconciler.not_ready() == ""
+
+
+def test_the_secret_counts_for_more_than_the_key_file() -> None:
+    assert Speaker(world(secret(OTHER_KEY)), KEY).engine.tables[0].keys == (OTHER_KEY,)
+
+
+def test_a_secret_that_is_removed_leaves_its_last_key_in_force() -> None:
+    speaker = Speaker(world(secret(KEY), service("web", "192.0.2.1"), endpoints("web")))
+    speaker.cluster.remove(ObjectKey(Kind.SECRET, Name(NAMESPACE, BEACON_SECRET)))
+    speaker.put(service("api", "192.0.2.2"), endpoints("api"))
+    assert len(speaker.engine.tables[-1].groups) == 2
+    assert speaker.engine.tables[-1].keys == (KEY,)
+
+
+def test_a_node_that_the_cluster_does_not_have_is_an_error_that_names_those_there_are() -> None:
+    with pytest.raises(StartError, match=r"^no Node is named node9; there are: node1, node2\."):
+        Speaker(web().beside("node9"), KEY, named="node9")
+
+
+def test_a_node_that_vanishes_later_ends_nothing() -> None:
+    speaker = Speaker(web(), KEY)
+    speaker.cluster.remove(ObjectKey(Kind.NODE, Name("", "node1")))
+    speaker.settle()
+    assert [candidate.node for candidate in speaker.engine.tables[-1].groups[0].candidates] == ["node2"]
+
+
+def test_the_problems_of_the_input_are_in_the_state() -> None:
+    speaker = Speaker(web(), KEY)
+    speaker.cluster.reject("web.yaml:3", "spec.ports is no list")
+    speaker.settle(within=STATE_PAUSE)
+    state = speaker.cluster.get(ObjectKey(Kind.SPEAKER_STATE, Name("", "node1")))
+    assert state.problems == ("web.yaml:3: spec.ports is no list",)  # type: ignore[union-attr]
+
+
+def test_figures_show_what_is_held_for_which_service() -> None:
+    speaker = Speaker(web(), KEY)
+    speaker.notice(took("192.0.2.1"))
+    figures = speaker.reconciler.figures(speaker.loop.snapshot, Counters(beacons_sent=4))
+    assert figures.announced is not None
+    assert [(row.service, row.ip, row.node) for row in figures.announced] == [("shop/web", "192.0.2.1", "node1")]
+    assert figures.engine == Counters(beacons_sent=4)
