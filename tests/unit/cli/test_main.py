@@ -1,0 +1,130 @@
+"""The command line as a whole: what reaches the programs, and how errors end."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from metalev import __version__
+from metalev.cli.main import main
+from metalev.controller.main import ControllerOptions
+from metalev.model.errors import StartError
+from metalev.speaker.main import SpeakerOptions
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The options of every program that was run, instead of the programs."""
+    options: list[Any] = []
+    monkeypatch.delenv("METALLB_NODE_NAME", raising=False)
+    for program in ("controller", "speaker"):
+        monkeypatch.setattr(f"metalev.{program}.main.run", options.append)
+    return options
+
+
+def failed(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """What ``metalev`` says when it ends with status 1."""
+    assert main(arguments) == 1
+    return capsys.readouterr().err
+
+
+def test_the_controller_runs_with_defaults(ran: list[Any], tmp_path: Path) -> None:
+    assert main(["controller", "--manifests", str(tmp_path)]) == 0
+    assert ran == [ControllerOptions(tmp_path, metrics=("", 7472))]
+
+
+def test_every_option_of_the_controller_reaches_it(ran: list[Any], tmp_path: Path) -> None:
+    line = f"controller --manifests {tmp_path} --state {tmp_path}/s --namespace lb --metrics-address 127.0.0.1:1"
+    main([*line.split(), *["--lb-class", "example.com/lb", "--log-level", "debug", "--log-format", "json"]])
+    assert ran == [
+        ControllerOptions(tmp_path, tmp_path / "s", "lb", ("127.0.0.1", 1), "debug", "json", "example.com/lb")
+    ]
+
+
+def test_every_option_of_the_speaker_reaches_it(ran: list[Any], tmp_path: Path) -> None:
+    line = f"speaker --manifests {tmp_path} --node-name node1 --key-file k --metrics-address off --interface lan0"
+    main([*line.split(), *["--beacon-interval", "20ms", "--beacon-misses", "5", "--interface", "lan1"]])
+    assert ran == [
+        SpeakerOptions(
+            tmp_path,
+            "node1",
+            key_file=Path("k"),
+            beacon_interval=0.02,
+            beacon_misses=5,
+            interfaces=("lan0", "lan1"),
+        )
+    ]
+
+
+def test_the_node_name_may_come_from_metallbs_variable(
+    ran: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("METALLB_NODE_NAME", "node7")
+    main(["speaker", "--manifests", str(tmp_path)])
+    assert ran[0].node_name == "node7"
+
+
+def test_a_missing_node_name_is_one_line(ran: list[Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    said = failed(["speaker", "--manifests", str(tmp_path)], capsys)
+    assert said == (
+        "metalev: error: --node-name N is needed, or METALLB_NODE_NAME: the name of the Node that this host is\n"
+    )
+    assert ran == []
+
+
+def test_missing_manifests_are_one_line(ran: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    assert failed(["controller"], capsys).startswith("metalev: error: --manifests DIR is needed: ")
+    assert ran == []
+
+
+def test_manifests_that_are_no_directory_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "none"
+    assert failed(["controller", "--manifests", str(path)], capsys) == (
+        f"metalev: error: --manifests {path} is no directory\n"
+    )
+
+
+def test_a_start_error_is_one_line_and_status_1(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuses(_: ControllerOptions) -> None:
+        raise StartError("no room")
+
+    monkeypatch.setattr("metalev.controller.main.run", refuses)
+    assert failed(["controller", "--manifests", str(tmp_path)], capsys) == "metalev: error: no room\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["dance"],
+        ["controller", "--log-level", "loud"],
+        ["speaker", "--beacon-interval", "0"],
+        ["speaker", "--beacon-misses", "0"],
+        ["controller", "--metrics-address", "7472"],
+    ],
+)
+def test_a_command_line_that_makes_no_sense_is_status_2(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert "usage: metalev" in capsys.readouterr().err
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"metalev {__version__}\n"
+
+
+def test_asking_for_the_version_loads_no_program() -> None:
+    code = "import sys, metalev.cli.main; print(*sorted(sys.modules))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    heavy = {"metalev._native", "metalev.adapters.files", "prometheus_client", "watchfiles", "yaml", "http.server"}
+    assert heavy.isdisjoint(loaded)
