@@ -75,6 +75,7 @@ class LabCluster:
     def start_controller(self) -> Process:
         """Start the controller; wait until it has the right to write."""
         self._controller = self._start("controller", self.lab.namespace_of(SWITCH))
+        self._controller.wait_for("the controller reads")
         return self._controller
 
     def stop_controller(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from socket import AF_INET
 from typing import Protocol, TypeVar, cast
 
 from metalev.lab.namespace import Namespace
@@ -23,8 +24,7 @@ class Netlink(Protocol):
     def route(self, command: str, **attributes: object) -> object: ...  # noqa: D102
     def neigh(self, command: str, **attributes: object) -> object: ...  # noqa: D102
     def link_lookup(self, *, ifname: str) -> Sequence[int]: ...  # noqa: D102
-    def get_neighbours(self, *, family: int, dst: str) -> Iterable[Mapping[str, str]]: ...  # noqa: D102
-    def flush_neighbours(self, *, family: int) -> object: ...  # noqa: D102
+    def get_neighbours(self, **match: object) -> Iterable[Mapping[str, str]]: ...  # noqa: D102
 
 
 def make_bridge(switch: Namespace) -> None:
@@ -102,7 +102,7 @@ def neighbour(host: Namespace, address: IPv4Address) -> str | None:
     """The MAC address that the host has in its neighbour table for ``address``, if it has one."""
 
     def look_up(netlink: Netlink) -> str | None:
-        entries = netlink.get_neighbours(family=2, dst=str(address))
+        entries = netlink.get_neighbours(family=AF_INET, dst=str(address))
         return next((mac for entry in entries if (mac := entry.get("lladdr")) is not None), None)
 
     return _with_netlink(host, look_up)
@@ -120,7 +120,13 @@ def pin_neighbour(host: Namespace, address: IPv4Address, mac: str) -> None:
 
 def forget_neighbours(host: Namespace) -> None:
     """Empty the host's neighbour table, pinned entries included."""
-    _with_netlink(host, lambda netlink: netlink.flush_neighbours(family=2))
+
+    def forget(netlink: Netlink) -> None:
+        for entry in list(netlink.get_neighbours(family=AF_INET)):
+            if (address := entry.get("dst")) is not None:
+                netlink.neigh("delete", ifindex=entry["ifindex"], dst=address)
+
+    _with_netlink(host, forget)
 
 
 def _configure_pod(pod: Namespace, address: IPv4Address, node_address: IPv4Address) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from metalev.lab import interrupts
 from metalev.lab.namespace import LabError, Namespace
+
+LOG_POLL_S = 0.02
 
 
 class Process:
@@ -19,6 +23,7 @@ class Process:
         self._popen = popen
         self.name = name
         self.log = log
+        self._paused = False
 
     @classmethod
     def start(
@@ -55,11 +60,18 @@ class Process:
         return self._popen.poll() is None
 
     def pause(self) -> None:
-        """Freeze it: it keeps its sockets and does nothing."""
+        """Freeze it, and wait until it is frozen: it keeps its sockets and does nothing."""
+        if self._paused or not self.running:
+            return
+        self._paused = True
         self._signal(signal.SIGSTOP)
+        # WNOWAIT leaves the status to Popen, in case it was the process's end.
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOHANG)  # a later pause must not find this stop again
 
     def resume(self) -> None:
         """Let a paused one go on."""
+        self._paused = False
         self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
@@ -78,6 +90,16 @@ class Process:
             return self._popen.wait(timeout)
         except subprocess.TimeoutExpired:
             raise LabError(f"{self.name} did not end within {timeout:g} s; it said: {self.output()[-2000:]}") from None
+
+    def wait_for(self, text: str, timeout: float = 10) -> None:
+        """Wait until it has printed ``text``; :class:`LabError` with its last words if it ends or time runs out."""
+        deadline = time.monotonic() + timeout
+        while text not in self.output():
+            if not self.running or time.monotonic() > deadline:
+                why = f"within {timeout:g} s" if self.running else "before it ended"
+                raise LabError(f'{self.name} did not print "{text}" {why}; it said: {self.output()[-2000:]}')
+            with suppress(subprocess.TimeoutExpired):
+                self._popen.wait(LOG_POLL_S)
 
     def output(self) -> str:
         """What it has printed so far."""

@@ -346,7 +346,7 @@ impl Engine {
                 Cause::MissedBeacons,
                 &peer,
                 silence.path,
-                0,
+                silence.arrived_on,
                 silent,
             );
         }

@@ -63,6 +63,8 @@ pub(crate) struct Peer {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Silence {
     pub(crate) path: Path,
+    /// The interface on which it had come in.
+    pub(crate) arrived_on: u32,
     pub(crate) silent_for: Duration,
 }
 
@@ -130,6 +132,7 @@ impl Peer {
                 hearing.alive = false;
                 silences.push(Silence {
                     path: *path,
+                    arrived_on: hearing.arrived_on,
                     silent_for,
                 });
             }
