@@ -122,8 +122,8 @@ def unpack(document: object) -> Iterator[tuple[str, object]]:
     The items of a typed list (``ServiceList``) do not repeat their kind; they get it here.
     """
     match document:
-        case {"kind": str(list_kind), "items": list(items)} if list_kind.endswith("List"):
-            common = {"apiVersion": document.get("apiVersion", ""), "kind": list_kind.removesuffix("List")}
+        case {"apiVersion": version, "kind": str(list_kind), "items": list(items)} if list_kind.endswith("List"):
+            common = {"apiVersion": version, "kind": list_kind.removesuffix("List")}
             for index, item in enumerate(items):
                 yield f"items[{index}]", common | item if common["kind"] and isinstance(item, dict) else item
         case _:

@@ -22,7 +22,7 @@ class Wire(Struct, rename="camel", frozen=True):
     """A part of a document; what is not named in it is not read."""
 
 
-class Identity(Wire):
+class Identity(Wire, frozen=True):
     name: str
     namespace: str = ""
 
@@ -33,7 +33,7 @@ class Metadata(Identity, frozen=True):
     resource_version: str = ""
 
 
-class Header(Wire):
+class Header(Wire, frozen=True):
     """What every object begins with."""
 
     kind: str
@@ -41,13 +41,13 @@ class Header(Wire):
     metadata: Identity
 
 
-class SelectorRequirement(Wire):
+class SelectorRequirement(Wire, frozen=True):
     key: str
     operator: Operator
     values: list[str] = []
 
 
-class Selector(Wire):
+class Selector(Wire, frozen=True):
     match_labels: Strings = {}
     match_expressions: list[SelectorRequirement] = []
 
@@ -55,22 +55,22 @@ class Selector(Wire):
 # --- Service ---
 
 
-class ServicePort(Wire):
+class ServicePort(Wire, frozen=True):
     port: PortNumber
     name: str = ""
     protocol: Protocol = "TCP"
     target_port: PortNumber | str | None = None
 
 
-class ClientIPConfig(Wire):
+class ClientIPConfig(Wire, frozen=True):
     timeout_seconds: int = 10800
 
 
-class SessionAffinityConfig(Wire):
+class SessionAffinityConfig(Wire, frozen=True):
     client_ip: ClientIPConfig = field(default=ClientIPConfig(), name="clientIP")
 
 
-class ServiceSpec(Wire):
+class ServiceSpec(Wire, frozen=True):
     type: Literal["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"] = "ClusterIP"
     cluster_ip: str = field(default="", name="clusterIP")
     cluster_ips: list[str] = field(default=[], name="clusterIPs")
@@ -84,33 +84,33 @@ class ServiceSpec(Wire):
     selector: Strings = {}
 
 
-class Ingress(Wire):
+class Ingress(Wire, frozen=True):
     ip: str = ""
 
 
-class LoadBalancer(Wire):
+class LoadBalancer(Wire, frozen=True):
     ingress: list[Ingress] = []
 
 
-class Condition(Wire):
+class Condition(Wire, frozen=True):
     type: str
     status: ConditionStatus
     reason: str = ""
     message: str = ""
 
 
-class ServiceStatus(Wire):
+class ServiceStatus(Wire, frozen=True):
     load_balancer: LoadBalancer = LoadBalancer()
     conditions: list[Condition] = []
 
 
-class Service(Wire):
+class Service(Wire, frozen=True):
     metadata: Metadata
     spec: ServiceSpec
     status: ServiceStatus = ServiceStatus()
 
 
-class ServiceStatusDocument(Wire):
+class ServiceStatusDocument(Wire, frozen=True):
     """A Service of which only metadata and status were written."""
 
     metadata: Metadata
@@ -120,24 +120,24 @@ class ServiceStatusDocument(Wire):
 # --- EndpointSlice ---
 
 
-class EndpointConditions(Wire):
+class EndpointConditions(Wire, frozen=True):
     ready: bool | None = None
     serving: bool | None = None
 
 
-class Endpoint(Wire):
+class Endpoint(Wire, frozen=True):
     addresses: list[str]
     node_name: str = ""
     conditions: EndpointConditions = EndpointConditions()
 
 
-class EndpointPort(Wire):
+class EndpointPort(Wire, frozen=True):
     name: str = ""
     protocol: Protocol = "TCP"
     port: PortNumber | None = None
 
 
-class EndpointSlice(Wire):
+class EndpointSlice(Wire, frozen=True):
     metadata: Metadata
     address_type: Literal["IPv4", "IPv6", "FQDN"]
     endpoints: list[Endpoint] = []
@@ -147,31 +147,31 @@ class EndpointSlice(Wire):
 # --- Node, Namespace, Secret ---
 
 
-class NodeAddress(Wire):
+class NodeAddress(Wire, frozen=True):
     type: str
     address: str
 
 
-class NodeCondition(Wire):
+class NodeCondition(Wire, frozen=True):
     type: str
     status: str = ""
 
 
-class NodeStatus(Wire):
+class NodeStatus(Wire, frozen=True):
     addresses: list[NodeAddress] = []
     conditions: list[NodeCondition] = []
 
 
-class Node(Wire):
+class Node(Wire, frozen=True):
     metadata: Metadata
     status: NodeStatus = NodeStatus()
 
 
-class Namespace(Wire):
+class Namespace(Wire, frozen=True):
     metadata: Metadata
 
 
-class Secret(Wire):
+class Secret(Wire, frozen=True):
     metadata: Metadata
     data: Strings = {}
     string_data: Strings = {}
@@ -180,31 +180,31 @@ class Secret(Wire):
 # --- metallb.io ---
 
 
-class ServiceAllocation(Wire):
+class ServiceAllocation(Wire, frozen=True):
     priority: int = 0
     namespaces: list[str] = []
     namespace_selectors: list[Selector] = []
     service_selectors: list[Selector] = []
 
 
-class PoolSpec(Wire):
+class PoolSpec(Wire, frozen=True):
     addresses: list[str]
     auto_assign: bool = True
     avoid_buggy_ips: bool = field(default=False, name="avoidBuggyIPs")
     service_allocation: ServiceAllocation | None = None
 
 
-class Pool(Wire):
+class Pool(Wire, frozen=True):
     metadata: Metadata
     spec: PoolSpec
 
 
-class Preference(Wire):
+class Preference(Wire, frozen=True):
     weight: Annotated[int, Meta(ge=1, le=100)]
     preference: Selector
 
 
-class L2AdvertisementSpec(Wire):
+class L2AdvertisementSpec(Wire, frozen=True):
     ip_address_pools: list[str] = []
     ip_address_pool_selectors: list[Selector] = []
     node_selectors: list[Selector] = []
@@ -213,7 +213,7 @@ class L2AdvertisementSpec(Wire):
     preferred_node_selectors: list[Preference] = []
 
 
-class L2Advertisement(Wire):
+class L2Advertisement(Wire, frozen=True):
     metadata: Metadata
     spec: L2AdvertisementSpec = L2AdvertisementSpec()
 
@@ -221,7 +221,7 @@ class L2Advertisement(Wire):
 # --- metalev.io ---
 
 
-class Holding(Wire):
+class Holding(Wire, frozen=True):
     group: str
     addresses: list[str] = []
     services: list[str] = []
@@ -229,13 +229,13 @@ class Holding(Wire):
     cause: str = ""
 
 
-class SpeakerStatus(Wire):
+class SpeakerStatus(Wire, frozen=True):
     holdings: list[Holding] = []
     peers_heard: list[str] = []
     interfaces: list[str] = []
     problems: list[str] = []
 
 
-class SpeakerState(Wire):
+class SpeakerState(Wire, frozen=True):
     metadata: Metadata
     status: SpeakerStatus = SpeakerStatus()

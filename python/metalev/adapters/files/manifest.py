@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -33,6 +34,10 @@ class Complaint(Struct, frozen=True):
     lost: bool = True
 
 
+# What one document gives.
+Part: TypeAlias = tuple[Given | Complaint, ...]
+
+
 class Manifest(Struct, frozen=True):
     """What a file gives, after its last good state is taken into account.
 
@@ -41,7 +46,7 @@ class Manifest(Struct, frozen=True):
 
     given: Mapping[ObjectKey, Given] = {}
     complaints: tuple[Complaint, ...] = ()
-    parts: Mapping[bytes, tuple[Given | Complaint, ...]] = {}
+    parts: Mapping[bytes, Part] = {}
 
     @property
     def whole(self) -> bool:
@@ -61,13 +66,13 @@ def read_manifest(path: str, content: bytes, before: Manifest | None, codec: Cod
         # An editor that truncates and then writes shows this for a moment. Nobody's address shall pay for it.
         return replace(before, complaints=(Complaint(1, "is empty: fill it, or remove it to remove what it gave"),))
     is_json = path.endswith(".json")
-    parts: dict[bytes, tuple[Given | Complaint, ...]] = {}
-    found: list[Given | Complaint] = []
+    parts: dict[bytes, Part] = {}
+    found: list[Part] = []
     for document in [Document(1, text)] if is_json else documents.split(text):
         digest = hashlib.blake2b(document.text.encode(), digest_size=16).digest()
         if digest not in parts:
             parts[digest] = before.parts.get(digest) or tuple(_read(document.text, is_json=is_json, codec=codec))
-        found += [replace(item, line=item.line + document.line - 1) for item in parts[digest]]
+        found.append(tuple(replace(item, line=item.line + document.line - 1) for item in parts[digest]))
     return _combine(found, before, parts)
 
 
@@ -76,31 +81,30 @@ def version_of(document: object) -> str:
     return hashlib.blake2b(repr(document).encode(), digest_size=8).hexdigest()
 
 
-def _combine(
-    found: list[Given | Complaint], before: Manifest, parts: Mapping[bytes, tuple[Given | Complaint, ...]]
-) -> Manifest:
+def _combine(found: list[Part], before: Manifest, parts: Mapping[bytes, Part]) -> Manifest:
     given: dict[ObjectKey, Given] = {}
-    complaints = [item for item in found if isinstance(item, Complaint)]
-    for item in found:
-        if isinstance(item, Given):
-            first = given.setdefault(key_of(item.obj), item)
-            if first is not item:
-                message = f"{key_of(item.obj)} stands already at line {first.line}: this one is not used"
-                complaints.append(Complaint(item.line, message, lost=False))
-    for key in _hidden(complaints, before):
+    complaints = [item for part in found for item in part if isinstance(item, Complaint)]
+    for item in (item for part in found for item in part if isinstance(item, Given)):
+        first = given.setdefault(key_of(item.obj), item)
+        if first is not item:
+            message = f"{key_of(item.obj)} stands already at line {first.line}: this one is not used"
+            complaints.append(Complaint(item.line, message, lost=False))
+    for key in _hidden(found, before):
         given.setdefault(key, before.given[key])
     return Manifest(given, tuple(complaints), parts)
 
 
-def _hidden(complaints: list[Complaint], before: Manifest) -> Iterator[ObjectKey]:
-    """What was given before and may still be meant, though it cannot be read."""
-    lost = [complaint for complaint in complaints if complaint.lost]
-    if any(complaint.about is None for complaint in lost):
-        yield from before.given
-        return
-    for complaint in lost:
-        if complaint.about in before.given:
-            yield complaint.about
+def _hidden(found: list[Part], before: Manifest) -> Iterable[ObjectKey]:
+    """What was given before and may still be meant, though it cannot be read.
+
+    A document that does not say what it is about may be about anything. So may the end of a file that ends in a
+    document that is no good: perhaps it was cut there, and the rest is missing.
+    """
+    hidden = [{item.about for item in part if isinstance(item, Complaint) and item.lost} for part in found]
+    about = set().union(*hidden)
+    if None in about or (found and hidden[-1]):
+        return before.given
+    return [key for key in before.given if key in about]
 
 
 def _read(text: str, *, is_json: bool, codec: Codec) -> Iterator[Given | Complaint]:

@@ -15,8 +15,8 @@ log = logging.getLogger("metalev.files")
 # Editors write in several steps; a change is taken up when nothing more came for STEP_MS, or after DEBOUNCE_MS anyway.
 DEBOUNCE_MS = 50
 STEP_MS = 20
-# The kernel does not tell what happened while the watch was being set up: look again this soon after.
-FIRST_LOOK_MS = 200
+# How often the watch says that nothing happened, which is when a relist can be due.
+TICK_MS = 200
 WATCH_AGAIN_SECONDS = 30.0
 
 
@@ -59,7 +59,7 @@ class Watcher:
         for paths in self._batches():
             if self._stopped.is_set():
                 return
-            relist = time.monotonic() >= due
+            relist = paths is None or time.monotonic() >= due
             try:
                 if paths:
                     self._changed(paths)
@@ -71,8 +71,8 @@ class Watcher:
             if relist:
                 due = time.monotonic() + self._relist_seconds
 
-    def _batches(self) -> Iterator[set[Path]]:
-        """Changed paths, and an empty set now and then, for ever."""
+    def _batches(self) -> Iterator[set[Path] | None]:
+        """Changed paths, an empty set now and then, and ``None`` for "look at everything", for ever."""
         while not self._stopped.is_set():
             try:
                 yield from self._watch()
@@ -81,19 +81,22 @@ class Watcher:
                 log.warning("the kernel does not report changes (%s): looking every %g s", error, self._relist_seconds)
                 yield from self._ticks()
 
-    def _watch(self) -> Iterator[set[Path]]:
+    def _watch(self) -> Iterator[set[Path] | None]:
+        identity = _identity(self._roots)
         events = watch(
             *self._roots,
             watch_filter=lambda _, path: self._concerns(Path(path)),
             debounce=DEBOUNCE_MS,
             step=STEP_MS,
             stop_event=self._stopped,
-            rust_timeout=FIRST_LOOK_MS,
+            rust_timeout=TICK_MS,
             yield_on_timeout=True,
             raise_interrupt=False,
             ignore_permission_denied=True,
         )
-        identity = _identity(self._roots)
+        # Nobody told what happened while the watch was being set up.
+        next(events, None)
+        yield None
         for changes in events:
             yield {Path(path) for _, path in changes}
             if _identity(self._roots) != identity:

@@ -1,0 +1,81 @@
+"""What metalev writes reads back as what it meant."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from ipaddress import ip_address
+
+from metalev.adapters.codec import Codec, encode
+from metalev.model.actions import Event, EventType, Holding, SpeakerState
+from metalev.model.meta import Kind, Name, ObjectKey
+from metalev.model.pools import PoolStatus
+from metalev.model.services import Condition, ConditionStatus, ServiceStatus
+
+CODEC = Codec("metallb-system")
+WEB = Name("shop", "web")
+NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
+LATER = NOON + timedelta(hours=1)
+
+
+def status(reason: str = "Assigned", message: str = "") -> ServiceStatus:
+    condition = Condition("metalev.io/AddressAssigned", ConditionStatus.TRUE, reason, message)
+    return ServiceStatus((ip_address("192.0.2.1"), ip_address("2001:db8::1")), "first", (condition,))
+
+
+def transition_time(document: encode.Encoded) -> object:
+    return document["status"]["conditions"][0]["lastTransitionTime"]
+
+
+def test_service_status_reads_back() -> None:
+    document = encode.service_status(WEB, status(message="Grüße"), NOON)
+    assert CODEC.decode_service_status(document) == (WEB, status(message="Grüße"))
+
+
+def test_empty_service_status_reads_back() -> None:
+    document = encode.service_status(WEB, ServiceStatus(), NOON)
+    assert CODEC.decode_service_status(document) == (WEB, ServiceStatus())
+
+
+def test_condition_that_only_changed_its_message_keeps_its_transition_time() -> None:
+    before = encode.service_status(WEB, status(message="a"), NOON)
+    after = encode.service_status(WEB, status(message="b"), LATER, before)
+    assert transition_time(after) == "2026-01-02T12:00:00Z"
+
+
+def test_condition_with_another_reason_gets_a_new_transition_time() -> None:
+    before = encode.service_status(WEB, status("Assigned"), NOON)
+    after = encode.service_status(WEB, status("Moved"), LATER, before)
+    assert transition_time(after) == "2026-01-02T13:00:00Z"
+
+
+def test_time_is_written_in_utc() -> None:
+    assert encode.timestamp(datetime(2026, 1, 2, 12, tzinfo=timezone(timedelta(hours=2)))) == "2026-01-02T10:00:00Z"
+
+
+def test_pool_status_has_metallbs_fields() -> None:
+    document = encode.pool_status(Name("metallb-system", "first"), PoolStatus(1, 2, 3, 4))
+    assert document["status"] == {"assignedIPv4": 1, "assignedIPv6": 2, "availableIPv4": 3, "availableIPv6": 4}
+
+
+def test_speaker_state_reads_back() -> None:
+    state = SpeakerState(
+        Name("", "node1"),
+        holdings=(Holding("192.0.2.1", ("192.0.2.1",), ("shop/web",), 2, "first-candidate"),),
+        peers_heard=("node2",),
+        interfaces=("eth0",),
+        problems=("no carrier on eth1",),
+    )
+    assert CODEC.decode(encode.speaker_state(state)) == state
+
+
+def test_event_names_its_object_and_its_source() -> None:
+    event = Event(ObjectKey(Kind.SERVICE, WEB), EventType.NORMAL, "IPAllocated", "Assigned", "metallb-controller")
+    document = encode.event(event, "web.1", 2, "a", "b")
+    assert document["involvedObject"] == {"apiVersion": "v1", "kind": "Service", "namespace": "shop", "name": "web"}
+    assert document["source"] == {"component": "metallb-controller"}
+    assert (document["count"], document["firstTimestamp"], document["lastTimestamp"]) == (2, "a", "b")
+
+
+def test_event_on_an_object_without_a_namespace_is_in_default() -> None:
+    event = Event(ObjectKey(Kind.NODE, Name("", "node1")), EventType.WARNING, "r", "m", "metallb-speaker")
+    assert encode.event(event, "node1.1", 1, "a", "a")["metadata"] == {"namespace": "default", "name": "node1.1"}
