@@ -4,8 +4,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 if ((EUID != 0)); then
-  command -v sudo >/dev/null || die "network namespaces need root: run the same command as root"
-  echo "network namespaces need root: sudo $*"
+  ask_for_root
   # Python would leave root's files in the user's checkout.
   exec sudo env PYTHONDONTWRITEBYTECODE=1 "$0" "$@"
 fi

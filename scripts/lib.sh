@@ -90,6 +90,13 @@ interrupted() {
 trap 'interrupted INT' INT
 trap 'interrupted TERM' TERM
 
+# Asks for the password now, in the foreground: a step cannot.
+ask_for_root() {
+  command -v sudo >/dev/null || die "network namespaces need root: run the same command as root"
+  sudo --non-interactive true 2>/dev/null || echo "network namespaces need root, and sudo gives it:"
+  sudo --validate
+}
+
 # Prints the first Python that is new enough; PYTHON=... names another one to use.
 find_python() {
   local candidate
@@ -99,7 +106,8 @@ find_python() {
       return
     fi
   done
-  die "metalev needs Python 3.11 or newer, and found $(python_found). Install one and name it: make PYTHON=python3.13 ..."
+  die "metalev needs Python 3.11 or newer, and found $(python_found)." \
+    "Install one and name it: make PYTHON=python3.13 ..."
 }
 
 python_found() {
