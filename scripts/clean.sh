@@ -4,4 +4,4 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 rm -rf .venv target rust/fuzz/target dist .benchmarks .hypothesis .mypy_cache .pytest_cache .ruff_cache \
   .import_linter_cache python/metalev/_native*.so
-find python tests bench -type d -name __pycache__ -prune -exec rm -rf {} +
+find . -type d -name __pycache__ -prune -exec rm -rf {} +
