@@ -116,6 +116,7 @@ def test_unknown_interface_is_named_beside_those_that_exist(wire: Namespace) -> 
     [
         (lambda: NativeOwnership(""), "the node's name must have 1 to 253 octets"),
         (lambda: NativeOwnership("a", beacon_interval=-1), "beacon_interval must be a number of seconds, not -1"),
+        (lambda: NativeOwnership("a", port=70000), "the beacon port must be 1 to 65535, not 70000"),
         (lambda: NativeOwnership("a", beacon_interval=0), "the beacon interval must be longer than zero"),
         (lambda: NativeOwnership("a", exclude=["a("]), '"a(" is no regular expression'),
         (lambda: keep_capabilities(["CAP_FLY"]), "no capability is called CAP_FLY"),

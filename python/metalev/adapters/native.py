@@ -54,6 +54,8 @@ class NativeOwnership:
         interfaces: Sequence[str] = (),
         exclude: Sequence[str] = DEFAULT_EXCLUDE,
     ) -> None:
+        if not 0 < port < 65536:
+            raise StartError(f"the beacon port must be 1 to 65535, not {port}")
         with _start_errors():
             self._speaker = _native.Speaker(
                 node,
@@ -136,5 +138,5 @@ def _start_errors() -> Iterator[None]:
         raise StartError(f"{error.strerror}") from error
     except LookupError as error:
         raise StartError(f"{error}; correct the list of interfaces") from error
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         raise StartError(f"{error}") from error

@@ -25,6 +25,7 @@ mod ports;
 mod speaker;
 mod sys;
 mod udp;
+mod watcher;
 
 #[cfg(test)]
 #[path = "../tests/lab/mod.rs"]

@@ -1,17 +1,12 @@
-//! Which interfaces may carry VIPs, and the thread that notices when that changes.
+//! Which interfaces may carry VIPs.
 
 use std::collections::HashMap;
-use std::io;
-use std::os::fd::AsFd;
-use std::sync::Arc;
-use std::time::Duration;
 
 use metalev_engine::Interface;
 use regex::Regex;
 
-use crate::mailbox::Mailbox;
-use crate::netlink::{self, Changes, Link, Listing};
-use crate::{Error, clock, sys};
+use crate::Error;
+use crate::netlink::{Link, Listing};
 
 /// What the options say about names.
 pub(crate) struct Selection {
@@ -99,94 +94,6 @@ fn carries(link: &Link) -> bool {
     const NEEDED: i32 = libc::IFF_UP | libc::IFF_RUNNING | libc::IFF_LOWER_UP | libc::IFF_BROADCAST;
     let flags = link.flags.cast_signed();
     flags & NEEDED == NEEDED && flags & libc::IFF_NOARP == 0 && !link.enslaved
-}
-
-/// How long to wait before listing again after the kernel refused.
-const RETRY: Duration = Duration::from_secs(1);
-/// How often it may refuse in a row before that is an error of its own.
-const REFUSALS: u32 = 10;
-
-/// Lists anew after each change, level-based: what changed does not matter, only what is.
-pub(crate) struct Watcher {
-    selection: Selection,
-    changes: Changes,
-    alarm: sys::Alarm,
-    epoll: sys::Epoll,
-    known: Vec<Interface>,
-    refusals: u32,
-}
-
-const CHANGES: u64 = 0;
-const ALARM: u64 = 1;
-const STOP: u64 = 2;
-
-impl Watcher {
-    /// Subscribe, then list: what changes in between is listed again.
-    pub(crate) fn start(selection: Selection) -> Result<Self, Error> {
-        let changes = Changes::subscribe()
-            .map_err(|e| Error::system("subscribe to changes of interfaces", e))?;
-        let listing = netlink::list().map_err(|e| Error::system("list the interfaces", e))?;
-        selection.check(&listing)?;
-        let known = selection.eligible(listing);
-        let woken = |e| Error::system("wait for changes of interfaces", e);
-        let (alarm, epoll) = (
-            sys::Alarm::new().map_err(woken)?,
-            sys::Epoll::new().map_err(woken)?,
-        );
-        epoll.add(changes.as_fd(), CHANGES).map_err(woken)?;
-        epoll.add(alarm.as_fd(), ALARM).map_err(woken)?;
-        Ok(Self {
-            selection,
-            changes,
-            alarm,
-            epoll,
-            known,
-            refusals: 0,
-        })
-    }
-
-    /// The interfaces as of the last listing.
-    pub(crate) fn known(&self) -> &[Interface] {
-        &self.known
-    }
-
-    /// Post every new list to the engine, until `stop` rings.
-    pub(crate) fn run(mut self, mailbox: &Mailbox, stop: &Arc<sys::Bell>) -> io::Result<()> {
-        self.epoll.add(stop.as_fd(), STOP)?;
-        let mut ready = Vec::new();
-        loop {
-            self.epoll.wait(&mut ready)?;
-            if ready.contains(&STOP) {
-                return Ok(());
-            }
-            if ready.is_empty() {
-                continue;
-            }
-            self.alarm.acknowledge();
-            self.changes.acknowledge();
-            self.look(mailbox)?;
-        }
-    }
-
-    fn look(&mut self, mailbox: &Mailbox) -> io::Result<()> {
-        match netlink::list() {
-            Ok(listing) => {
-                self.refusals = 0;
-                let found = self.selection.eligible(listing);
-                if found != self.known {
-                    self.known.clone_from(&found);
-                    mailbox.put_interfaces(found);
-                }
-                Ok(())
-            }
-            Err(e) if self.refusals < REFUSALS => {
-                let _ = e; // told if it goes on
-                self.refusals += 1;
-                self.alarm.set(Some((clock::now() + RETRY).nanos()))
-            }
-            Err(e) => Err(e),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The kernel's links and addresses by rtnetlink(7): asked for whole, never pieced together from changes.
 
+mod message;
+
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -82,8 +84,8 @@ pub(crate) fn list() -> io::Result<Listing> {
     list_once().map(|(listing, _)| listing)
 }
 
-/// Whether a dump shows one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether a dump shows one moment; the worse is the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Integrity {
     Whole,
     Torn,
@@ -92,23 +94,14 @@ enum Integrity {
 fn list_once() -> io::Result<(Listing, Integrity)> {
     let mut listing = Listing::default();
     let links = dump(libc::RTM_GETLINK, |body| {
-        listing.links.extend(parse_link(body));
+        listing.links.extend(message::link(body));
     })?;
     let addresses = dump(libc::RTM_GETADDR, |body| {
-        listing.addresses.extend(parse_address(body));
+        listing.addresses.extend(message::address(body));
     })?;
-    Ok((
-        listing,
-        if links == Integrity::Whole {
-            addresses
-        } else {
-            links
-        },
-    ))
+    Ok((listing, links.max(addresses)))
 }
 
-/// Octets of a `struct nlmsghdr`.
-const HEADER: usize = 16;
 /// As much as the kernel puts into one message of a dump.
 const ROOM: usize = 64 * 1024;
 
@@ -117,7 +110,7 @@ fn dump(kind: u16, mut each: impl FnMut(&[u8])) -> io::Result<Integrity> {
     let socket = sys::socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)?;
     sys::send_to(
         socket.as_fd(),
-        &dump_request(kind),
+        &message::dump_request(kind),
         &sys::Address::netlink(0),
     )?;
     let mut buffer = vec![0; ROOM];
@@ -125,139 +118,17 @@ fn dump(kind: u16, mut each: impl FnMut(&[u8])) -> io::Result<Integrity> {
     loop {
         // A dump goes on inside recv: there is always an answer, so that a socket that does not block never waits.
         let len = sys::receive(socket.as_fd(), &mut buffer)?;
-        for message in messages(&buffer[..len]) {
-            if message.flags & NLM_F_DUMP_INTR != 0 {
+        for message in message::all(&buffer[..len]) {
+            if message.interrupted() {
                 integrity = Integrity::Torn;
             }
             match i32::from(message.kind) {
                 libc::NLMSG_DONE => return Ok(integrity),
-                libc::NLMSG_ERROR => return Err(error_of(message.body)),
+                libc::NLMSG_ERROR => return Err(message::error(message.body)),
                 _ => each(message.body),
             }
         }
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "flags of 16 bits, declared as int"
-)]
-const NLM_F_DUMP_INTR: u16 = libc::NLM_F_DUMP_INTR as u16;
-
-/// `struct nlmsghdr`, then zeroes: any family, no filter, whether read as `ifinfomsg` or `ifaddrmsg`.
-fn dump_request(kind: u16) -> [u8; 32] {
-    let mut request = [0; 32];
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "flags of 16 bits, declared as int"
-    )]
-    let flags = (libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16;
-    request[0..4].copy_from_slice(&32u32.to_ne_bytes());
-    request[4..6].copy_from_slice(&kind.to_ne_bytes());
-    request[6..8].copy_from_slice(&flags.to_ne_bytes());
-    request
-}
-
-/// `struct nlmsgerr` starts with the negative error number.
-fn error_of(body: &[u8]) -> io::Error {
-    let number = body
-        .first_chunk()
-        .map_or(-libc::EBADMSG, |bytes| i32::from_ne_bytes(*bytes));
-    io::Error::from_raw_os_error(-number)
-}
-
-struct Message<'a> {
-    kind: u16,
-    flags: u16,
-    body: &'a [u8],
-}
-
-/// The messages of a datagram, until its end or the first that is no message.
-fn messages(mut bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
-    std::iter::from_fn(move || {
-        let len = u32_at(bytes, 0)? as usize;
-        let body = bytes.get(HEADER..len)?;
-        let message = Message {
-            kind: u16_at(bytes, 4)?,
-            flags: u16_at(bytes, 6)?,
-            body,
-        };
-        bytes = bytes.get(len.next_multiple_of(4)..).unwrap_or_default();
-        Some(message)
-    })
-}
-
-/// The attributes after a fixed part: kind and value each.
-fn attributes(bytes: Option<&[u8]>) -> impl Iterator<Item = (u16, &[u8])> {
-    let mut bytes = bytes.unwrap_or_default();
-    std::iter::from_fn(move || {
-        let len = usize::from(u16_at(bytes, 0)?);
-        let attribute = (u16_at(bytes, 2)?, bytes.get(4..len)?);
-        bytes = bytes.get(len.next_multiple_of(4)..).unwrap_or_default();
-        Some(attribute)
-    })
-}
-
-/// `struct ifinfomsg` (family, type u16, index i32, flags u32, change u32), then attributes.
-fn parse_link(body: &[u8]) -> Option<Link> {
-    let mut link = Link {
-        index: u32_at(body, 4)?,
-        name: String::new(),
-        flags: u32_at(body, 8)?,
-        mac: None,
-        enslaved: false,
-    };
-    for (kind, value) in attributes(body.get(16..)) {
-        match kind {
-            libc::IFLA_IFNAME => link.name = text(value),
-            libc::IFLA_ADDRESS => link.mac = <[u8; 6]>::try_from(value).ok().map(MacAddr::from),
-            libc::IFLA_MASTER => link.enslaved = true,
-            _ => {}
-        }
-    }
-    Some(link)
-}
-
-/// `struct ifaddrmsg` (family u8, prefix length u8, flags u8, scope u8, index u32), then attributes.
-fn parse_address(body: &[u8]) -> Option<OwnAddress> {
-    let (mut local, mut address) = (None, None);
-    for (kind, value) in attributes(body.get(8..)) {
-        match kind {
-            libc::IFA_LOCAL => local = ip(value),
-            libc::IFA_ADDRESS => address = ip(value),
-            _ => {}
-        }
-    }
-    // On a point-to-point link IFA_ADDRESS is the other end's.
-    Some(OwnAddress {
-        interface: u32_at(body, 4)?,
-        address: local.or(address)?,
-        prefix: *body.get(1)?,
-    })
-}
-
-fn ip(bytes: &[u8]) -> Option<IpAddr> {
-    let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
-    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
-        .ok()
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes.split(|&b| b == 0).next().unwrap_or_default()).into_owned()
-}
-
-fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes
-        .get(at..)?
-        .first_chunk()
-        .map(|b| u16::from_ne_bytes(*b))
-}
-
-fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes
-        .get(at..)?
-        .first_chunk()
-        .map(|b| u32::from_ne_bytes(*b))
 }
 
 #[cfg(test)]
@@ -313,33 +184,5 @@ mod tests {
         changes.acknowledge();
         let told = sys::receive(changes.as_fd(), &mut [0; 1]);
         assert_eq!(told.unwrap_err().kind(), io::ErrorKind::WouldBlock);
-    }
-
-    #[test]
-    fn cut_messages_end_the_reading_without_harm() {
-        let mut datagram = dump_request(libc::RTM_NEWLINK).to_vec();
-        for len in 0..datagram.len() {
-            assert_eq!(messages(&datagram[..len]).count(), 0);
-        }
-        datagram[0] = 3; // shorter than its own header
-        assert_eq!(messages(&datagram).count(), 0);
-    }
-
-    #[test]
-    fn cut_attributes_end_the_reading_without_harm() {
-        let attribute = [8, 0, 2, 0, 192, 0, 2, 1];
-        assert_eq!(attributes(Some(&attribute)).count(), 1);
-        for len in 0..attribute.len() {
-            assert_eq!(attributes(Some(&attribute[..len])).count(), 0);
-        }
-        assert_eq!(attributes(Some(&[0; 64])).count(), 0);
-    }
-
-    #[test]
-    fn an_error_of_the_kernel_is_its_number() {
-        assert_eq!(
-            error_of(&(-libc::EPERM).to_ne_bytes()).raw_os_error(),
-            Some(libc::EPERM)
-        );
     }
 }

@@ -10,10 +10,11 @@ use std::time::Duration;
 use metalev_engine::{Config, Engine, Fact, Table};
 
 use crate::driver::Driver;
-use crate::links::{Selection, Watcher};
+use crate::links::Selection;
 use crate::mailbox::{Counters, Mailbox};
 use crate::packet::PacketSocket;
 use crate::udp::UdpSocket;
+use crate::watcher::Watcher;
 use crate::{Error, clock, sys};
 
 /// How to start a speaker.

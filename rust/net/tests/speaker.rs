@@ -122,6 +122,27 @@ fn pair() -> (Speaker, Speaker) {
 }
 
 #[test]
+fn datagrams_arrive_where_ipv6_is_switched_off() {
+    let _lab = Lab::new();
+    std::fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1").unwrap();
+    let speaker = Speaker::start(options("a", 7946, "v0")).unwrap();
+    UdpSocket::bind("127.0.0.1:0")
+        .unwrap()
+        .send_to(b"no beacon", "127.0.0.1:7946")
+        .unwrap();
+    eventually("a datagram that is no beacon", || {
+        let dropped: u64 = speaker
+            .counters()
+            .engine
+            .dropped
+            .iter()
+            .map(|(_, count)| count)
+            .sum();
+        (dropped == 1).then_some(())
+    });
+}
+
+#[test]
 fn datagrams_of_both_families_arrive_at_the_port() {
     let _lab = Lab::new();
     let speaker = Speaker::start(options("a", 7946, "v0")).unwrap();

@@ -1,0 +1,116 @@
+//! A driver whose clock the test turns, on a real wire.
+
+use metalev_engine::{Config, FactKind};
+use metalev_wire::MacAddr;
+
+use super::*;
+use crate::lab::{self, ARP, FAR, Lab, NEAR};
+
+const STEP: Duration = Duration::from_millis(10);
+
+/// A driver that holds the VIP, by a clock that the test turns; and the time that it is.
+fn holder(lab: &Lab) -> (Driver, Time) {
+    let engine = Engine::new(Config {
+        node: "a".to_owned(),
+        nonce: 1,
+        beacon_interval: Duration::from_millis(50),
+        misses: 3,
+    });
+    let udp = UdpSocket::bind(7946).unwrap();
+    let mut driver = Driver::new(engine, Arc::new(Mailbox::new().unwrap()), udp).unwrap();
+    let mut now = clock::now();
+    let v0 = Interface {
+        index: lab.near,
+        name: "v0".to_owned(),
+        mac: NEAR,
+        addresses: Vec::new(),
+    };
+    driver.adopt(now, vec![v0]);
+    driver.feed(now, Event::Table(lab::table(&[], &["a"])));
+    lab::eventually("the address", || {
+        now += STEP;
+        driver.turn(now, &mut []);
+        let facts = driver.mailbox.facts(Duration::ZERO).unwrap();
+        facts
+            .iter()
+            .any(|fact| fact.kind == FactKind::Took)
+            .then_some(())
+    });
+    (driver, now)
+}
+
+/// Have a request waiting in the driver's socket.
+fn ask(lab: &Lab, driver: &Driver) -> Vec<u64> {
+    lab.far(ARP)
+        .send(&lab::request(MacAddr::BROADCAST, FAR))
+        .unwrap();
+    let mut ready = Vec::new();
+    lab::eventually("the request", || {
+        driver.epoll.wait(&mut ready).unwrap();
+        ready.contains(&Token::Arp(lab.near).into()).then_some(())
+    });
+    ready
+}
+
+#[test]
+fn a_waiting_request_is_answered_on_waking() {
+    let lab = Lab::new();
+    let (mut driver, now) = holder(&lab);
+    let mut ready = ask(&lab, &driver);
+    driver.turn(now + STEP, &mut ready);
+    assert_eq!(driver.engine.counters().addresses[0].responses_sent, 1);
+}
+
+#[test]
+fn a_request_from_before_a_sleep_is_thrown_away_unseen() {
+    let lab = Lab::new();
+    let (mut driver, now) = holder(&lab);
+    let mut ready = ask(&lab, &driver);
+    driver.turn(now + Duration::from_secs(10), &mut ready);
+    let counters = driver.engine.counters();
+    assert_eq!(
+        (counters.addresses[0].requests_received, counters.dropped),
+        (0, Vec::new())
+    );
+}
+
+#[test]
+fn what_the_kernel_does_not_take_is_counted() {
+    let lab = Lab::new();
+    let (mut driver, now) = holder(&lab);
+    assert_eq!(driver.unsent, 0);
+    lab::ip("link set v0 down");
+    driver.turn(now + Duration::from_secs(2), &mut []);
+    let (before, mut later) = (driver.unsent, now + Duration::from_secs(2));
+    lab::eventually("a failure to send", || {
+        later += STEP;
+        driver.turn(later, &mut []);
+        (driver.unsent > before).then_some(())
+    });
+}
+
+#[test]
+fn an_interface_whose_socket_fails_is_opened_again() {
+    let lab = Lab::new();
+    let (mut driver, now) = holder(&lab);
+    driver.lose(now, lab.near);
+    assert_eq!(driver.open, []);
+    driver.turn(now + REOPEN, &mut []);
+    assert_eq!(driver.open, driver.wanted);
+    assert!(driver.ports.get(Token::Arp(lab.near)).is_some());
+}
+
+#[test]
+fn an_interface_that_cannot_be_opened_is_not_shown_to_the_engine_and_tried_again() {
+    let lab = Lab::new();
+    let (mut driver, now) = holder(&lab);
+    let gone = Interface {
+        index: 4711,
+        ..driver.open[0].clone()
+    };
+    driver.adopt(now, vec![gone]);
+    assert_eq!(
+        (driver.open.as_slice(), driver.reopen_at),
+        ([].as_slice(), Some(now + REOPEN))
+    );
+}
