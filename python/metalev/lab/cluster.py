@@ -53,6 +53,7 @@ class LabCluster:
         self.manifests.write_cluster()
         with ExitStack() as stack:
             stack.enter_context(self.lab)
+            stack.callback(self._kill_controller)
             self._proxies = stack.enter_context(Proxies(self.lab, self.manifests.directory, self.state))
             self._stack = stack.pop_all()
         return self
@@ -72,17 +73,22 @@ class LabCluster:
 
     # ===== the programs =====
 
-    def start_controller(self) -> Process:
-        """Start the controller; wait until it has the right to write."""
-        self._controller = self._start("controller", self.lab.namespace_of(SWITCH))
-        self._controller.wait_for("the controller reads")
-        return self._controller
+    def start_controller(self, name: str = "controller") -> Process:
+        """Start a controller and wait until it is at work; :class:`LabError` with its last words if it is not."""
+        process = self._start("controller", self.lab.namespace_of(SWITCH), name=name)
+        process.wait_for("the controller reads")
+        self._controller = process
+        return process
 
     def stop_controller(self) -> None:
         """End the controller, as an upgrade does."""
         if self._controller is not None:
             self._controller.terminate()
             self._controller = None
+
+    def _kill_controller(self) -> None:
+        if self._controller is not None:
+            self._controller.kill()
 
     def start_speaker(self, node: str, *options: str) -> Process:
         """Start a node's speaker."""
@@ -97,9 +103,11 @@ class LabCluster:
         """A node's speaker, with what it has logged."""
         return self._speakers[node]
 
-    def controller_log(self) -> str:
-        """What every controller of this cluster has logged."""
-        return "".join(path.read_text() for path in sorted(self._logs.glob("controller-*.log")))
+    @property
+    def controller(self) -> Process:
+        """The running controller, with what it has logged."""
+        assert self._controller is not None, "no controller runs"
+        return self._controller
 
     def _start(self, program: str, namespace: Namespace, *options: str, name: str = "") -> Process:
         self._starts += 1
@@ -130,6 +138,11 @@ class LabCluster:
         (address,) = self.status(service).addresses
         assert isinstance(address, IPv4Address)
         return address
+
+    def endpoints(self, service: str) -> set[IPv4Address]:
+        """The pods behind a Service in ``default``, as the nodes' packet filters have them by now."""
+        parts = self.snapshot.endpoints.get(Name("default", service), {}).values()
+        return {IPv4Address(endpoint.addresses[0]) for part in parts for endpoint in part.endpoints}
 
     def announcers(self, address: IPv4Address) -> list[Node]:
         """The nodes that answer for an address now, asked on the wire by the client."""

@@ -1,0 +1,128 @@
+"""A node dies, a speaker dies, a process freezes: the address goes on being answered, by one node."""
+
+import re
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from metalev.lab import arp, prober
+from metalev.lab.cluster import LabCluster
+from metalev.lab.host import Node
+
+
+def contents(directory: Path) -> dict[Path, tuple[int, bytes]]:
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in directory.rglob("*.yaml")}
+
+
+def last_takeover(cluster: LabCluster, node: Node, vip: IPv4Address) -> str:
+    log = cluster.speaker(node.name)
+    log.wait_for(f"took {vip}")
+    return [line for line in log.output().splitlines() if f"took {vip}" in line][-1]
+
+
+def test_vip_moves_when_its_owner_dies_and_the_cause_is_the_missed_beacon(
+    cluster: LabCluster, vip: IPv4Address
+) -> None:
+    owner = cluster.wait_for_announcer(vip)
+    cluster.stop_controller()
+    manifests = contents(cluster.manifests.directory)
+    owner.kill()
+    successor = cluster.wait_for_announcer(vip)
+    assert successor != owner
+    took = last_takeover(cluster, successor, vip)
+    assert "cause=missed-beacons" in took
+    assert f"its announcer {owner.name} missed 3 beacons" in took
+    assert contents(cluster.manifests.directory) == manifests
+    cluster.start_controller()
+
+
+def test_clients_go_on_connecting_within_a_fraction_of_a_second(
+    cluster: LabCluster, vip: IPv4Address, tmp_path: Path
+) -> None:
+    owner = cluster.wait_for_announcer(vip)
+    survivors = [(node, pod) for node, pod in cluster.lab.topology.pods if node.name != owner.name]
+    cluster.manifests.write_endpoints("web", survivors)
+    cluster.wait_for(
+        "the dead pod is no endpoint", lambda _: cluster.endpoints("web") == {pod.address for _, pod in survivors}
+    )
+    probing = prober.start(cluster.lab.client, f"{vip}:80", log=tmp_path / "prober.log")
+    owner.kill()
+    successor = cluster.wait_for_announcer(vip)
+    report = prober.finish(probing)
+    assert report.refused == 0
+    assert report.silence_ended < report.silence_began + 10
+    assert cluster.lab.client.neighbour(vip) == successor.mac
+    cluster.manifests.write_endpoints("web", cluster.lab.topology.pods)
+
+
+def test_a_takeover_is_announced_in_both_gratuitous_forms_and_never_answered_twice(
+    cluster: LabCluster, vip: IPv4Address
+) -> None:
+    owner = cluster.wait_for_announcer(vip)
+    with cluster.lab.client.capture() as tape:
+        owner.kill()
+        successor = cluster.wait_for_announcer(vip)
+        for operation in (arp.REQUEST, arp.REPLY):
+            tape.wait_for(
+                lambda frame, operation=operation: (
+                    frame.arp is not None  # type: ignore[misc]
+                    and frame.arp.gratuitous
+                    and frame.arp.operation == operation
+                    and frame.arp.sender == vip
+                )
+            )
+        claims = [frame.arp for frame in tape.frames if frame.arp and frame.arp.sender == vip]
+    assert {claim.sender_mac for claim in claims} == {successor.mac}
+
+
+def test_vip_moves_when_its_speaker_is_killed_though_the_node_lives(cluster: LabCluster, vip: IPv4Address) -> None:
+    owner = cluster.wait_for_announcer(vip)
+    cluster.speaker(owner.name).kill()
+    assert cluster.wait_for_announcer(vip) != owner
+
+
+def test_a_speaker_that_is_asked_to_stop_hands_over_without_waiting_for_missed_beacons(
+    cluster: LabCluster, vip: IPv4Address
+) -> None:
+    owner = cluster.wait_for_announcer(vip)
+    assert cluster.speaker(owner.name).terminate() == 0
+    successor = cluster.wait_for_announcer(vip)
+    assert "cause=released" in last_takeover(cluster, successor, vip)
+
+
+def test_a_frozen_speaker_is_silent_when_it_thaws(cluster: LabCluster, vip: IPv4Address) -> None:
+    owner = cluster.wait_for_announcer(vip)
+    owner.pause()
+    successor = cluster.wait_for_announcer(vip)
+    with cluster.lab.client.capture() as tape:
+        cluster.announcers(vip)  # a question that waits in the frozen speaker's queue
+        owner.resume()
+        cluster.speaker(owner.name).wait_for("cause=overslept")
+        assert cluster.announcers(vip) == [successor]
+        answers = {frame.arp.sender_mac for frame in tape.frames if frame.arp and frame.arp.sender == vip}
+    assert answers == {successor.mac}
+
+
+def test_a_node_that_returns_does_not_take_the_address_back(cluster: LabCluster, vip: IPv4Address) -> None:
+    owner = cluster.wait_for_announcer(vip)
+    owner.kill()
+    successor = cluster.wait_for_announcer(vip)
+    owner.revive()
+    speaker = cluster.start_speaker(owner.name)
+    speaker.wait_for(f"{successor.name} is heard on")
+    cluster.speaker(successor.name).wait_for(f"{owner.name} is heard on")
+    assert cluster.wait_for_announcer(vip) == successor
+    assert f"took {vip}" not in speaker.output()
+
+
+def test_a_partition_is_served_on_both_sides_and_settles_when_it_heals(cluster: LabCluster, vip: IPv4Address) -> None:
+    owner = cluster.wait_for_announcer(vip)
+    others = [node for node in cluster.lab.nodes.values() if node != owner]
+    cluster.lab.partition([owner, cluster.lab.client], others)
+    took = re.compile(rf"took {vip} .*missed 3 beacons")
+    for node in others:
+        cluster.speaker(node.name).wait_for(f"{owner.name} is no longer heard on")
+    cluster.lab.heal()
+    winner = cluster.wait_for_announcer(vip)
+    assert winner in others
+    assert took.search(cluster.speaker(winner.name).output())
+    cluster.speaker(owner.name).wait_for("cause=higher-term")
