@@ -1,0 +1,91 @@
+"""What is noticed by itself, and what the slow look makes up for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.contract.harness import FixedClock, Recorder, service_key
+
+from metalev.adapters.files import FilesCluster
+from metalev.adapters.files import watch as watching
+
+WEB = service_key("web")
+SERVICE = "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {type: LoadBalancer, ports: [{port: 80}]}}"
+
+Open = Callable[[Path, float], Recorder]
+
+
+@pytest.fixture
+def open_cluster() -> Iterator[Open]:
+    opened: list[FilesCluster] = []
+
+    def start(folder: Path, relist_seconds: float) -> Recorder:
+        seen = Recorder()
+        cluster = FilesCluster(folder, FixedClock(), state=folder.with_name("state"), relist_seconds=relist_seconds)
+        opened.append(cluster)
+        cluster.start(seen)
+        return seen
+
+    yield start
+    for cluster in opened:
+        cluster.stop()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    path = tmp_path / "manifests"
+    path.mkdir()
+    return path
+
+
+def test_file_in_a_new_folder_is_noticed(folder: Path, open_cluster: Open) -> None:
+    seen = open_cluster(folder, 3600)
+    (folder / "new").mkdir()
+    (folder / "new/web.yaml").write_text(SERVICE)
+    seen.until(lambda: WEB in seen.objects)
+
+
+def test_folder_moved_away_takes_its_objects_with_it(folder: Path, open_cluster: Open) -> None:
+    (folder / "shop").mkdir()
+    (folder / "shop/web.yaml").write_text(SERVICE)
+    seen = open_cluster(folder, 3600)
+    (folder / "shop").rename(folder.with_name("elsewhere"))
+    seen.until(lambda: WEB not in seen.objects)
+
+
+def test_files_of_a_config_map_volume_are_noticed(folder: Path, open_cluster: Open) -> None:
+    for version, text in (("..1", "# nothing yet"), ("..2", SERVICE)):
+        (folder / version).mkdir()
+        (folder / version / "web.yaml").write_text(text)
+    (folder / "..data").symlink_to("..1")
+    (folder / "web.yaml").symlink_to("..data/web.yaml")
+    seen = open_cluster(folder, 3600)
+    (folder / "..data_tmp").symlink_to("..2")
+    (folder / "..data_tmp").rename(folder / "..data")
+    seen.until(lambda: WEB in seen.objects)
+
+
+def test_folder_that_was_replaced_is_watched_again(folder: Path, open_cluster: Open) -> None:
+    seen = open_cluster(folder, 3600)
+    folder.rename(folder.with_name("old"))
+    folder.mkdir()
+    (folder / "web.yaml").write_text(SERVICE)
+    seen.until(lambda: WEB in seen.objects)
+    (folder / "web.yaml").unlink()
+    seen.until(lambda: WEB not in seen.objects)
+
+
+def test_slow_look_finds_what_the_kernel_did_not_tell(
+    folder: Path, open_cluster: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object, **__: object) -> Iterator[set[tuple[object, str]]]:
+        raise OSError(os.strerror(28))
+
+    monkeypatch.setattr(watching, "watch", refuse)
+    seen = open_cluster(folder, 0.05)
+    (folder / "web.yaml").write_text(SERVICE)
+    seen.until(lambda: WEB in seen.objects)
+    assert "the kernel does not report changes" in caplog.text
