@@ -145,6 +145,7 @@ class Lab:
             gateway=router.address if router and spec != router else None,
             routes=self._pod_routes(spec) if isinstance(spec, NodeSpec) else (),
         )
+        switch.power_on(spec.name)
         if isinstance(spec, NodeSpec):
             self._nodes[spec.name] = Node(spec, namespace, switch, self._env)
         if isinstance(spec, NodeSpec) or spec == router:

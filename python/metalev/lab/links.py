@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from socket import AF_INET
-from typing import Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
-from metalev.lab.namespace import Namespace
+from metalev.lab.namespace import LabError, Namespace
 
 T = TypeVar("T")
 
 BRIDGE = "br0"
 UPLINK = "eth0"  # what a node's interface is called: the speaker's default exclude list does not match it
+
+BR_STATE_FORWARDING = 3
+LINK_TIMEOUT_S = 10
+LINK_POLL_S = 0.002
 
 
 class Netlink(Protocol):
@@ -23,6 +29,7 @@ class Netlink(Protocol):
     def addr(self, command: str, **attributes: object) -> object: ...  # noqa: D102
     def route(self, command: str, **attributes: object) -> object: ...  # noqa: D102
     def neigh(self, command: str, **attributes: object) -> object: ...  # noqa: D102
+    def get_links(self, *, ifname: str) -> Sequence[Any]: ...  # noqa: D102
     def link_lookup(self, *, ifname: str) -> Sequence[int]: ...  # noqa: D102
     def get_neighbours(self, **match: object) -> Iterable[Mapping[str, str]]: ...  # noqa: D102
 
@@ -31,7 +38,7 @@ def make_bridge(switch: Namespace) -> None:
     """The segment itself: a bridge without an address, that shows its frames to no packet filter for IP."""
 
     def make(netlink: Netlink) -> None:
-        netlink.link("add", ifname=BRIDGE, kind="bridge", br_mcast_snooping=0, br_stp_state=0)
+        netlink.link("add", ifname=BRIDGE, kind="bridge", br_mcast_snooping=0, br_stp_state=0, br_forward_delay=0)
         netlink.link("set", ifname=BRIDGE, state="up")
 
     _with_netlink(switch, make)
@@ -41,20 +48,30 @@ def make_bridge(switch: Namespace) -> None:
 
 
 def plug(switch: Namespace, port: str, host: Namespace, mac: str) -> None:
-    """A cable from the switch's ``port`` to the host's ``eth0``, both ends up."""
+    """A cable from the switch's ``port`` to the host's ``eth0``; both ends are still down."""
 
     def connect(netlink: Netlink) -> None:
         peer = {"ifname": UPLINK, "net_ns_fd": host.name, "address": mac}
         netlink.link("add", ifname=port, kind="veth", peer=peer)
-        netlink.link("set", ifname=port, master=netlink.link_lookup(ifname=BRIDGE)[0], state="up")
+        netlink.link("set", ifname=port, master=netlink.link_lookup(ifname=BRIDGE)[0])
 
     _with_netlink(switch, connect)
 
 
-def set_port(switch: Namespace, port: str, *, up: bool) -> None:
-    """Raise or lower a port of the switch; the other end loses its carrier, as when a cable is pulled."""
-    state = "up" if up else "down"
-    _with_netlink(switch, lambda netlink: netlink.link("set", ifname=port, state=state))
+def raise_port(switch: Namespace, port: str, host: Namespace) -> None:
+    """Raise a port of the switch, and wait until frames pass: the kernel tells bridge and queues of a carrier later."""
+
+    def bring_up(netlink: Netlink) -> None:
+        netlink.link("set", ifname=port, state="up")
+        _await(lambda: _port_state(netlink, port) == BR_STATE_FORWARDING, f"port {port} of the switch to forward")
+
+    _with_netlink(switch, bring_up)
+    _with_netlink(host, lambda netlink: _await(lambda: _is_up(netlink), f"{host.name} to see its carrier"))
+
+
+def lower_port(switch: Namespace, port: str) -> None:
+    """Lower a port of the switch; the other end loses its carrier, as when a cable is pulled."""
+    _with_netlink(switch, lambda netlink: netlink.link("set", ifname=port, state="down"))
 
 
 def configure(
@@ -139,6 +156,24 @@ def _configure_pod(pod: Namespace, address: IPv4Address, node_address: IPv4Addre
         netlink.route("add", dst="default", gateway=str(node_address))
 
     _with_netlink(pod, set_up)
+
+
+def _port_state(netlink: Netlink, port: str) -> object:
+    (link,) = netlink.get_links(ifname=port)
+    return link.get(("linkinfo", "IFLA_INFO_SLAVE_DATA", "IFLA_BRPORT_STATE"))
+
+
+def _is_up(netlink: Netlink) -> bool:
+    (link,) = netlink.get_links(ifname=UPLINK)
+    return bool(link.get("operstate") == "UP")
+
+
+def _await(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + LINK_TIMEOUT_S
+    while not condition():
+        if time.monotonic() > deadline:
+            raise LabError(f"waited {LINK_TIMEOUT_S} s in vain for {what}")
+        threading.Event().wait(LINK_POLL_S)
 
 
 def _with_netlink(namespace: Namespace, function: Callable[[Netlink], T]) -> T:

@@ -16,6 +16,7 @@ class Switch:
 
     def __init__(self, namespace: Namespace) -> None:
         self.namespace = namespace
+        self._hosts: dict[str, Namespace] = {}
         self._unplugged: set[str] = set()
         self._without_power: set[str] = set()
         self._faults = Faults()
@@ -26,8 +27,10 @@ class Switch:
         links.make_bridge(self.namespace)
 
     def connect(self, port: str, host: Namespace, mac: str) -> None:
-        """Lay a cable to a host's ``eth0``."""
+        """Lay a cable to a host's ``eth0``; it passes frames from :meth:`power_on` on."""
         links.plug(self.namespace, port, host, mac)
+        self._hosts[port] = host
+        self._without_power.add(port)
 
     def unplug(self, port: str) -> None:
         """Pull the cable."""
@@ -66,7 +69,10 @@ class Switch:
         self.partition(())
 
     def _set_port(self, port: str) -> None:
-        links.set_port(self.namespace, port, up=port not in self._unplugged | self._without_power)
+        if port in self._unplugged | self._without_power:
+            links.lower_port(self.namespace, port)
+        else:
+            links.raise_port(self.namespace, port, self._hosts[port])
 
     def _load(self, wanted: Faults) -> None:
         if wanted != self._faults:

@@ -1,0 +1,171 @@
+"""A lab removes what it made, however it ends, and touches nothing else."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from metalev.lab.lab import Lab
+from metalev.lab.ledger import LABS, processes_of, reap, start_time
+from metalev.lab.namespace import NAMESPACES, Namespace
+from metalev.lab.topology import home_network
+from metalev.model.errors import StartError
+
+SMALL = home_network(nodes=1, pods_per_node=1, router=False)
+
+OWNER = """
+import signal
+import sys
+from pathlib import Path
+from metalev.lab.lab import Lab
+from metalev.lab.topology import home_network
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may have been started with nohup
+with Lab(home_network(nodes=1, pods_per_node=1, router=False)) as lab:
+    log = Path(sys.argv[1])
+    # A program that has started another, as daemons do.
+    process = lab.node("node1").spawn(["sh", "-c", "tail -f /dev/null & echo up; wait"], log=log)
+    process.wait_for("up")
+    print(lab.id, process.pid, flush=True)
+    process.wait(60)
+"""
+
+
+@contextmanager
+def owner(log: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A program that holds a lab of its own; the program and the lab's id."""
+    with subprocess.Popen([sys.executable, "-c", OWNER, str(log)], stdout=subprocess.PIPE, text=True) as popen:
+        assert popen.stdout is not None
+        lab_id = popen.stdout.readline().split()[0]
+        try:
+            yield popen, lab_id
+        finally:
+            popen.kill()
+
+
+def leftovers(lab_id: str) -> list[object]:
+    files = [path for path in LABS.glob("*") if lab_id in path.name]
+    return [*files, *NAMESPACES.glob(f"mlv-{lab_id}-*"), *processes_of(lab_id)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_lab_that_is_interrupted_leaves_nothing(number: signal.Signals, tmp_path: Path) -> None:
+    with owner(tmp_path / "log") as (program, lab_id):
+        assert len(processes_of(lab_id)) == 3  # the pods' server, the shell and its child
+        program.send_signal(number)
+        program.wait(10)
+        assert leftovers(lab_id) == []
+
+
+def test_the_leftovers_of_a_killed_lab_are_removed_by_the_next_one(tmp_path: Path) -> None:
+    with owner(tmp_path / "log") as (program, lab_id):
+        program.kill()
+        program.wait(10)
+        assert leftovers(lab_id) != []
+        with Lab(SMALL):
+            assert leftovers(lab_id) == []
+
+
+def test_leftovers_are_removed_by_command(tmp_path: Path) -> None:
+    with owner(tmp_path / "log") as (program, lab_id):
+        program.kill()
+        program.wait(10)
+        said = subprocess.run([sys.executable, "-m", "metalev.lab", "reap"], capture_output=True, text=True, check=True)
+        assert f"removed the leftovers of lab {lab_id}" in said.stdout
+        assert leftovers(lab_id) == []
+
+
+def test_an_exception_leaves_nothing() -> None:
+    def fail() -> None:
+        with Lab(SMALL) as lab:
+            ids.append(lab.id)
+            raise ValueError
+
+    ids: list[str] = []
+    with pytest.raises(ValueError):  # noqa: PT011  (its own, without a text)
+        fail()
+    assert leftovers(ids[0]) == []
+
+
+def test_a_lab_that_fails_while_it_is_built_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = set(NAMESPACES.glob("mlv-*"))
+
+    def fail(*_: object) -> None:
+        raise OSError("no more veth pairs")
+
+    monkeypatch.setattr("metalev.lab.links.plug_pods", fail)
+    with pytest.raises(OSError, match="no more veth pairs"), Lab(SMALL):
+        pass
+    assert set(NAMESPACES.glob("mlv-*")) <= before
+
+
+def test_reaping_spares_living_labs_and_the_namespaces_of_others() -> None:
+    foreign = Namespace(f"mlv-not-ours-{os.getpid()}")
+    foreign.create()
+    try:
+        with Lab(SMALL) as lab:
+            assert lab.id not in reap()
+            assert lab.node("node1").who_has(lab.client.address) == [lab.client.mac]
+        assert foreign.path.exists()
+    finally:
+        foreign.remove()
+
+
+def test_an_owner_whose_process_id_was_given_to_another_is_gone(tmp_path: Path) -> None:
+    with owner(tmp_path / "log") as (program, lab_id):
+        path = LABS / f"{lab_id}.json"
+        record = json.loads(path.read_text())
+        path.write_text(json.dumps(record | {"owner_start": record["owner_start"] - 1}))
+        assert lab_id in reap()
+        assert start_time(program.pid) is not None
+        program.kill()
+
+
+def test_two_labs_run_side_by_side_without_hearing_each_other() -> None:
+    with Lab(SMALL) as one, Lab(SMALL) as other:
+        one.node("node1").kill()
+        assert one.client.who_has(one.node("node1").address) == []
+        assert other.client.who_has(other.node("node1").address) == [other.node("node1").mac]
+
+
+def test_signals_are_given_back_at_the_end() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
+    with Lab(SMALL):
+        assert signal.getsignal(signal.SIGTERM) != before[1]
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
+
+
+def test_without_root_one_line_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    with pytest.raises(StartError, match=re.escape("the lab needs root (network namespaces): sudo make demo")):
+        Lab(SMALL).__enter__()
+
+
+def test_without_nft_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda program: None if program == "nft" else "there")
+    with pytest.raises(StartError, match="nft is missing: apt-get install -y nftables"):
+        Lab(SMALL).__enter__()
+
+
+def test_a_process_that_never_was_has_no_start_time() -> None:
+    assert start_time(2**22 + 1) is None  # above the kernel's highest process id
+
+
+def test_the_record_is_written_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[set[str]] = []
+
+    def create(namespace: Namespace) -> None:
+        recorded = {name for path in LABS.glob("*.json") for name in json.loads(path.read_text())["namespaces"]}
+        seen.append(recorded & {namespace.name})
+        raise OSError("stop here")
+
+    monkeypatch.setattr(Namespace, "create", create)
+    with pytest.raises(OSError, match="stop here"), Lab(SMALL):
+        pass
+    assert seen != [set()]
