@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,6 +27,8 @@ from metalev.ports.cluster import ChangeSink
 
 STATE_FOLDER = ".metalev"
 RELIST_SECONDS = 5.0
+
+log = logging.getLogger("metalev.files")
 
 
 class FilesCluster:
@@ -124,7 +127,7 @@ class FilesCluster:
             self._events.record(event, self._clock.wall())
 
     def _check_folders(self) -> None:
-        """Refuse to start where nothing could be read or written."""
+        """Refuse to start where nothing could be read or, by a writer, written."""
         try:
             next(self._view.root.iterdir(), None)
         except OSError as error:
@@ -133,6 +136,8 @@ class FilesCluster:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
+            if not self._writer:
+                return
             raise StartError(f"cannot write to {folder}: {error.strerror}; choose a folder with --state") from error
 
     def _require_writer(self, owner: str, what: str) -> None:
@@ -160,11 +165,16 @@ class FilesCluster:
             self._sweep()
 
     def _sweep(self) -> None:
-        """Remove what the controller wrote about objects that are gone."""
-        if self._writer == CONTROLLER:
-            for path in self._view.left_behind():
+        """Remove what the controller wrote about objects that are gone; what cannot be removed waits for a relist."""
+        if self._writer != CONTROLLER:
+            return
+        for path in self._view.left_behind():
+            try:
                 remove(path)
-                self._view.refresh([path])
+            except Unavailable as error:
+                log.warning("%s", error)
+                return
+            self._view.refresh([path])
 
     def _deliver(self, changes: Iterable[Change]) -> None:
         for change in changes:
