@@ -32,6 +32,7 @@ class Lab:
     def __init__(self, topology: Topology, *, pods_log: Path | None = None) -> None:
         self.topology = topology
         self._pods_log = pods_log
+        self._open = False
         self._record: Record | None = None
         self._hosts: dict[str, Host] = {}
         self._nodes: dict[str, Node] = {}
@@ -42,6 +43,7 @@ class Lab:
         check_machine()
         reap()
         interrupts.install()
+        self._open = True
         try:
             self._build()
         except BaseException:
@@ -95,14 +97,17 @@ class Lab:
 
     def close(self) -> None:
         """Remove everything; called by the ``with`` block, harmless to repeat."""
-        if self._record is None:
+        if not self._open:
             return
         with interrupts.held():
-            demolish(self._record)
-            for process in self._processes():
-                process.kill()  # dead already: this collects its status
-            self._record = None
-            interrupts.restore()
+            try:
+                if self._record is not None:
+                    demolish(self._record)
+                for process in self._processes():
+                    process.kill()  # dead already: this collects its status
+            finally:
+                self._record, self._open = None, False
+                interrupts.restore()
 
     @property
     def _built(self) -> Record:
