@@ -12,7 +12,7 @@ use crate::event::{
     Action, Cause, Counters, Datagram, DropReason, Event, Fact, FactKind, Interface,
 };
 use crate::herald::{Content, Herald};
-use crate::links::Links;
+use crate::links::{LinkChanges, Links};
 use crate::ownership::{Outcome, Ownership};
 use crate::peer::Path;
 use crate::peers::{Heard, Peers};
@@ -160,7 +160,11 @@ impl Engine {
     }
 
     fn interfaces(&mut self, now: Time, interfaces: Vec<Interface>) {
-        let (came, went) = self.links.set(now, interfaces);
+        let LinkChanges {
+            came,
+            went,
+            renewed,
+        } = self.links.set(now, interfaces);
         let came = came.into_iter().map(|link| (FactKind::InterfaceUp, link));
         for (kind, link) in came.chain(went.into_iter().map(|link| (FactKind::InterfaceDown, link)))
         {
@@ -170,7 +174,7 @@ impl Engine {
                 ..Fact::new(kind, now, Cause::Link, message)
             });
         }
-        self.ownership.place(&self.links);
+        self.ownership.place(&self.links, &renewed);
     }
 
     fn frame(&mut self, now: Time, interface: u32, bytes: &[u8]) {

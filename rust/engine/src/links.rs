@@ -15,13 +15,18 @@ pub(crate) struct Links {
     since: BTreeMap<u32, Time>,
 }
 
+/// How a list of interfaces differs from the one before.
+#[derive(Debug)]
+pub(crate) struct LinkChanges {
+    pub(crate) came: Vec<Interface>,
+    pub(crate) went: Vec<Interface>,
+    /// Those with another MAC address: everybody must learn it.
+    pub(crate) renewed: Vec<u32>,
+}
+
 impl Links {
-    /// Take over the whole list. Answers those that came and those that went.
-    pub(crate) fn set(
-        &mut self,
-        now: Time,
-        interfaces: Vec<Interface>,
-    ) -> (Vec<Interface>, Vec<Interface>) {
+    /// Take over the whole list. Answers what is different about it.
+    pub(crate) fn set(&mut self, now: Time, interfaces: Vec<Interface>) -> LinkChanges {
         let new: BTreeMap<u32, Interface> = interfaces
             .into_iter()
             .map(|link| (link.index, link))
@@ -33,13 +38,22 @@ impl Links {
             .filter(|link| !old.contains_key(&link.index))
             .cloned()
             .collect();
+        let renewed = self
+            .links
+            .values()
+            .filter(|link| old.get(&link.index).is_some_and(|old| old.mac != link.mac));
+        let renewed = renewed.map(|link| link.index).collect();
         let went = old
             .into_values()
             .filter(|link| !self.links.contains_key(&link.index))
             .collect();
         self.since.retain(|index, _| self.links.contains_key(index));
         self.since.extend(came.iter().map(|link| (link.index, now)));
-        (came, went)
+        LinkChanges {
+            came,
+            went,
+            renewed,
+        }
     }
 
     pub(crate) fn get(&self, index: u32) -> Option<&Interface> {
@@ -196,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_list_says_what_came_and_what_went() {
-        let (came, went) = links().set(
+        let LinkChanges { came, went, .. } = links().set(
             Time::default(),
             vec![
                 link(3, "mgmt", [10, 0, 0, 10]),

@@ -73,7 +73,7 @@ impl Ownership {
         for group in old.into_values() {
             self.remove(group);
         }
-        self.place(links);
+        self.place(links, &[]);
         let after: BTreeSet<IpAddr> = self
             .groups
             .values()
@@ -98,15 +98,18 @@ impl Ownership {
         self.claims.set(group.spec.key, group.term, Standing::Gone);
     }
 
-    /// The interfaces have changed: see again which groups can be announced from here.
-    pub(crate) fn place(&mut self, links: &Links) {
+    /// The interfaces have changed, those `renewed` got another MAC address: see again which groups can be announced
+    /// from here, and announce anew what is held where something is different.
+    pub(crate) fn place(&mut self, links: &Links, renewed: &[u32]) {
         let mut groups = std::mem::take(&mut self.groups);
         for group in groups.values_mut() {
             let before = (group.unable, std::mem::take(&mut group.interfaces));
             links.place(group, self.grace);
             self.report_ability(group, before.0);
-            if group.held && before.1 != group.interfaces && !group.interfaces.is_empty() {
-                // The same group on other interfaces: told again, so that it is answered and announced there.
+            let different = before.1 != group.interfaces
+                || group.interfaces.iter().any(|index| renewed.contains(index));
+            if group.held && different && !group.interfaces.is_empty() {
+                // Told again, so that it is answered and announced as things are now.
                 self.report(FactKind::Took, Cause::Link, group, String::new(), None);
             }
         }

@@ -88,7 +88,9 @@ pub(crate) fn outcome(outcome: &Outcome, misses: u32) -> String {
             format!("took {what} (term {term}): {peer} gave it up")
         }
         (FactKind::Took, _) => {
-            format!("announces {what} (term {term}) on other interfaces from now on")
+            format!(
+                "announces {what} (term {term}) anew: an interface came, went or has another MAC address"
+            )
         }
         (FactKind::Yielded, Cause::HigherTerm) => {
             format!("fell silent for {what}: {peer} took it later")

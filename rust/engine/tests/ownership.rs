@@ -256,6 +256,31 @@ fn a_node_whose_interface_goes_says_that_it_cannot_and_the_next_takes_over() {
 }
 
 #[test]
+fn a_new_mac_address_of_the_announcer_is_announced_at_once() {
+    let mut world = settled();
+    let mac = MacAddr::new([2, 0, 0, 0, 0, 0x77]);
+    let link = Interface {
+        index: ETH,
+        name: "eth0".into(),
+        mac,
+        addresses: vec![(vip(10), 24)],
+    };
+    world.event("node1", Event::Interfaces(vec![link]));
+    let now = world.now;
+    let announced: Vec<_> = world.nodes["node1"]
+        .arp_sent
+        .iter()
+        .filter(|(at, repr)| *at == now && repr.sender_ip == repr.target_ip)
+        .collect();
+    assert_eq!(announced.len(), 2);
+    assert!(announced.iter().all(|(_, repr)| repr.sender_mac == mac));
+    assert_eq!(
+        world.facts("node1", FactKind::Took).last().unwrap().cause,
+        Cause::Link
+    );
+}
+
+#[test]
 fn a_candidate_that_cannot_is_passed_over_without_delay() {
     let mut world = World::new(3);
     let own = Interface {
