@@ -16,7 +16,7 @@ SUBCOMMANDS = (controller, speaker)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``metalev`` with ``arguments`` (by default the process's); returns the exit status.
 
-    0 after a clean end, 1 if it could not start or go on, 2 for a command line that makes no sense.
+    0 after a clean end, 1 if it could not start or go on, 2 for a command line that makes no sense, 130 if interrupted.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -24,6 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MetalevError as error:
         print(f"metalev: error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        # Only before or after a program runs: while it does, the signal means a clean end.
+        return 130
     return 0
 
 

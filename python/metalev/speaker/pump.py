@@ -43,27 +43,37 @@ class FactPump:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the engine and bring up its last facts."""
+        """Stop the engine and bring up its last facts. May be called twice."""
         self._stopping = True
         self._ownership.stop()
         self._thread.join()
+        # Only now is the last word spoken: the thread may have ended while the engine still gave its addresses up.
+        while self._bring_up():
+            pass
 
     def _run(self) -> None:
-        try:
-            while not self._stopping:
-                self._bring_up()
+        while not self._stopping:
             self._bring_up()
-        except Exception as error:
-            # An engine that ended by itself raises RuntimeError. Whatever it is: nobody would hear of the wire again.
-            log.exception("the engine reports nothing any more")
-            self._failed(Unavailable(f"the engine ended: {error}; nothing is announced from this node; start anew"))
 
-    def _bring_up(self) -> None:
-        for fact in self._ownership.facts(WAIT):
-            _tell(fact)
-            if fact.kind is FactKind.TOOK:
-                self._took(fact.cause)
-            self._sink(Noticed(fact))
+    def _bring_up(self) -> bool:
+        """Wait for facts and pass them on; whether there were any."""
+        try:
+            facts = self._ownership.facts(WAIT)
+        except Exception as error:
+            # An engine that ended by itself raises RuntimeError. Whatever it is: nobody hears of the wire any more.
+            log.exception("the engine reports nothing any more")
+            self._stopping = True
+            self._failed(Unavailable(f"the engine ended: {error}; nothing is announced from this node; start anew"))
+            return False
+        for fact in facts:
+            self._pass_on(fact)
+        return bool(facts)
+
+    def _pass_on(self, fact: Fact) -> None:
+        _tell(fact)
+        if fact.kind is FactKind.TOOK:
+            self._took(fact.cause)
+        self._sink(Noticed(fact))
 
 
 def _tell(fact: Fact) -> None:

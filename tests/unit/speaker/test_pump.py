@@ -23,8 +23,8 @@ LOST = Fact(
 class Brought:
     """A pump that runs, and what it brought up."""
 
-    def __init__(self) -> None:
-        self.engine = FakeOwnership()
+    def __init__(self, engine: FakeOwnership | None = None) -> None:
+        self.engine = engine or FakeOwnership()
         self.noticed: SimpleQueue[Noticed] = SimpleQueue()
         self.moves: list[str] = []
         self.failures: list[MetalevError] = []
@@ -70,6 +70,23 @@ def test_what_the_engine_says_while_it_stops_is_brought_up() -> None:
     brought = Brought()
     goodbye = Fact(FactKind.YIELDED, 2.0, "stopping", "fell silent", VIP, (VIP,), 3)
     brought.engine.goodbye = (goodbye,)
+    brought.pump.stop()
+    assert brought.noticed.get(timeout=10) == Noticed(goodbye)
+
+
+def test_what_the_engine_says_after_the_thread_has_ended_is_brought_up() -> None:
+    goodbye = Fact(FactKind.YIELDED, 2.0, "stopping", "fell silent", VIP, (VIP,), 3)
+
+    class Slow(FakeOwnership):
+        """Ends every wait first and gives its addresses up later."""
+
+        def stop(self) -> None:
+            if not self.stopped:
+                super().stop()
+                brought.pump._thread.join(10)
+                self.report(goodbye)
+
+    brought = Brought(Slow())
     brought.pump.stop()
     assert brought.noticed.get(timeout=10) == Noticed(goodbye)
 

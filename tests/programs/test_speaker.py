@@ -1,0 +1,117 @@
+"""``metalev speaker`` as a process, on a wire of its own."""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.programs.program import ON_A_WIRE, Program, get_inside, refused
+
+NET_RAW = 1 << 13
+OFF = ("--metrics-address", "off")
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    path = tmp_path / "key"
+    path.write_text("0123456789abcdef0123456789abcdef\n")
+    return path
+
+
+@pytest.fixture
+def allocated(manifests: Path) -> Path:
+    """The manifests, after a controller has given the Service its address and gone."""
+    with Program("controller", "--manifests", manifests, *OFF) as controller:
+        controller.wait_for("default/web: Assigned IP")
+    return manifests
+
+
+@pytest.fixture
+def speaker(allocated: Path, key: Path) -> Iterator[Program]:
+    """The speaker of the only node, holding the Service's address."""
+    options = ("--node-name", "node1", "--key-file", key, "--interface", "lan0", "--metrics-address", ":0")
+    with Program("speaker", "--manifests", allocated, *options, "--log-level", "debug", through=ON_A_WIRE) as program:
+        yield program
+
+
+def holdings(manifests: Path) -> list[str]:
+    state = yaml.safe_load((manifests / ".metalev" / "node1" / "state.yaml").read_text())
+    return [address for holding in state["status"]["holdings"] for address in holding["addresses"]]
+
+
+def test_the_first_candidate_takes_the_address_and_says_so(speaker: Program, allocated: Path) -> None:
+    speaker.wait_for(r"took 192\.0\.2\.200 .*cause=first-candidate term=1")
+    speaker.wait_for(r"own state: changed: holdings")
+    assert holdings(allocated) == ["192.0.2.200"]
+    speaker.wait_for('default/web: announcing from node "node1" with protocol "layer2"')
+
+
+def test_it_says_goodbye_and_holds_nothing_after_sigterm(speaker: Program, allocated: Path) -> None:
+    speaker.wait_for(r"own state: changed: holdings")
+    speaker.signal(signal.SIGTERM)
+    status, said = speaker.end()
+    assert status == 0
+    assert "cause=stopping" in said
+    assert holdings(allocated) == []
+
+
+def test_it_is_ready_and_shows_what_it_announces(speaker: Program) -> None:
+    port = speaker.metrics_port()
+    speaker.wait_for("own state: changed: holdings")
+    assert get_inside(speaker, port, "/readyz").strip() == "ok"
+    metrics = get_inside(speaker, port, "/metrics")
+    labels = 'ip="192.0.2.200",node="node1",protocol="layer2",service="default/web"'
+    assert f"metallb_speaker_announced{{{labels}}} 1.0" in metrics
+    assert 'metallb_layer2_gratuitous_sent{ip="192.0.2.200"}' in metrics
+    assert 'metalev_moves_total{reason="first-candidate"} 1.0' in metrics
+
+
+def test_net_raw_is_all_that_it_keeps(speaker: Program) -> None:
+    speaker.wait_for("took")
+    for status in Path(f"/proc/{speaker.pid}/task").glob("*/status"):
+        held = dict(line.split(":\t") for line in status.read_text().splitlines() if line.startswith("Cap"))
+        assert {int(held["CapPrm"], 16), int(held["CapEff"], 16)} == {NET_RAW}
+
+
+def test_a_secret_that_comes_later_starts_the_announcing(allocated: Path) -> None:
+    options = ("--node-name", "node1", "--interface", "lan0", *OFF)
+    with Program("speaker", "--manifests", allocated, *options, through=ON_A_WIRE) as speaker:
+        speaker.wait_for("no key to sign beacons with, so nothing is announced: create the Secret")
+        secret = "metadata: {name: metalev-beacon, namespace: metallb-system}\nstringData: {key: 0123456789abcdef}\n"
+        (allocated / "secret.yaml").write_text(f"apiVersion: v1\nkind: Secret\n{secret}")
+        speaker.wait_for(r"took 192\.0\.2\.200")
+
+
+def test_an_unknown_node_is_refused_with_those_there_are(manifests: Path, key: Path) -> None:
+    options = ("--node-name", "node9", "--key-file", key, *OFF)
+    line = refused("speaker", "--manifests", manifests, *options, through=ON_A_WIRE)
+    assert line == "no Node is named node9; there are: node1. Choose one with --node-name"
+
+
+def test_an_unknown_interface_is_refused_with_those_there_are(manifests: Path, key: Path) -> None:
+    options = ("--node-name", "node1", "--key-file", key, "--interface", "lan7", *OFF)
+    line = refused("speaker", "--manifests", manifests, *options, through=ON_A_WIRE)
+    assert line.startswith("no interface named lan7; there are: ")
+    assert "lan0" in line
+
+
+def test_a_missing_capability_is_refused_by_its_name(manifests: Path) -> None:
+    without = ("setpriv", "--inh-caps=-net_raw", "--bounding-set=-net_raw")
+    line = refused("speaker", "--manifests", manifests, "--node-name", "node1", *OFF, through=(*ON_A_WIRE, *without))
+    assert "CAP_NET_RAW" in line
+    assert "run as root, or give the process the capability" in line
+
+
+def test_a_key_that_is_too_short_is_refused(manifests: Path, tmp_path: Path) -> None:
+    short = tmp_path / "short"
+    short.write_text("hunter2")
+    options = ("--node-name", "node1", "--key-file", short, *OFF)
+    assert "holds a key of 7 bytes" in refused("speaker", "--manifests", manifests, *options)
+
+
+def test_a_second_speaker_on_the_same_host_is_refused(speaker: Program, allocated: Path, key: Path) -> None:
+    speaker.wait_for("the speaker of node1 reads")
+    same_host = ("nsenter", f"--net=/proc/{speaker.pid}/ns/net")
+    options = ("--node-name", "node1", "--key-file", key, *OFF)
+    assert "7946" in refused("speaker", "--manifests", allocated, *options, through=same_host)
