@@ -49,14 +49,7 @@ impl Announcer {
     /// Announce a group from now on, beginning with a burst.
     pub(crate) fn start(&mut self, group: IpAddr, now: Time) {
         self.stop(group);
-        self.plan(
-            group,
-            Turn {
-                since: now,
-                round: 0,
-                at: now,
-            },
-        );
+        self.plan(group, Turn { since: now, round: 0, at: now });
     }
 
     /// Announce a group no more.
@@ -68,11 +61,7 @@ impl Announcer {
 
     /// When the next group is due.
     pub(crate) fn deadline(&self) -> Option<Time> {
-        let due = [self.first(false), self.first(true)]
-            .into_iter()
-            .flatten()
-            .map(|turn| turn.0)
-            .min()?;
+        let due = [self.first(false), self.first(true)].into_iter().flatten().map(|turn| turn.0).min()?;
         Some(self.paused_until.map_or(due, |pause| pause.max(due)))
     }
 
@@ -83,10 +72,8 @@ impl Announcer {
         }
         let mut due = Vec::new();
         while due.len() < SLICE
-            && let Some((_, group)) = [self.first(false), self.first(true)]
-                .into_iter()
-                .flatten()
-                .find(|turn| turn.0 <= now)
+            && let Some((_, group)) =
+                [self.first(false), self.first(true)].into_iter().flatten().find(|turn| turn.0 <= now)
         {
             self.next_turn(group, now);
             due.push(group);
@@ -98,11 +85,7 @@ impl Announcer {
     /// The first turn among the takeovers (`false`) or the repetitions (`true`).
     fn first(&self, repetition: bool) -> Option<(Time, IpAddr)> {
         let from = (repetition, Time::default(), IpAddr::from([0, 0, 0, 0]));
-        self.turns
-            .range(from..)
-            .next()
-            .filter(|turn| turn.0 == repetition)
-            .map(|turn| (turn.1, turn.2))
+        self.turns.range(from..).next().filter(|turn| turn.0 == repetition).map(|turn| (turn.1, turn.2))
     }
 
     fn next_turn(&mut self, group: IpAddr, now: Time) {
@@ -111,9 +94,7 @@ impl Announcer {
         };
         self.stop(group);
         let round = turn.round + 1;
-        let at = BURST.get(round).map_or(now + REFRESH, |after| {
-            (turn.since + *after).max(now + PAUSE)
-        });
+        let at = BURST.get(round).map_or(now + REFRESH, |after| (turn.since + *after).max(now + PAUSE));
         self.plan(group, Turn { round, at, ..turn });
     }
 
@@ -151,10 +132,7 @@ mod tests {
     fn a_takeover_is_announced_at_once_then_in_a_burst_then_slowly_for_ever() {
         let mut announcer = Announcer::default();
         announcer.start(ip(1), at(0));
-        assert_eq!(
-            times(&mut announcer, at(124_000)),
-            [0, 100, 400, 1_100, 2_200, 3_300, 63_300, 123_300]
-        );
+        assert_eq!(times(&mut announcer, at(124_000)), [0, 100, 400, 1_100, 2_200, 3_300, 63_300, 123_300]);
     }
 
     #[test]

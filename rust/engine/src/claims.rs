@@ -34,11 +34,7 @@ impl Claims {
 
     /// Say `standing` about `group` from now on. Answers whether that is news.
     pub(crate) fn set(&mut self, group: IpAddr, term: u64, standing: Standing) -> bool {
-        let claim = Claim {
-            group,
-            term,
-            standing,
-        };
+        let claim = Claim { group, term, standing };
         let old = self.revision_of.get(&group).copied();
         if old.is_some_and(|revision| self.by_revision.get(&revision) == Some(&claim)) {
             return false;
@@ -65,12 +61,7 @@ impl Claims {
             room = left;
             claims.push(*claim);
         }
-        Changes {
-            since,
-            through,
-            latest: self.latest,
-            claims,
-        }
+        Changes { since, through, latest: self.latest, claims }
     }
 
     /// Forget the groups that are gone and that every peer who might still believe in them knows to be gone.
@@ -119,14 +110,7 @@ mod tests {
         claims.set(ip(1), 1, Standing::Able);
         claims.set(ip(1), 2, Standing::Holds);
         let changes = claims.since(0, PLENTY);
-        assert_eq!(
-            changes.claims,
-            [Claim {
-                group: ip(1),
-                term: 2,
-                standing: Standing::Holds
-            }]
-        );
+        assert_eq!(changes.claims, [Claim { group: ip(1), term: 2, standing: Standing::Holds }]);
         assert_eq!(changes.through, 2);
     }
 
@@ -157,10 +141,7 @@ mod tests {
         let first = claims.since(0, 2 * size + 1);
         assert_eq!((groups(&first), first.through), (vec![ip(1), ip(2)], 2));
         let second = claims.since(first.through, PLENTY);
-        assert_eq!(
-            (groups(&second), second.through),
-            (vec![ip(3), ip(4), ip(5)], 5)
-        );
+        assert_eq!((groups(&second), second.through), (vec![ip(3), ip(4), ip(5)], 5));
     }
 
     #[test]

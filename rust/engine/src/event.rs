@@ -103,17 +103,7 @@ impl Fact {
     /// A fact about nothing in particular yet.
     pub(crate) fn new(kind: FactKind, at: Time, cause: Cause, message: String) -> Self {
         let (peer, interface) = (String::new(), String::new());
-        Self {
-            kind,
-            at,
-            cause,
-            message,
-            group: None,
-            addresses: Vec::new(),
-            term: 0,
-            peer,
-            interface,
-        }
+        Self { kind, at, cause, message, group: None, addresses: Vec::new(), term: 0, peer, interface }
     }
 }
 

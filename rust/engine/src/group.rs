@@ -81,11 +81,7 @@ impl Group {
 
     /// The place of a node in the order; last of all if it is no candidate.
     pub(crate) fn rank(&self, node: &str) -> usize {
-        self.spec
-            .candidates
-            .iter()
-            .position(|candidate| candidate.node == node)
-            .unwrap_or(usize::MAX)
+        self.spec.candidates.iter().position(|candidate| candidate.node == node).unwrap_or(usize::MAX)
     }
 
     /// Whether a node may announce it.
@@ -96,11 +92,7 @@ impl Group {
     /// What to do now. Changes nothing but the memory of who announced it and since when nobody does.
     pub(crate) fn decide(&mut self, peers: &Peers, moment: Moment<'_>) -> Verdict {
         self.term = self.highest_term(peers);
-        if self.held {
-            self.defend(peers, moment)
-        } else {
-            self.claim(peers, moment)
-        }
+        if self.held { self.defend(peers, moment) } else { self.claim(peers, moment) }
     }
 
     /// The announcer's side: fall silent if it may or can no longer, or if somebody outranks it.
@@ -112,9 +104,7 @@ impl Group {
             return Verdict::Yield(cause, String::new());
         }
         let mine = self.rank(moment.me);
-        let holders = peers
-            .claims(self.spec.key)
-            .filter(|(_, claim)| claim.standing == Standing::Holds);
+        let holders = peers.claims(self.spec.key).filter(|(_, claim)| claim.standing == Standing::Holds);
         for (name, claim) in holders {
             if claim.term > self.term {
                 return Verdict::Yield(Cause::HigherTerm, name.to_owned());
@@ -144,11 +134,7 @@ impl Group {
         let since = *self.vacant_since.get_or_insert(moment.now);
         let ahead = self.ahead(peers, moment.me);
         let hesitating = u32::try_from(ahead.len()).unwrap_or(u32::MAX);
-        let patience = if peers.in_step(&self.segment) {
-            hesitating
-        } else {
-            hesitating.max(1)
-        };
+        let patience = if peers.in_step(&self.segment) { hesitating } else { hesitating.max(1) };
         let turn = since + moment.grace * patience;
         if moment.now < turn {
             return Verdict::Wait(turn);
@@ -161,9 +147,7 @@ impl Group {
     fn cause(&self, peers: &Peers, ahead: Option<&str>) -> (Cause, String) {
         match (&self.announcer, ahead) {
             (Some(last), _) if peers.said_goodbye(last) => (Cause::Released, last.clone()),
-            (Some(last), _) if !peers.alive_on(last, &self.segment) => {
-                (Cause::MissedBeacons, last.clone())
-            }
+            (Some(last), _) if !peers.alive_on(last, &self.segment) => (Cause::MissedBeacons, last.clone()),
             (_, Some(first)) => (Cause::PassedOver, first.to_owned()),
             (Some(last), None) => (Cause::Released, last.clone()),
             (None, None) => (Cause::FirstCandidate, String::new()),
@@ -172,44 +156,25 @@ impl Group {
 
     /// The peer that announces it, as far as it is heard on the segment; the strongest if there are two.
     fn living_holder(&self, peers: &Peers) -> Option<String> {
-        let holders = peers.claims(self.spec.key).filter(|(name, claim)| {
-            claim.standing == Standing::Holds && peers.alive_on(name, &self.segment)
-        });
-        let strongest =
-            holders.max_by_key(|(name, claim)| (claim.term, core::cmp::Reverse(self.rank(name))));
+        let holders = peers
+            .claims(self.spec.key)
+            .filter(|(name, claim)| claim.standing == Standing::Holds && peers.alive_on(name, &self.segment));
+        let strongest = holders.max_by_key(|(name, claim)| (claim.term, core::cmp::Reverse(self.rank(name))));
         strongest.map(|(name, _)| name.to_owned())
     }
 
     /// The living candidates before this node that have not said that they cannot.
     fn ahead(&self, peers: &Peers, me: &str) -> Vec<&str> {
-        let before = self
-            .spec
-            .candidates
-            .iter()
-            .map(|candidate| candidate.node.as_str())
-            .take_while(|name| *name != me);
-        before
-            .filter(|name| {
-                peers.alive_on(name, &self.segment) && !unable(peers, name, self.spec.key)
-            })
-            .collect()
+        let before =
+            self.spec.candidates.iter().map(|candidate| candidate.node.as_str()).take_while(|name| *name != me);
+        before.filter(|name| peers.alive_on(name, &self.segment) && !unable(peers, name, self.spec.key)).collect()
     }
 
     /// The next living candidates after the announcer, which it tells most often that it lives.
-    pub(crate) fn successors<'a>(
-        &'a self,
-        peers: &'a Peers,
-        me: &'a str,
-    ) -> impl Iterator<Item = &'a str> {
-        let others = self
-            .spec
-            .candidates
-            .iter()
-            .map(|candidate| candidate.node.as_str())
-            .filter(move |name| *name != me);
-        others.filter(move |name| {
-            peers.alive_on(name, &self.segment) && !unable(peers, name, self.spec.key)
-        })
+    pub(crate) fn successors<'a>(&'a self, peers: &'a Peers, me: &'a str) -> impl Iterator<Item = &'a str> {
+        let others =
+            self.spec.candidates.iter().map(|candidate| candidate.node.as_str()).filter(move |name| *name != me);
+        others.filter(move |name| peers.alive_on(name, &self.segment) && !unable(peers, name, self.spec.key))
     }
 
     /// The highest term that anybody alive has spoken of, or that this node remembers.
@@ -217,19 +182,12 @@ impl Group {
         if self.held {
             return self.term;
         }
-        peers
-            .claims(self.spec.key)
-            .map(|(_, claim)| claim.term)
-            .max()
-            .unwrap_or(0)
-            .max(self.term)
+        peers.claims(self.spec.key).map(|(_, claim)| claim.term).max().unwrap_or(0).max(self.term)
     }
 }
 
 /// Whether a peer has said that it cannot announce a group.
 fn unable(peers: &Peers, name: &str, group: IpAddr) -> bool {
-    let claim = peers
-        .get(name)
-        .and_then(|peer| peer.session.as_ref()?.claim(group));
+    let claim = peers.get(name).and_then(|peer| peer.session.as_ref()?.claim(group));
     claim.is_some_and(|claim| matches!(claim.standing, Standing::Unable(_)))
 }

@@ -45,11 +45,7 @@ pub(crate) struct Herald {
 
 impl Herald {
     pub(crate) fn new(timing: Timing) -> Self {
-        Self {
-            timing,
-            sequence: 0,
-            urgent: BTreeSet::new(),
-        }
+        Self { timing, sequence: 0, urgent: BTreeSet::new() }
     }
 
     /// Beacons sent so far.
@@ -64,12 +60,7 @@ impl Herald {
 
     /// Tell everybody who is alive before the next round.
     pub(crate) fn hurry_all(&mut self, peers: &Peers) {
-        self.urgent.extend(
-            peers
-                .iter()
-                .filter(|(_, peer)| peer.alive())
-                .map(|(name, _)| name.clone()),
-        );
+        self.urgent.extend(peers.iter().filter(|(_, peer)| peer.alive()).map(|(name, _)| name.clone()));
     }
 
     /// The beacons of a round: to everybody whose turn it is. `successors` and those who have not yet heard the latest
@@ -82,23 +73,11 @@ impl Herald {
         content: Content<'_>,
     ) -> Vec<Action> {
         let latest = content.claims.latest();
-        let often = |name: &String, peer: &Peer| {
-            content.listening || successors.contains(name) || peer.lags(latest)
-        };
-        let fast = self.fast_interval(
-            peers
-                .iter()
-                .filter(|(name, peer)| often(name, peer))
-                .count(),
-            content.links,
-        );
+        let often = |name: &String, peer: &Peer| content.listening || successors.contains(name) || peer.lags(latest);
+        let fast = self.fast_interval(peers.iter().filter(|(name, peer)| often(name, peer)).count(), content.links);
         let half = self.timing.interval / 2;
         for (name, peer) in peers.iter_mut() {
-            let interval = if often(name, peer) {
-                fast
-            } else {
-                SLOW.max(fast)
-            };
+            let interval = if often(name, peer) { fast } else { SLOW.max(fast) };
             // A peer that is to hear less often is told so at once, or it would miss what it was promised.
             if peer.stated != interval || peer.next_send.is_none_or(|due| due <= now + half) {
                 peer.stated = interval;
@@ -128,57 +107,27 @@ impl Herald {
     fn fast_interval(&self, peers: usize, links: &Links) -> Duration {
         let beacons = u32::try_from(peers * (links.iter().count() + 1)).unwrap_or(u32::MAX);
         let needed = Duration::from_secs(1) * beacons / BUDGET_PER_SECOND;
-        let rounds = needed
-            .as_nanos()
-            .div_ceil(self.timing.interval.as_nanos().max(1));
+        let rounds = needed.as_nanos().div_ceil(self.timing.interval.as_nanos().max(1));
         self.timing.interval * u32::try_from(rounds).unwrap_or(u32::MAX).max(1)
     }
 
     /// One beacon on every path to a peer.
-    fn tell(
-        &mut self,
-        nonce: u64,
-        name: &str,
-        peer: &Peer,
-        key: &Key,
-        content: Content<'_>,
-        out: &mut Vec<Action>,
-    ) {
+    fn tell(&mut self, nonce: u64, name: &str, peer: &Peer, key: &Key, content: Content<'_>, out: &mut Vec<Action>) {
         for link in content.links.iter() {
             let dst = peer.mac_on(link.index).unwrap_or(MacAddr::BROADCAST);
-            let header = ethernet::Repr {
-                dst,
-                src: link.mac,
-                ethertype: EtherType::BEACON,
-            };
-            if let Some(bytes) = self.beacon(
-                nonce,
-                name,
-                peer,
-                Path::Interface(link.index),
-                link.mac,
-                key,
-                content,
-            ) {
-                out.push(Action::SendFrame {
-                    interface: link.index,
-                    bytes: header.frame(&bytes),
-                });
+            let header = ethernet::Repr { dst, src: link.mac, ethertype: EtherType::BEACON };
+            if let Some(bytes) = self.beacon(nonce, name, peer, Path::Interface(link.index), link.mac, key, content) {
+                out.push(Action::SendFrame { interface: link.index, bytes: header.frame(&bytes) });
             }
         }
         for to in &peer.addresses {
-            if let Some(bytes) =
-                self.beacon(nonce, name, peer, Path::Udp, MacAddr::ZERO, key, content)
-            {
+            if let Some(bytes) = self.beacon(nonce, name, peer, Path::Udp, MacAddr::ZERO, key, content) {
                 out.push(Action::SendDatagram { to: *to, bytes });
             }
         }
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is one field of the beacon or chooses one"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "each is one field of the beacon or chooses one")]
     fn beacon(
         &mut self,
         nonce: u64,
@@ -192,25 +141,15 @@ impl Herald {
         self.sequence += 1;
         let session = peer.session.as_ref().filter(|_| peer.stranger.is_none());
         let room = beacon::room(content.me.len(), name.len());
-        let changes = content
-            .claims
-            .since(session.map_or(0, |session| session.acknowledged), room);
-        let stated = if peer.stated.is_zero() {
-            SLOW
-        } else {
-            peer.stated
-        };
+        let changes = content.claims.since(session.map_or(0, |session| session.acknowledged), room);
+        let stated = if peer.stated.is_zero() { SLOW } else { peer.stated };
         let beacon = Beacon {
             sender: content.me.to_owned(),
             recipient: name.to_owned(),
             nonce,
-            echo: peer
-                .stranger
-                .or(session.map(|session| session.nonce))
-                .unwrap_or(0),
+            echo: peer.stranger.or(session.map(|session| session.nonce)).unwrap_or(0),
             sequence: self.sequence,
-            hears_you: session.is_some()
-                && peer.paths.get(&path).is_some_and(|hearing| hearing.alive),
+            hears_you: session.is_some() && peer.paths.get(&path).is_some_and(|hearing| hearing.alive),
             goodbye: content.goodbye,
             interval_ms: u32::try_from(stated.as_millis()).unwrap_or(u32::MAX),
             mac,

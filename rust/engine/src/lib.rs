@@ -31,9 +31,6 @@ mod time;
 mod words;
 
 pub use engine::{Config, Engine};
-pub use event::{
-    Action, AddressCounters, Cause, Counters, Datagram, DropReason, Event, Fact, FactKind,
-    Interface,
-};
+pub use event::{Action, AddressCounters, Cause, Counters, Datagram, DropReason, Event, Fact, FactKind, Interface};
 pub use table::{Candidate, Group, Peer, Table};
 pub use time::Time;

@@ -27,33 +27,15 @@ pub(crate) struct LinkChanges {
 impl Links {
     /// Take over the whole list. Answers what is different about it.
     pub(crate) fn set(&mut self, now: Time, interfaces: Vec<Interface>) -> LinkChanges {
-        let new: BTreeMap<u32, Interface> = interfaces
-            .into_iter()
-            .map(|link| (link.index, link))
-            .collect();
+        let new: BTreeMap<u32, Interface> = interfaces.into_iter().map(|link| (link.index, link)).collect();
         let old = std::mem::replace(&mut self.links, new);
-        let came: Vec<Interface> = self
-            .links
-            .values()
-            .filter(|link| !old.contains_key(&link.index))
-            .cloned()
-            .collect();
-        let renewed = self
-            .links
-            .values()
-            .filter(|link| old.get(&link.index).is_some_and(|old| old.mac != link.mac));
+        let came: Vec<Interface> = self.links.values().filter(|link| !old.contains_key(&link.index)).cloned().collect();
+        let renewed = self.links.values().filter(|link| old.get(&link.index).is_some_and(|old| old.mac != link.mac));
         let renewed = renewed.map(|link| link.index).collect();
-        let went = old
-            .into_values()
-            .filter(|link| !self.links.contains_key(&link.index))
-            .collect();
+        let went = old.into_values().filter(|link| !self.links.contains_key(&link.index)).collect();
         self.since.retain(|index, _| self.links.contains_key(index));
         self.since.extend(came.iter().map(|link| (link.index, now)));
-        LinkChanges {
-            came,
-            went,
-            renewed,
-        }
+        LinkChanges { came, went, renewed }
     }
 
     pub(crate) fn get(&self, index: u32) -> Option<&Interface> {
@@ -74,33 +56,15 @@ impl Links {
     /// On an interface that has just come up, peers need `listening` to be heard.
     pub(crate) fn place(&self, group: &mut Group, listening: Duration) {
         let wanted = &group.spec.interfaces;
-        let usable: Vec<&Interface> = self
-            .links
-            .values()
-            .filter(|link| wanted.is_empty() || wanted.contains(&link.name))
-            .collect();
-        let on_link: Vec<u32> = usable
-            .iter()
-            .filter(|link| covers(link, group.spec.key))
-            .map(|link| link.index)
-            .collect();
+        let usable: Vec<&Interface> =
+            self.links.values().filter(|link| wanted.is_empty() || wanted.contains(&link.name)).collect();
+        let on_link: Vec<u32> =
+            usable.iter().filter(|link| covers(link, group.spec.key)).map(|link| link.index).collect();
         group.interfaces = usable.iter().map(|link| link.index).collect();
-        group.segment = if on_link.is_empty() {
-            group.interfaces.clone()
-        } else {
-            on_link
-        };
-        group.quiet_until = group
-            .segment
-            .iter()
-            .filter_map(|index| self.since.get(index))
-            .max()
-            .map(|since| *since + listening);
-        let own = group
-            .spec
-            .addresses
-            .iter()
-            .any(|address| self.owns(*address));
+        group.segment = if on_link.is_empty() { group.interfaces.clone() } else { on_link };
+        group.quiet_until =
+            group.segment.iter().filter_map(|index| self.since.get(index)).max().map(|since| *since + listening);
+        let own = group.spec.addresses.iter().any(|address| self.owns(*address));
         group.unable = match () {
             () if own => Some(Cause::OwnAddress),
             () if group.interfaces.is_empty() => Some(Cause::NoInterface),
@@ -110,29 +74,21 @@ impl Links {
 
     /// Whether an address is configured on one of the interfaces.
     fn owns(&self, address: IpAddr) -> bool {
-        self.links
-            .values()
-            .any(|link| link.addresses.iter().any(|(own, _)| *own == address))
+        self.links.values().any(|link| link.addresses.iter().any(|(own, _)| *own == address))
     }
 }
 
 /// Whether an address is on-link at an interface.
 fn covers(link: &Interface, address: IpAddr) -> bool {
-    link.addresses
-        .iter()
-        .any(|(own, prefix)| same_prefix(*own, address, *prefix))
+    link.addresses.iter().any(|(own, prefix)| same_prefix(*own, address, *prefix))
 }
 
 fn same_prefix(a: IpAddr, b: IpAddr, prefix: u8) -> bool {
     let differing = match (a, b) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => u128::from(
-            (a.to_bits() ^ b.to_bits())
-                .checked_shr(32 - u32::from(prefix))
-                .unwrap_or(0),
-        ),
-        (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits())
-            .checked_shr(128 - u32::from(prefix))
-            .unwrap_or(0),
+        (IpAddr::V4(a), IpAddr::V4(b)) => {
+            u128::from((a.to_bits() ^ b.to_bits()).checked_shr(32 - u32::from(prefix)).unwrap_or(0))
+        }
+        (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits() ^ b.to_bits()).checked_shr(128 - u32::from(prefix)).unwrap_or(0),
         _ => return false,
     };
     differing == 0
@@ -156,35 +112,21 @@ mod tests {
 
     fn links() -> Links {
         let mut links = Links::default();
-        links.set(
-            Time::default(),
-            vec![
-                link(2, "eth0", [192, 168, 1, 10]),
-                link(3, "mgmt", [10, 0, 0, 10]),
-            ],
-        );
+        links.set(Time::default(), vec![link(2, "eth0", [192, 168, 1, 10]), link(3, "mgmt", [10, 0, 0, 10])]);
         links
     }
 
     fn group(address: [u8; 4], interfaces: &[&str]) -> Group {
         let interfaces = interfaces.iter().map(ToString::to_string).collect();
         let key = address.into();
-        Group::new(table::Group {
-            key,
-            addresses: vec![key],
-            candidates: vec![],
-            interfaces,
-        })
+        Group::new(table::Group { key, addresses: vec![key], candidates: vec![], interfaces })
     }
 
     #[test]
     fn a_group_is_judged_on_the_segment_where_its_address_lives() {
         let mut group = group([192, 168, 1, 200], &[]);
         links().place(&mut group, Duration::ZERO);
-        assert_eq!(
-            (group.interfaces, group.segment, group.unable),
-            (vec![2, 3], vec![2], None)
-        );
+        assert_eq!((group.interfaces, group.segment, group.unable), (vec![2, 3], vec![2], None));
     }
 
     #[test]
@@ -210,19 +152,10 @@ mod tests {
 
     #[test]
     fn a_list_says_what_came_and_what_went() {
-        let LinkChanges { came, went, .. } = links().set(
-            Time::default(),
-            vec![
-                link(3, "mgmt", [10, 0, 0, 10]),
-                link(4, "eth1", [10, 1, 0, 1]),
-            ],
-        );
-        let names =
-            |list: Vec<Interface>| list.into_iter().map(|link| link.name).collect::<Vec<_>>();
-        assert_eq!(
-            (names(came), names(went)),
-            (vec!["eth1".to_owned()], vec!["eth0".to_owned()])
-        );
+        let LinkChanges { came, went, .. } =
+            links().set(Time::default(), vec![link(3, "mgmt", [10, 0, 0, 10]), link(4, "eth1", [10, 1, 0, 1])]);
+        let names = |list: Vec<Interface>| list.into_iter().map(|link| link.name).collect::<Vec<_>>();
+        assert_eq!((names(came), names(went)), (vec!["eth1".to_owned()], vec!["eth0".to_owned()]));
     }
 
     #[test]

@@ -59,10 +59,7 @@ impl Ownership {
     /// Take over the whole list of groups. Answers the addresses that are in none of them any more.
     pub(crate) fn set(&mut self, specs: Vec<table::Group>, links: &Links) -> Vec<IpAddr> {
         let mut old = std::mem::take(&mut self.groups);
-        let before: BTreeSet<IpAddr> = old
-            .values()
-            .flat_map(|group| group.spec.addresses.clone())
-            .collect();
+        let before: BTreeSet<IpAddr> = old.values().flat_map(|group| group.spec.addresses.clone()).collect();
         for spec in specs {
             let group = match old.remove(&spec.key) {
                 Some(group) => self.amend(group, spec),
@@ -74,11 +71,7 @@ impl Ownership {
             self.remove(group);
         }
         self.place(links, &[]);
-        let after: BTreeSet<IpAddr> = self
-            .groups
-            .values()
-            .flat_map(|group| group.spec.addresses.clone())
-            .collect();
+        let after: BTreeSet<IpAddr> = self.groups.values().flat_map(|group| group.spec.addresses.clone()).collect();
         before.difference(&after).copied().collect()
     }
 
@@ -106,8 +99,8 @@ impl Ownership {
             let before = (group.unable, std::mem::take(&mut group.interfaces));
             links.place(group, self.grace);
             self.report_ability(group, before.0);
-            let different = before.1 != group.interfaces
-                || group.interfaces.iter().any(|index| renewed.contains(index));
+            let different =
+                before.1 != group.interfaces || group.interfaces.iter().any(|index| renewed.contains(index));
             if group.held && different && !group.interfaces.is_empty() {
                 // Told again, so that it is answered and announced as things are now.
                 self.report(FactKind::Took, Cause::Link, group, String::new(), None);
@@ -121,9 +114,7 @@ impl Ownership {
         if before == group.unable || !group.may(&self.me) {
             return;
         }
-        let (kind, cause) = group.unable.map_or((FactKind::Able, Cause::Link), |cause| {
-            (FactKind::Unable, cause)
-        });
+        let (kind, cause) = group.unable.map_or((FactKind::Able, Cause::Link), |cause| (FactKind::Unable, cause));
         self.report(kind, cause, group, String::new(), None);
     }
 
@@ -145,23 +136,13 @@ impl Ownership {
     }
 
     /// Decide about everything that may have changed. Answers what became of it.
-    pub(crate) fn decide(
-        &mut self,
-        now: Time,
-        peers: &Peers,
-        listening_until: Option<Time>,
-    ) -> Vec<Outcome> {
+    pub(crate) fn decide(&mut self, now: Time, peers: &Peers, listening_until: Option<Time>) -> Vec<Outcome> {
         while let Some(timer) = self.timers.first().filter(|timer| timer.0 <= now).copied() {
             self.timers.remove(&timer);
             self.dirty.insert(timer.1);
         }
         let me = self.me.clone();
-        let moment = Moment {
-            me: &me,
-            now,
-            grace: self.grace,
-            listening_until,
-        };
+        let moment = Moment { me: &me, now, grace: self.grace, listening_until };
         for key in std::mem::take(&mut self.dirty) {
             let Some(mut group) = self.groups.remove(&key) else {
                 continue;
@@ -185,16 +166,8 @@ impl Ownership {
                 group.held = true;
                 group.vacant_since = None;
                 group.announcer = None;
-                let last = peers
-                    .get(&peer)
-                    .and_then(|peer| peer.last_heard_on(&group.segment));
-                self.report(
-                    FactKind::Took,
-                    cause,
-                    group,
-                    peer,
-                    last.map(|last| now.since(last)),
-                );
+                let last = peers.get(&peer).and_then(|peer| peer.last_heard_on(&group.segment));
+                self.report(FactKind::Took, cause, group, peer, last.map(|last| now.since(last)));
             }
             Verdict::Yield(cause, peer) => self.let_go(group, cause, peer),
         }
@@ -215,21 +188,10 @@ impl Ownership {
             None => Standing::Able,
         };
         // Only an announcer's term is news; the others would repeat every takeover to everybody.
-        self.claims.set(
-            group.spec.key,
-            if group.held { group.term } else { 0 },
-            standing,
-        );
+        self.claims.set(group.spec.key, if group.held { group.term } else { 0 }, standing);
     }
 
-    fn report(
-        &mut self,
-        kind: FactKind,
-        cause: Cause,
-        group: &Group,
-        peer: String,
-        silent_for: Option<Duration>,
-    ) {
+    fn report(&mut self, kind: FactKind, cause: Cause, group: &Group, peer: String, silent_for: Option<Duration>) {
         self.outcomes.push(Outcome {
             kind,
             cause,
@@ -266,9 +228,7 @@ impl Ownership {
 
     /// A group that is held and that has this address.
     pub(crate) fn holder_of(&self, address: IpAddr) -> Option<&Group> {
-        self.groups
-            .values()
-            .find(|group| group.held && group.spec.addresses.contains(&address))
+        self.groups.values().find(|group| group.held && group.spec.addresses.contains(&address))
     }
 
     /// A group by its key.
@@ -279,9 +239,7 @@ impl Ownership {
     /// The peers that would take over what this node holds: the next two living candidates of each group.
     pub(crate) fn successors(&self, peers: &Peers) -> BTreeSet<String> {
         let held = self.groups.values().filter(|group| group.held);
-        held.flat_map(|group| group.successors(peers, &self.me).take(2))
-            .map(ToOwned::to_owned)
-            .collect()
+        held.flat_map(|group| group.successors(peers, &self.me).take(2)).map(ToOwned::to_owned).collect()
     }
 }
 

@@ -82,13 +82,7 @@ impl Peer {
     }
 
     /// Take note of a proven beacon. Answers whether the peer was not alive on this path before.
-    pub(crate) fn heard(
-        &mut self,
-        now: Time,
-        path: Path,
-        arrived_on: u32,
-        beacon: &Beacon,
-    ) -> bool {
+    pub(crate) fn heard(&mut self, now: Time, path: Path, arrived_on: u32, beacon: &Beacon) -> bool {
         let before = self.paths.get(&path).filter(|hearing| hearing.alive);
         let was_alive = before.is_some();
         let hearing = Hearing {
@@ -97,13 +91,8 @@ impl Peer {
             // A promise of nothing or of an hour is no promise.
             stated: Duration::from_millis(beacon.interval_ms.clamp(1, 60_000).into()),
             hears_us: beacon.hears_you,
-            deafness_known: !beacon.hears_you
-                && before.is_some_and(|hearing| hearing.deafness_known),
-            mac: if path == Path::Udp {
-                MacAddr::ZERO
-            } else {
-                beacon.mac
-            },
+            deafness_known: !beacon.hears_you && before.is_some_and(|hearing| hearing.deafness_known),
+            mac: if path == Path::Udp { MacAddr::ZERO } else { beacon.mac },
             arrived_on,
             alive: true,
         };
@@ -130,11 +119,7 @@ impl Peer {
             let silent_for = now.since(hearing.last);
             if silent_for >= timing.patience(hearing.stated) {
                 hearing.alive = false;
-                silences.push(Silence {
-                    path: *path,
-                    arrived_on: hearing.arrived_on,
-                    silent_for,
-                });
+                silences.push(Silence { path: *path, arrived_on: hearing.arrived_on, silent_for });
             }
         }
         silences
@@ -143,16 +128,12 @@ impl Peer {
     /// When the next path would be given up.
     pub(crate) fn expiry(&self, timing: Timing) -> Option<Time> {
         let alive = self.paths.values().filter(|hearing| hearing.alive);
-        alive
-            .map(|hearing| hearing.last + timing.patience(hearing.stated))
-            .min()
+        alive.map(|hearing| hearing.last + timing.patience(hearing.stated)).min()
     }
 
     /// Count the time that this node slept through in the peer's favour.
     pub(crate) fn excuse(&mut self, late: Duration) {
-        self.paths
-            .values_mut()
-            .for_each(|hearing| hearing.last += late);
+        self.paths.values_mut().for_each(|hearing| hearing.last += late);
     }
 
     /// Give up every path at once. Answers those on which it was alive.
@@ -173,17 +154,12 @@ impl Peer {
 
     /// Whether it is alive on one of these interfaces, by whichever path came in there.
     pub(crate) fn alive_on(&self, interfaces: &[u32]) -> bool {
-        self.paths
-            .values()
-            .any(|hearing| hearing.alive && interfaces.contains(&hearing.arrived_on))
+        self.paths.values().any(|hearing| hearing.alive && interfaces.contains(&hearing.arrived_on))
     }
 
     /// When it was last heard on one of these interfaces.
     pub(crate) fn last_heard_on(&self, interfaces: &[u32]) -> Option<Time> {
-        let there = self
-            .paths
-            .values()
-            .filter(|hearing| interfaces.contains(&hearing.arrived_on));
+        let there = self.paths.values().filter(|hearing| interfaces.contains(&hearing.arrived_on));
         there.map(|hearing| hearing.last).max()
     }
 
@@ -200,10 +176,6 @@ impl Peer {
 
     /// Whether it has still to hear of revision `latest`.
     pub(crate) fn lags(&self, latest: u64) -> bool {
-        self.alive()
-            && self
-                .session
-                .as_ref()
-                .is_some_and(|session| session.acknowledged < latest)
+        self.alive() && self.session.as_ref().is_some_and(|session| session.acknowledged < latest)
     }
 }

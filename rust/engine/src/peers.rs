@@ -15,10 +15,7 @@ use crate::{Time, table};
 
 /// What a beacon brought.
 #[derive(Debug)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "independent facts about one beacon"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about one beacon")]
 pub(crate) struct Heard {
     /// Who sent it.
     pub(crate) peer: String,
@@ -49,25 +46,15 @@ pub(crate) struct Peers {
 
 impl Peers {
     pub(crate) fn new(me: String, nonce: u64, timing: Timing) -> Self {
-        Self {
-            me,
-            nonce,
-            timing,
-            keys: Vec::new(),
-            by_name: BTreeMap::new(),
-        }
+        Self { me, nonce, timing, keys: Vec::new(), by_name: BTreeMap::new() }
     }
 
     /// Take over the whole list; what is known of those that stay is kept.
     pub(crate) fn set(&mut self, peers: &[table::Peer], keys: Vec<Key>) {
         self.keys = keys;
-        self.by_name
-            .retain(|name, _| peers.iter().any(|peer| peer.node == *name));
+        self.by_name.retain(|name, _| peers.iter().any(|peer| peer.node == *name));
         for spec in peers.iter().filter(|spec| spec.node != self.me) {
-            let peer = self
-                .by_name
-                .entry(spec.node.clone())
-                .or_insert_with(|| Peer::new(spec));
+            let peer = self.by_name.entry(spec.node.clone()).or_insert_with(|| Peer::new(spec));
             peer.addresses.clone_from(&spec.addresses);
         }
     }
@@ -93,10 +80,7 @@ impl Peers {
         if beacon.recipient != self.me {
             return Err(DropReason::NotForUs);
         }
-        let peer = self
-            .by_name
-            .get_mut(&beacon.sender)
-            .ok_or(DropReason::NotForUs)?;
+        let peer = self.by_name.get_mut(&beacon.sender).ok_or(DropReason::NotForUs)?;
         if beacon.echo == self.nonce {
             proven(peer, now, (path, arrived_on), self.timing, beacon)
         } else {
@@ -107,20 +91,16 @@ impl Peers {
     /// Give up the paths that have been silent for too long.
     pub(crate) fn expire(&mut self, now: Time) -> Vec<(String, Silence)> {
         let timing = self.timing;
-        let silences = self.by_name.iter_mut().flat_map(|(name, peer)| {
-            peer.expire(now, timing)
-                .into_iter()
-                .map(|silence| (name.clone(), silence))
-        });
+        let silences = self
+            .by_name
+            .iter_mut()
+            .flat_map(|(name, peer)| peer.expire(now, timing).into_iter().map(|silence| (name.clone(), silence)));
         silences.collect()
     }
 
     /// When the next path would be given up.
     pub(crate) fn expiry(&self) -> Option<Time> {
-        self.by_name
-            .values()
-            .filter_map(|peer| peer.expiry(self.timing))
-            .min()
+        self.by_name.values().filter_map(|peer| peer.expiry(self.timing)).min()
     }
 
     /// Blame nobody for the time that this node slept through.
@@ -143,16 +123,12 @@ impl Peers {
     /// What the living say of a group, and who says it.
     pub(crate) fn claims(&self, group: IpAddr) -> impl Iterator<Item = (&str, &Claim)> {
         let living = self.by_name.iter().filter(|(_, peer)| peer.alive());
-        living.filter_map(move |(name, peer)| {
-            Some((name.as_str(), peer.session.as_ref()?.claim(group)?))
-        })
+        living.filter_map(move |(name, peer)| Some((name.as_str(), peer.session.as_ref()?.claim(group)?)))
     }
 
     /// Whether a peer is alive on one of these interfaces.
     pub(crate) fn alive_on(&self, name: &str, interfaces: &[u32]) -> bool {
-        self.by_name
-            .get(name)
-            .is_some_and(|peer| peer.alive_on(interfaces))
+        self.by_name.get(name).is_some_and(|peer| peer.alive_on(interfaces))
     }
 
     /// Whether the last thing that a peer said was goodbye.
@@ -162,56 +138,31 @@ impl Peers {
 
     /// Whether everything that the living on these interfaces have said is known.
     pub(crate) fn in_step(&self, interfaces: &[u32]) -> bool {
-        let there = self
-            .by_name
-            .values()
-            .filter(|peer| peer.alive_on(interfaces));
-        there
-            .filter_map(|peer| peer.session.as_ref())
-            .all(Session::in_step)
+        let there = self.by_name.values().filter(|peer| peer.alive_on(interfaces));
+        there.filter_map(|peer| peer.session.as_ref()).all(Session::in_step)
     }
 
     /// The newest of our revisions that every peer with a session has.
     pub(crate) fn acknowledged_by_all(&self) -> u64 {
-        let sessions = self
-            .by_name
-            .values()
-            .filter_map(|peer| peer.session.as_ref());
-        sessions
-            .map(|session| session.acknowledged)
-            .min()
-            .unwrap_or(u64::MAX)
+        let sessions = self.by_name.values().filter_map(|peer| peer.session.as_ref());
+        sessions.map(|session| session.acknowledged).min().unwrap_or(u64::MAX)
     }
 
     /// The peer that has this MAC address.
     pub(crate) fn by_mac(&self, mac: MacAddr) -> Option<&str> {
-        self.by_name
-            .iter()
-            .find(|(_, peer)| peer.has_mac(mac))
-            .map(|(name, _)| name.as_str())
+        self.by_name.iter().find(|(_, peer)| peer.has_mac(mac)).map(|(name, _)| name.as_str())
     }
 }
 
 /// A beacon that echoes our nonce: its sender has heard this very life of ours, so it is no replay from before.
-fn proven(
-    peer: &mut Peer,
-    now: Time,
-    way: (Path, u32),
-    timing: Timing,
-    beacon: Beacon,
-) -> Result<Heard, DropReason> {
-    let reborn = peer
-        .session
-        .as_ref()
-        .is_none_or(|session| session.nonce != beacon.nonce);
+fn proven(peer: &mut Peer, now: Time, way: (Path, u32), timing: Timing, beacon: Beacon) -> Result<Heard, DropReason> {
+    let reborn = peer.session.as_ref().is_none_or(|session| session.nonce != beacon.nonce);
     if reborn {
         peer.give_up();
         peer.stranger = None;
         peer.session = Some(Session::new(beacon.nonce));
     }
-    let session = peer
-        .session
-        .get_or_insert_with(|| Session::new(beacon.nonce));
+    let session = peer.session.get_or_insert_with(|| Session::new(beacon.nonce));
     if !session.fresh(beacon.sequence) {
         return Err(DropReason::Replayed);
     }
@@ -221,28 +172,16 @@ fn proven(
     let awoke = peer.heard(now, way.0, way.1, &beacon);
     let deaf = peer.newly_deaf(now, way.0, timing);
     let news = session_of(peer).map_or_else(Vec::new, |session| session.learn(beacon));
-    let progressed =
-        session_of(peer).is_some_and(|session| session.acknowledged > acknowledged_before);
+    let progressed = session_of(peer).is_some_and(|session| session.acknowledged > acknowledged_before);
     let left = if goodbye { peer.give_up() } else { Vec::new() };
     let wants_answer = !goodbye && (awoke || !hears_us || !news.is_empty());
-    Ok(Heard {
-        peer: sender,
-        news,
-        awoke: awoke && !goodbye,
-        deaf,
-        left,
-        wants_answer,
-        progressed,
-    })
+    Ok(Heard { peer: sender, news, awoke: awoke && !goodbye, deaf, left, wants_answer, progressed })
 }
 
 /// A beacon that does not echo our nonce: from somebody who has not heard us yet, or recorded and played again. It
 /// proves nothing, but an answer that echoes its nonce lets a real sender prove itself.
 fn unproven(peer: &mut Peer, beacon: &Beacon) -> Result<Heard, DropReason> {
-    let known = peer
-        .session
-        .as_ref()
-        .is_some_and(|session| session.nonce == beacon.nonce);
+    let known = peer.session.as_ref().is_some_and(|session| session.nonce == beacon.nonce);
     if known && beacon.echo != 0 && peer.alive() {
         return Err(DropReason::Replayed);
     }

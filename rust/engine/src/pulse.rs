@@ -58,13 +58,7 @@ pub(crate) struct Pulse {
 
 impl Pulse {
     pub(crate) fn new(timing: Timing) -> Self {
-        Self {
-            timing,
-            valid_until: None,
-            next_round: None,
-            listening_until: None,
-            last_wake: None,
-        }
+        Self { timing, valid_until: None, next_round: None, listening_until: None, last_wake: None }
     }
 
     /// Whether an answer may be given now.
@@ -79,9 +73,7 @@ impl Pulse {
 
     /// When the engine wants to be woken for the next round or the end of listening.
     pub(crate) fn deadline(&self) -> Option<Time> {
-        let listening = self
-            .listening_until
-            .filter(|until| self.last_wake.is_none_or(|last| last < *until));
+        let listening = self.listening_until.filter(|until| self.last_wake.is_none_or(|last| last < *until));
         [self.next_round, listening].into_iter().flatten().min()
     }
 
@@ -143,10 +135,7 @@ mod tests {
     }
 
     fn pulse() -> Pulse {
-        let mut pulse = Pulse::new(Timing {
-            interval: 50 * MS,
-            misses: 3,
-        });
+        let mut pulse = Pulse::new(Timing { interval: 50 * MS, misses: 3 });
         pulse.start(at(0));
         pulse
     }
@@ -207,10 +196,7 @@ mod tests {
 
     #[test]
     fn a_peer_is_given_up_only_after_its_own_promise_has_ended() {
-        let timing = Timing {
-            interval: 50 * MS,
-            misses: 3,
-        };
+        let timing = Timing { interval: 50 * MS, misses: 3 };
         assert!(timing.patience(50 * MS) > timing.dead_time());
         assert_eq!(timing.patience(1000 * MS), 3010 * MS);
     }

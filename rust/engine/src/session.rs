@@ -21,11 +21,7 @@ impl ReplayWindow {
     pub(crate) fn accept(&mut self, sequence: u64) -> bool {
         if sequence > self.highest {
             let ahead = sequence - self.highest;
-            self.seen = if ahead < WINDOW {
-                self.seen << ahead
-            } else {
-                0
-            } | 1;
+            self.seen = if ahead < WINDOW { self.seen << ahead } else { 0 } | 1;
             self.highest = sequence;
             return true;
         }
@@ -56,14 +52,7 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(nonce: u64) -> Self {
         let window = ReplayWindow::default();
-        Self {
-            nonce,
-            applied: 0,
-            latest: 0,
-            acknowledged: 0,
-            window,
-            claims: HashMap::new(),
-        }
+        Self { nonce, applied: 0, latest: 0, acknowledged: 0, window, claims: HashMap::new() }
     }
 
     /// Take note of a beacon's sequence number; `false` for a replay.
@@ -133,11 +122,7 @@ mod tests {
     }
 
     fn holds(last: u8, term: u64) -> Claim {
-        Claim {
-            group: ip(last),
-            term,
-            standing: Standing::Holds,
-        }
+        Claim { group: ip(last), term, standing: Standing::Holds }
     }
 
     #[test]
@@ -168,10 +153,7 @@ mod tests {
     #[test]
     fn claims_are_learnt_in_order() {
         let mut session = Session::new(7);
-        assert_eq!(
-            session.learn(beacon(0, 1, vec![holds(1, 1)])),
-            [holds(1, 1)]
-        );
+        assert_eq!(session.learn(beacon(0, 1, vec![holds(1, 1)])), [holds(1, 1)]);
         assert_eq!(session.claim(ip(1)), Some(&holds(1, 1)));
         assert!(session.in_step());
     }
@@ -196,15 +178,7 @@ mod tests {
     fn a_group_that_is_gone_is_forgotten() {
         let mut session = Session::new(7);
         session.learn(beacon(0, 1, vec![holds(1, 1)]));
-        session.learn(beacon(
-            1,
-            2,
-            vec![Claim {
-                group: ip(1),
-                term: 1,
-                standing: Standing::Gone,
-            }],
-        ));
+        session.learn(beacon(1, 2, vec![Claim { group: ip(1), term: 1, standing: Standing::Gone }]));
         assert_eq!(session.claim(ip(1)), None);
     }
 }

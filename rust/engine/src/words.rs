@@ -13,19 +13,11 @@ fn ms(duration: Duration) -> String {
 }
 
 fn list(addresses: &[IpAddr]) -> String {
-    addresses
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 pub(crate) fn overslept(slept: Duration, dead_time: Duration) -> String {
-    format!(
-        "did not run for {} (the promise lasts {}): listening before anything is taken",
-        ms(slept),
-        ms(dead_time)
-    )
+    format!("did not run for {} (the promise lasts {}): listening before anything is taken", ms(slept), ms(dead_time))
 }
 
 pub(crate) fn interface(kind: FactKind, link: &Interface) -> String {
@@ -41,23 +33,14 @@ pub(crate) fn foreign_claim(address: IpAddr, mac: MacAddr, interface: &str) -> S
     format!("{mac} on {interface} says that {address} is its own, and this node announces it")
 }
 
-pub(crate) fn peer(
-    kind: FactKind,
-    cause: Cause,
-    peer: &str,
-    path: &str,
-    silent_for: Option<Duration>,
-) -> String {
+pub(crate) fn peer(kind: FactKind, cause: Cause, peer: &str, path: &str, silent_for: Option<Duration>) -> String {
     match (kind, cause, silent_for) {
         (FactKind::PeerHeard, ..) => format!("{peer} is heard on {path}"),
         (FactKind::OneWay, ..) => {
             format!("{peer} is heard on {path} but does not hear this node there")
         }
         (_, Cause::Goodbye, _) => format!("{peer} said goodbye on {path}"),
-        (.., Some(silent)) => format!(
-            "{peer} is no longer heard on {path}: silent for {}",
-            ms(silent)
-        ),
+        (.., Some(silent)) => format!("{peer} is no longer heard on {path}: silent for {}", ms(silent)),
         _ => format!("{peer} is no longer heard on {path}"),
     }
 }
@@ -67,30 +50,20 @@ pub(crate) fn outcome(outcome: &Outcome, misses: u32) -> String {
     let Outcome { term, peer, .. } = outcome;
     match (outcome.kind, outcome.cause) {
         (FactKind::Took, Cause::FirstCandidate) => {
-            format!(
-                "took {what} (term {term}): nobody announces it, and this node is the first candidate"
-            )
+            format!("took {what} (term {term}): nobody announces it, and this node is the first candidate")
         }
         (FactKind::Took, Cause::MissedBeacons) => {
-            let silent = outcome.silent_for.map_or_else(String::new, |silent| {
-                format!(" (silent for {})", ms(silent))
-            });
-            format!(
-                "took {what} (term {term}): its announcer {peer} missed {misses} beacons{silent}"
-            )
+            let silent = outcome.silent_for.map_or_else(String::new, |silent| format!(" (silent for {})", ms(silent)));
+            format!("took {what} (term {term}): its announcer {peer} missed {misses} beacons{silent}")
         }
         (FactKind::Took, Cause::PassedOver) => {
-            format!(
-                "took {what} (term {term}): {peer} comes first and lives, but did not take it in time"
-            )
+            format!("took {what} (term {term}): {peer} comes first and lives, but did not take it in time")
         }
         (FactKind::Took, Cause::Released) => {
             format!("took {what} (term {term}): {peer} gave it up")
         }
         (FactKind::Took, _) => {
-            format!(
-                "announces {what} (term {term}) anew: an interface came, went or has another MAC address"
-            )
+            format!("announces {what} (term {term}) anew: an interface came, went or has another MAC address")
         }
         (FactKind::Yielded, Cause::HigherTerm) => {
             format!("fell silent for {what}: {peer} took it later")

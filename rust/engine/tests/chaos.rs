@@ -41,15 +41,9 @@ struct Chaos {
 impl Chaos {
     fn new() -> Self {
         let mut world = World::new(3);
-        world.set_groups(vec![
-            group(200, &NODES),
-            group(201, &["node3", "node1", "node2"]),
-        ]);
+        world.set_groups(vec![group(200, &NODES), group(201, &["node3", "node1", "node2"])]);
         world.run(500 * MS);
-        Self {
-            world,
-            nonce: 1_000,
-        }
+        Self { world, nonce: 1_000 }
     }
 
     fn apply(&mut self, fault: Fault) {

@@ -31,10 +31,7 @@ fn nothing_is_answered_before_one_dead_time_of_listening() {
 fn the_first_candidate_takes_an_address_that_nobody_announces() {
     let world = settled();
     let took = world.facts("node1", FactKind::Took);
-    assert_eq!(
-        (took.len(), took[0].cause, took[0].term),
-        (1, Cause::FirstCandidate, 1)
-    );
+    assert_eq!((took.len(), took[0].cause, took[0].term), (1, Cause::FirstCandidate, 1));
     assert!(world.facts("node2", FactKind::Took).is_empty());
     assert!(world.facts("node3", FactKind::Took).is_empty());
 }
@@ -43,21 +40,14 @@ fn the_first_candidate_takes_an_address_that_nobody_announces() {
 fn a_takeover_is_announced_in_request_and_reply_form_at_once() {
     let world = settled();
     let took = world.facts("node1", FactKind::Took)[0].at;
-    let at_once: Vec<_> = world.nodes["node1"]
-        .arp_sent
-        .iter()
-        .filter(|(at, _)| *at == took)
-        .collect();
+    let at_once: Vec<_> = world.nodes["node1"].arp_sent.iter().filter(|(at, _)| *at == took).collect();
     assert_eq!(at_once.len(), 2);
 }
 
 #[test]
 fn a_new_address_is_answered_at_once_by_a_running_cluster() {
     let mut world = settled();
-    world.set_groups(vec![
-        group(200, &ORDER),
-        group(201, &["node3", "node1", "node2"]),
-    ]);
+    world.set_groups(vec![group(200, &ORDER), group(201, &["node3", "node1", "node2"])]);
     assert_eq!(world.who_has(vip(201)), ["node3"]);
 }
 
@@ -65,15 +55,10 @@ fn a_new_address_is_answered_at_once_by_a_running_cluster() {
 fn vip_moves_to_the_next_candidate_when_its_announcer_dies() {
     let mut world = settled();
     world.kill("node1");
-    let gap = world.run_until("node2 took it", |world| {
-        world.holders(vip(200)) == ["node2"]
-    });
+    let gap = world.run_until("node2 took it", |world| world.holders(vip(200)) == ["node2"]);
     assert!(gap <= 200 * MS, "{gap:?}");
     let took = world.facts("node2", FactKind::Took)[0];
-    assert_eq!(
-        (took.cause, took.peer.as_str(), took.term),
-        (Cause::MissedBeacons, "node1", 2)
-    );
+    assert_eq!((took.cause, took.peer.as_str(), took.term), (Cause::MissedBeacons, "node1", 2));
 }
 
 #[test]
@@ -82,10 +67,7 @@ fn the_message_of_a_promotion_names_the_announcer_and_its_silence() {
     world.kill("node1");
     world.run(300 * MS);
     let message = &world.facts("node2", FactKind::Took)[0].message;
-    assert!(
-        message.contains("node1 missed 3 beacons (silent for 16"),
-        "{message}"
-    );
+    assert!(message.contains("node1 missed 3 beacons (silent for 16"), "{message}");
 }
 
 #[test]
@@ -93,9 +75,7 @@ fn a_frozen_announcer_falls_silent_before_its_successor_speaks() {
     let mut world = settled();
     world.run(25 * MS);
     world.freeze("node1");
-    world.run_until("node2 took it", |world| {
-        !world.facts("node2", FactKind::Took).is_empty()
-    });
+    world.run_until("node2 took it", |world| !world.facts("node2", FactKind::Took).is_empty());
     // Thawed in the very moment: it must not answer a single question before it knows better.
     world.thaw("node1");
     assert_eq!(world.who_has(vip(200)), ["node2"]);
@@ -111,10 +91,7 @@ fn whoever_slept_throws_away_what_was_queued_and_follows_the_new_announcer() {
     assert_eq!(world.who_has(vip(200)), ["node2"]);
     let slept = world.facts("node1", FactKind::Overslept);
     assert_eq!(slept.len(), 1);
-    assert_eq!(
-        world.facts("node1", FactKind::Yielded)[0].cause,
-        Cause::Overslept
-    );
+    assert_eq!(world.facts("node1", FactKind::Yielded)[0].cause, Cause::Overslept);
 }
 
 #[test]
@@ -156,9 +133,7 @@ fn the_third_candidate_takes_over_when_two_die_at_once() {
     let mut world = settled();
     world.kill("node1");
     world.kill("node2");
-    let gap = world.run_until("node3 took it", |world| {
-        world.holders(vip(200)) == ["node3"]
-    });
+    let gap = world.run_until("node3 took it", |world| world.holders(vip(200)) == ["node3"]);
     // node2 is told slowly, so its death is known late; it is passed over after the grace instead.
     assert!(gap <= 400 * MS, "{gap:?}");
 }
@@ -167,14 +142,9 @@ fn the_third_candidate_takes_over_when_two_die_at_once() {
 fn a_goodbye_moves_the_address_without_waiting_for_missed_beacons() {
     let mut world = settled();
     world.event("node1", Event::Stop);
-    let gap = world.run_until("node2 took it", |world| {
-        world.holders(vip(200)) == ["node2"]
-    });
+    let gap = world.run_until("node2 took it", |world| world.holders(vip(200)) == ["node2"]);
     assert!(gap <= 5 * MS, "{gap:?}");
-    assert_eq!(
-        world.facts("node2", FactKind::Took)[0].cause,
-        Cause::Released
-    );
+    assert_eq!(world.facts("node2", FactKind::Took)[0].cause, Cause::Released);
 }
 
 #[test]
@@ -187,10 +157,7 @@ fn a_healed_partition_settles_on_the_later_takeover_at_once() {
     let settled = world.run_until("one holder", |world| world.holders(vip(200)).len() == 1);
     assert!(settled <= 1_100 * MS, "{settled:?}");
     assert_eq!(world.who_has(vip(200)), ["node2"]);
-    assert_eq!(
-        world.facts("node1", FactKind::Yielded)[0].cause,
-        Cause::HigherTerm
-    );
+    assert_eq!(world.facts("node1", FactKind::Yielded)[0].cause, Cause::HigherTerm);
 }
 
 #[test]
@@ -202,10 +169,7 @@ fn equal_terms_go_by_the_order_of_the_candidates() {
     assert_eq!(world.who_has(vip(200)), ["node1", "node2"]);
     world.heal();
     world.run_until("one holder", |world| world.holders(vip(200)) == ["node2"]);
-    assert_eq!(
-        world.facts("node1", FactKind::Yielded)[0].cause,
-        Cause::EarlierCandidate
-    );
+    assert_eq!(world.facts("node1", FactKind::Yielded)[0].cause, Cause::EarlierCandidate);
 }
 
 #[test]
@@ -232,11 +196,7 @@ fn one_way_loss_is_reported_by_the_side_that_still_hears() {
     world.cut("node2", "node1");
     world.run(5_000 * MS);
     let facts = world.facts("node2", FactKind::OneWay);
-    assert!(
-        facts
-            .iter()
-            .all(|fact| fact.peer == "node1" && fact.cause == Cause::NotHeard)
-    );
+    assert!(facts.iter().all(|fact| fact.peer == "node1" && fact.cause == Cause::NotHeard));
     assert!(!facts.is_empty());
     assert_eq!(world.who_has(vip(200)), ["node1"]);
 }
@@ -246,25 +206,15 @@ fn a_node_whose_interface_goes_says_that_it_cannot_and_the_next_takes_over() {
     let mut world = settled();
     world.event("node1", Event::Interfaces(vec![]));
     // Nothing of it gets out by Ethernet, so the beacon over UDP tells; here both share the wire.
-    world.run_until("node2 took it", |world| {
-        world.holders(vip(200)) == ["node2"]
-    });
-    assert_eq!(
-        world.facts("node1", FactKind::Yielded)[0].cause,
-        Cause::NoInterface
-    );
+    world.run_until("node2 took it", |world| world.holders(vip(200)) == ["node2"]);
+    assert_eq!(world.facts("node1", FactKind::Yielded)[0].cause, Cause::NoInterface);
 }
 
 #[test]
 fn a_new_mac_address_of_the_announcer_is_announced_at_once() {
     let mut world = settled();
     let mac = MacAddr::new([2, 0, 0, 0, 0, 0x77]);
-    let link = Interface {
-        index: ETH,
-        name: "eth0".into(),
-        mac,
-        addresses: vec![(vip(10), 24)],
-    };
+    let link = Interface { index: ETH, name: "eth0".into(), mac, addresses: vec![(vip(10), 24)] };
     world.event("node1", Event::Interfaces(vec![link]));
     let now = world.now;
     let announced: Vec<_> = world.nodes["node1"]
@@ -274,10 +224,7 @@ fn a_new_mac_address_of_the_announcer_is_announced_at_once() {
         .collect();
     assert_eq!(announced.len(), 2);
     assert!(announced.iter().all(|(_, repr)| repr.sender_mac == mac));
-    assert_eq!(
-        world.facts("node1", FactKind::Took).last().unwrap().cause,
-        Cause::Link
-    );
+    assert_eq!(world.facts("node1", FactKind::Took).last().unwrap().cause, Cause::Link);
 }
 
 #[test]
@@ -293,10 +240,7 @@ fn a_candidate_that_cannot_is_passed_over_without_delay() {
     world.set_groups(vec![group(200, &ORDER)]);
     world.run(170 * MS);
     assert_eq!(world.who_has(vip(200)), ["node2"]);
-    assert_eq!(
-        world.facts("node1", FactKind::Unable)[0].cause,
-        Cause::OwnAddress
-    );
+    assert_eq!(world.facts("node1", FactKind::Unable)[0].cause, Cause::OwnAddress);
 }
 
 #[test]
@@ -308,13 +252,8 @@ fn a_living_candidate_that_does_not_take_what_it_should_is_passed_over_after_a_g
     world.set_table("node2");
     world.set_table("node3");
     assert_eq!(world.who_has(vip(200)), Vec::<String>::new());
-    world.run_until("node2 took it", |world| {
-        world.holders(vip(200)) == ["node2"]
-    });
-    assert_eq!(
-        world.facts("node2", FactKind::Took)[0].cause,
-        Cause::PassedOver
-    );
+    world.run_until("node2 took it", |world| world.holders(vip(200)) == ["node2"]);
+    assert_eq!(world.facts("node2", FactKind::Took)[0].cause, Cause::PassedOver);
     world.run(5 * MS);
     world.set_table("node1");
     world.run(1_000 * MS);
@@ -326,10 +265,7 @@ fn a_service_that_goes_is_no_longer_answered() {
     let mut world = settled();
     world.set_groups(vec![]);
     assert_eq!(world.who_has(vip(200)), Vec::<String>::new());
-    assert_eq!(
-        world.facts("node1", FactKind::Yielded)[0].cause,
-        Cause::Removed
-    );
+    assert_eq!(world.facts("node1", FactKind::Yielded)[0].cause, Cause::Removed);
 }
 
 #[test]
@@ -338,10 +274,7 @@ fn a_node_that_is_no_candidate_any_more_hands_over() {
     world.set_groups(vec![group(200, &["node2", "node3"])]);
     world.run(5 * MS);
     assert_eq!(world.who_has(vip(200)), ["node2"]);
-    assert_eq!(
-        world.facts("node1", FactKind::Yielded)[0].cause,
-        Cause::NotCandidate
-    );
+    assert_eq!(world.facts("node1", FactKind::Yielded)[0].cause, Cause::NotCandidate);
 }
 
 #[test]

@@ -19,12 +19,7 @@ fn settled() -> World {
 
 fn frame(bytes: &[u8]) -> Vec<u8> {
     let src = MacAddr::new([2, 0, 0, 0, 0, 1]);
-    Header {
-        dst: MacAddr::BROADCAST,
-        src,
-        ethertype: EtherType::BEACON,
-    }
-    .frame(bytes)
+    Header { dst: MacAddr::BROADCAST, src, ethertype: EtherType::BEACON }.frame(bytes)
 }
 
 /// A beacon in which node1 says to node2 that it holds the address under a high term.
@@ -43,47 +38,25 @@ fn claim_of_node1(nonce: u64, echo: u64, sequence: u64) -> Beacon {
         through: 1_000,
         latest: 1_000,
         acknowledged: 0,
-        claims: vec![Claim {
-            group: vip(200),
-            term: 99,
-            standing: Standing::Holds,
-        }],
+        claims: vec![Claim { group: vip(200), term: 99, standing: Standing::Holds }],
     }
 }
 
 fn dropped(world: &World, node: &str, reason: DropReason) -> u64 {
     let counters = world.nodes[node].engine.counters();
-    counters
-        .dropped
-        .iter()
-        .find(|(name, _)| *name == reason)
-        .map_or(0, |(_, count)| *count)
+    counters.dropped.iter().find(|(name, _)| *name == reason).map_or(0, |(_, count)| *count)
 }
 
 fn hand_to_node2(world: &mut World, bytes: &[u8]) {
     let bytes = frame(bytes);
-    world.event(
-        "node2",
-        Event::Frame {
-            interface: ETH,
-            bytes: &bytes,
-        },
-    );
+    world.event("node2", Event::Frame { interface: ETH, bytes: &bytes });
 }
 
 #[test]
 fn a_beacon_signed_with_another_key_is_counted_and_ignored() {
     let mut world = settled();
-    let forged = Key {
-        id: 1,
-        secret: b"another secret of the same kind.".to_vec(),
-    };
-    hand_to_node2(
-        &mut world,
-        &claim_of_node1(1, 2, 1_000_000)
-            .emit_signed(&forged)
-            .unwrap(),
-    );
+    let forged = Key { id: 1, secret: b"another secret of the same kind.".to_vec() };
+    hand_to_node2(&mut world, &claim_of_node1(1, 2, 1_000_000).emit_signed(&forged).unwrap());
     assert_eq!(dropped(&world, "node2", DropReason::BadSignature), 1);
 }
 
@@ -91,12 +64,7 @@ fn a_beacon_signed_with_another_key_is_counted_and_ignored() {
 fn a_beacon_under_an_unknown_key_id_is_counted_and_ignored() {
     let mut world = settled();
     let unknown = Key { id: 9, ..key() };
-    hand_to_node2(
-        &mut world,
-        &claim_of_node1(1, 2, 1_000_000)
-            .emit_signed(&unknown)
-            .unwrap(),
-    );
+    hand_to_node2(&mut world, &claim_of_node1(1, 2, 1_000_000).emit_signed(&unknown).unwrap());
     assert_eq!(dropped(&world, "node2", DropReason::BadSignature), 1);
 }
 
@@ -115,12 +83,7 @@ fn recordings_of_an_earlier_life_do_not_keep_a_dead_announcer_alive() {
     world.kill("node1");
     // node2's nonce was another when these were recorded, so they echo one that means nothing now.
     for sequence in 1..200 {
-        hand_to_node2(
-            &mut world,
-            &claim_of_node1(1, 4711, sequence)
-                .emit_signed(&key())
-                .unwrap(),
-        );
+        hand_to_node2(&mut world, &claim_of_node1(1, 4711, sequence).emit_signed(&key()).unwrap());
         world.run(10 * MS);
     }
     assert_eq!(world.who_has(vip(200)), ["node2"]);
@@ -130,12 +93,7 @@ fn recordings_of_an_earlier_life_do_not_keep_a_dead_announcer_alive() {
 fn recordings_of_an_earlier_life_do_not_part_two_that_hear_each_other() {
     let mut world = settled();
     for sequence in 1..200 {
-        hand_to_node2(
-            &mut world,
-            &claim_of_node1(815, 4711, sequence)
-                .emit_signed(&key())
-                .unwrap(),
-        );
+        hand_to_node2(&mut world, &claim_of_node1(815, 4711, sequence).emit_signed(&key()).unwrap());
         world.run(10 * MS);
     }
     assert_eq!(world.who_has(vip(200)), ["node1"]);
@@ -146,10 +104,7 @@ fn recordings_of_an_earlier_life_do_not_part_two_that_hear_each_other() {
 #[test]
 fn a_beacon_for_somebody_else_is_not_for_us() {
     let mut world = settled();
-    let other = Beacon {
-        recipient: "node9".into(),
-        ..claim_of_node1(1, 2, 1_000_000)
-    };
+    let other = Beacon { recipient: "node9".into(), ..claim_of_node1(1, 2, 1_000_000) };
     hand_to_node2(&mut world, &other.emit_signed(&key()).unwrap());
     assert_eq!(dropped(&world, "node2", DropReason::NotForUs), 1);
 }
@@ -157,10 +112,7 @@ fn a_beacon_for_somebody_else_is_not_for_us() {
 #[test]
 fn a_sender_that_is_no_node_is_not_believed() {
     let mut world = settled();
-    let stranger = Beacon {
-        sender: "node9".into(),
-        ..claim_of_node1(1, 2, 1_000_000)
-    };
+    let stranger = Beacon { sender: "node9".into(), ..claim_of_node1(1, 2, 1_000_000) };
     hand_to_node2(&mut world, &stranger.emit_signed(&key()).unwrap());
     assert_eq!(dropped(&world, "node2", DropReason::NotForUs), 1);
 }
@@ -169,29 +121,16 @@ fn a_sender_that_is_no_node_is_not_believed() {
 fn garbage_is_counted_and_dropped() {
     let mut world = settled();
     hand_to_node2(&mut world, b"MLEV and then nothing of sense");
-    world.event(
-        "node2",
-        Event::Frame {
-            interface: ETH,
-            bytes: &[1, 2, 3],
-        },
-    );
+    world.event("node2", Event::Frame { interface: ETH, bytes: &[1, 2, 3] });
     assert_eq!(dropped(&world, "node2", DropReason::Malformed), 2);
 }
 
 #[test]
 fn a_key_rotation_moves_nothing() {
     let mut world = settled();
-    let new = Key {
-        id: 2,
-        secret: b"fedcba9876543210fedcba9876543210".to_vec(),
-    };
+    let new = Key { id: 2, secret: b"fedcba9876543210fedcba9876543210".to_vec() };
     // First everybody accepts the new key, then everybody signs with it, then the old one goes.
-    for keys in [
-        vec![key(), new.clone()],
-        vec![new.clone(), key()],
-        vec![new],
-    ] {
+    for keys in [vec![key(), new.clone()], vec![new.clone(), key()], vec![new]] {
         for node in ORDER {
             let mut table = world.table(node);
             table.keys.clone_from(&keys);

@@ -59,18 +59,12 @@ const SETPCAP: u32 = 8;
 /// [`Error::Permission`] naming the first wanted one that the thread lacks, [`Error::Invalid`] for a name that no kernel
 /// has; nothing has changed then.
 pub fn keep_capabilities<S: AsRef<str>>(names: &[S]) -> Result<(), Error> {
-    let had =
-        sys::capabilities().map_err(|e| Error::system("read the process's capabilities", e))?;
+    let had = sys::capabilities().map_err(|e| Error::system("read the process's capabilities", e))?;
     let keep = permitted(names, had.permitted)?;
     if had.effective & bit(SETPCAP) != 0 {
-        shrink_bounding_set(keep)
-            .map_err(|e| Error::system("shrink the bounding set of capabilities", e))?;
+        shrink_bounding_set(keep).map_err(|e| Error::system("shrink the bounding set of capabilities", e))?;
     }
-    let kept = sys::CapabilitySets {
-        effective: keep,
-        permitted: keep,
-        inheritable: had.inheritable & keep,
-    };
+    let kept = sys::CapabilitySets { effective: keep, permitted: keep, inheritable: had.inheritable & keep };
     sys::set_capabilities(kept).map_err(|e| Error::system("drop capabilities", e))?;
     sys::no_new_privileges().map_err(|e| Error::system("forbid new privileges", e))
 }
@@ -79,17 +73,10 @@ pub fn keep_capabilities<S: AsRef<str>>(names: &[S]) -> Result<(), Error> {
 fn permitted<S: AsRef<str>>(names: &[S], permitted: u64) -> Result<u64, Error> {
     names.iter().try_fold(0, |keep, name| {
         let name = name.as_ref();
-        let number = (0..)
-            .zip(NAMES)
-            .find(|&(_, known)| known == name)
-            .map(|(number, _)| number);
-        let wanted =
-            bit(number.ok_or_else(|| Error::Invalid(format!("no capability is called {name}")))?);
+        let number = (0..).zip(NAMES).find(|&(_, known)| known == name).map(|(number, _)| number);
+        let wanted = bit(number.ok_or_else(|| Error::Invalid(format!("no capability is called {name}")))?);
         if permitted & wanted == 0 {
-            return Err(Error::Permission {
-                capability: name.to_owned(),
-                doing: "keep a capability".to_owned(),
-            });
+            return Err(Error::Permission { capability: name.to_owned(), doing: "keep a capability".to_owned() });
         }
         Ok(keep | wanted)
     })
@@ -126,23 +113,15 @@ mod tests {
     #[test]
     fn only_the_named_ones_stay() {
         let sets = sets_after(&["CAP_NET_RAW", "CAP_NET_ADMIN"]);
-        assert_eq!(
-            (sets.permitted, sets.effective),
-            (NET_RAW | NET_ADMIN, NET_RAW | NET_ADMIN)
-        );
+        assert_eq!((sets.permitted, sets.effective), (NET_RAW | NET_ADMIN, NET_RAW | NET_ADMIN));
         assert_eq!(sets.inheritable & !(NET_RAW | NET_ADMIN), 0);
     }
 
     #[test]
     fn what_was_given_up_is_gone_for_good() {
         keep_capabilities(&["CAP_NET_RAW"]).unwrap();
-        let message = keep_capabilities(&["CAP_NET_RAW", "CAP_NET_ADMIN"])
-            .unwrap_err()
-            .to_string();
-        assert_eq!(
-            message,
-            "cannot keep a capability: CAP_NET_ADMIN is missing"
-        );
+        let message = keep_capabilities(&["CAP_NET_RAW", "CAP_NET_ADMIN"]).unwrap_err().to_string();
+        assert_eq!(message, "cannot keep a capability: CAP_NET_ADMIN is missing");
     }
 
     #[test]
@@ -153,18 +132,14 @@ mod tests {
             .output()
             .unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
-        let expected =
-            format!("CapPrm:\t{NET_RAW:016x}\nCapBnd:\t{NET_RAW:016x}\nNoNewPrivs:\t1\n");
+        let expected = format!("CapPrm:\t{NET_RAW:016x}\nCapBnd:\t{NET_RAW:016x}\nNoNewPrivs:\t1\n");
         assert_eq!(text, expected);
     }
 
     #[test]
     fn a_name_that_no_kernel_has_changes_nothing() {
         let before = sys::capabilities().unwrap();
-        assert!(matches!(
-            keep_capabilities(&["CAP_FLY"]),
-            Err(Error::Invalid(_))
-        ));
+        assert!(matches!(keep_capabilities(&["CAP_FLY"]), Err(Error::Invalid(_))));
         assert_eq!(sys::capabilities().unwrap(), before);
     }
 

@@ -59,12 +59,7 @@ impl Driver {
     pub(crate) fn run(mut self) -> io::Result<()> {
         let mut ready = Vec::new();
         loop {
-            let deadline = self
-                .engine
-                .deadline()
-                .into_iter()
-                .chain(self.reopen_at)
-                .min();
+            let deadline = self.engine.deadline().into_iter().chain(self.reopen_at).min();
             self.alarm.set(deadline.map(Time::nanos))?;
             self.epoll.wait(&mut ready)?;
             if self.turn(clock::now(), &mut ready) == Flow::Stop {
@@ -109,23 +104,15 @@ impl Driver {
             self.feed(now, Event::Stop);
         }
         // After a stop too, so that the last figures stay known.
-        self.mailbox
-            .answer(mail.counters_asked, self.engine.counters(), self.unsent);
-        if mail.stop {
-            Flow::Stop
-        } else {
-            Flow::Continue
-        }
+        self.mailbox.answer(mail.counters_asked, self.engine.counters(), self.unsent);
+        if mail.stop { Flow::Stop } else { Flow::Continue }
     }
 
     /// Have sockets on exactly these interfaces and tell the engine of those where that worked.
     pub(crate) fn adopt(&mut self, now: Time, wanted: Vec<Interface>) {
         self.ports.retain(&wanted);
-        let open: Vec<_> = wanted
-            .iter()
-            .filter(|interface| self.ports.open(interface, &self.epoll).is_ok())
-            .cloned()
-            .collect();
+        let open: Vec<_> =
+            wanted.iter().filter(|interface| self.ports.open(interface, &self.epoll).is_ok()).cloned().collect();
         self.reopen_at = (open.len() < wanted.len()).then(|| now + REOPEN);
         self.wanted = wanted;
         self.tell(now, open);
@@ -135,12 +122,7 @@ impl Driver {
     fn lose(&mut self, now: Time, index: u32) {
         self.ports.close(index);
         self.reopen_at = Some(now + REOPEN);
-        let open = self
-            .open
-            .iter()
-            .filter(|interface| interface.index != index)
-            .cloned()
-            .collect();
+        let open = self.open.iter().filter(|interface| interface.index != index).cloned().collect();
         self.tell(now, open);
     }
 
@@ -172,20 +154,9 @@ impl Driver {
         // An error here is that of a datagram sent earlier, told late (an ICMP unreachable); reading has cleared it.
         let count = self.batch.receive(self.udp.as_fd()).unwrap_or(0);
         for at in 0..count {
-            let sys::Message {
-                bytes,
-                from,
-                interface,
-            } = self.batch.message(at);
+            let sys::Message { bytes, from, interface } = self.batch.message(at);
             if let Some(from) = from {
-                self.engine.handle(
-                    now,
-                    Event::Datagram(Datagram {
-                        interface,
-                        from,
-                        bytes,
-                    }),
-                );
+                self.engine.handle(now, Event::Datagram(Datagram { interface, from, bytes }));
             }
         }
         self.carry_out();
@@ -216,9 +187,7 @@ impl Driver {
     }
 
     fn discard_queued(&mut self) {
-        let Self {
-            ports, udp, batch, ..
-        } = self;
+        let Self { ports, udp, batch, .. } = self;
         let sockets = ports.sockets().map(AsFd::as_fd).chain([udp.as_fd()]);
         sockets.for_each(|socket| drain(batch, socket));
     }

@@ -40,23 +40,15 @@ pub enum Error {
 impl Error {
     /// The kernel's answer to what was being done; a refusal for want of a capability names it.
     pub(crate) fn system(doing: impl Into<String>, source: io::Error) -> Self {
-        Self::System {
-            doing: doing.into(),
-            source,
-        }
+        Self::System { doing: doing.into(), source }
     }
 
     /// The same for what needs a capability.
-    pub(crate) fn privileged(
-        capability: &str,
-        doing: impl Into<String>,
-        source: io::Error,
-    ) -> Self {
+    pub(crate) fn privileged(capability: &str, doing: impl Into<String>, source: io::Error) -> Self {
         match source.raw_os_error() {
-            Some(libc::EPERM | libc::EACCES) => Self::Permission {
-                capability: capability.to_owned(),
-                doing: doing.into(),
-            },
+            Some(libc::EPERM | libc::EACCES) => {
+                Self::Permission { capability: capability.to_owned(), doing: doing.into() }
+            }
             _ => Self::system(doing, source),
         }
     }
@@ -70,11 +62,7 @@ impl fmt::Display for Error {
             }
             Self::PortInUse { port } => write!(f, "UDP port {port} is in use"),
             Self::UnknownInterface { name, known } => {
-                write!(
-                    f,
-                    "no interface named {name}; there are: {}",
-                    known.join(", ")
-                )
+                write!(f, "no interface named {name}; there are: {}", known.join(", "))
             }
             Self::Invalid(message) => f.write_str(message),
             Self::System { doing, source } => write!(f, "cannot {doing}: {source}"),

@@ -50,10 +50,7 @@ pub(crate) fn program(index: u32, mac: MacAddr, magic: Option<[u8; 4]>) -> Vec<s
         Step::DropIf(u16::from_be_bytes([five, six]).into()),
     ];
     if let Some(magic) = magic {
-        steps.extend([
-            Step::LoadWord(PAYLOAD),
-            Step::DropUnless(u32::from_be_bytes(magic)),
-        ]);
+        steps.extend([Step::LoadWord(PAYLOAD), Step::DropUnless(u32::from_be_bytes(magic))]);
     }
     assemble(&steps)
 }
@@ -66,15 +63,10 @@ fn assemble(steps: &[Step]) -> Vec<sock_filter> {
         .enumerate()
         .map(|(at, step)| {
             // Jumps are relative to the next instruction; the programs here are a dozen long.
-            let to_drop =
-                u8::try_from(drop_at - at - 1).expect("a filter has fewer than 256 instructions");
+            let to_drop = u8::try_from(drop_at - at - 1).expect("a filter has fewer than 256 instructions");
             match *step {
-                Step::LoadWord(offset) => {
-                    instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, offset)
-                }
-                Step::LoadHalf(offset) => {
-                    instruction(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS, 0, 0, offset)
-                }
+                Step::LoadWord(offset) => instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, offset),
+                Step::LoadHalf(offset) => instruction(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS, 0, 0, offset),
                 Step::DropIf(value) => jump_if_equal(value, to_drop, 0),
                 Step::DropUnless(value) => jump_if_equal(value, 0, to_drop),
                 Step::SkipUnless(value, steps) => jump_if_equal(value, 0, steps),
@@ -87,19 +79,9 @@ fn assemble(steps: &[Step]) -> Vec<sock_filter> {
 }
 
 fn jump_if_equal(value: u32, then: u8, otherwise: u8) -> sock_filter {
-    instruction(
-        libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
-        then,
-        otherwise,
-        value,
-    )
+    instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, then, otherwise, value)
 }
 
 fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> sock_filter {
-    sock_filter {
-        code: u16::try_from(code).expect("an opcode has 16 bits"),
-        jt,
-        jf,
-        k,
-    }
+    sock_filter { code: u16::try_from(code).expect("an opcode has 16 bits"), jt, jf, k }
 }

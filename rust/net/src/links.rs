@@ -18,23 +18,15 @@ pub(crate) struct Selection {
 
 impl Selection {
     pub(crate) fn new(named: Vec<String>, exclude: &[String]) -> Result<Self, Error> {
-        let exclude = exclude
-            .iter()
-            .map(|pattern| Regex::new(pattern).map_err(|e| bad(pattern, &e)));
-        Ok(Self {
-            named,
-            exclude: exclude.collect::<Result<_, _>>()?,
-        })
+        let exclude = exclude.iter().map(|pattern| Regex::new(pattern).map_err(|e| bad(pattern, &e)));
+        Ok(Self { named, exclude: exclude.collect::<Result<_, _>>()? })
     }
 
     /// Every interface that the options name has to exist, if only to find the typing error at the start.
     pub(crate) fn check(&self, listing: &Listing) -> Result<(), Error> {
         let known = || listing.links.iter().map(|link| link.name.clone());
         match self.named.iter().find(|&name| known().all(|k| k != *name)) {
-            Some(name) => Err(Error::UnknownInterface {
-                name: name.clone(),
-                known: known().collect(),
-            }),
+            Some(name) => Err(Error::UnknownInterface { name: name.clone(), known: known().collect() }),
             None => Ok(()),
         }
     }
@@ -43,10 +35,7 @@ impl Selection {
     pub(crate) fn eligible(&self, listing: Listing) -> Vec<Interface> {
         let mut addresses: HashMap<u32, Vec<_>> = HashMap::new();
         for own in listing.addresses {
-            addresses
-                .entry(own.interface)
-                .or_default()
-                .push((own.address, own.prefix));
+            addresses.entry(own.interface).or_default().push((own.address, own.prefix));
         }
         let mut interfaces: Vec<_> = listing
             .links
@@ -55,12 +44,7 @@ impl Selection {
             .filter_map(|link| {
                 let mut addresses = addresses.remove(&link.index).unwrap_or_default();
                 addresses.sort_unstable();
-                Some(Interface {
-                    index: link.index,
-                    name: link.name,
-                    mac: link.mac?,
-                    addresses,
-                })
+                Some(Interface { index: link.index, name: link.name, mac: link.mac?, addresses })
             })
             .collect();
         interfaces.sort_by_key(|interface| interface.index);
@@ -79,14 +63,8 @@ impl Selection {
 /// The last line of the error says what is wrong, those above draw an arrow to it.
 fn bad(pattern: &str, error: &regex::Error) -> Error {
     let text = error.to_string();
-    let reason = text
-        .lines()
-        .last()
-        .unwrap_or_default()
-        .trim_start_matches("error: ");
-    Error::Invalid(format!(
-        "\"{pattern}\" is no regular expression for interfaces to exclude: {reason}"
-    ))
+    let reason = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
+    Error::Invalid(format!("\"{pattern}\" is no regular expression for interfaces to exclude: {reason}"))
 }
 
 /// Whether ARP can be spoken there now. The port of a bridge or bond cannot: its master does.
@@ -116,22 +94,10 @@ mod tests {
     }
 
     fn chosen(named: &[&str], exclude: &[&str], links: Vec<Link>) -> Vec<String> {
-        let own = |names: &[&str]| {
-            names
-                .iter()
-                .map(|&name| name.to_owned())
-                .collect::<Vec<_>>()
-        };
+        let own = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
         let selection = Selection::new(own(named), &own(exclude)).unwrap();
-        let listing = Listing {
-            links,
-            addresses: Vec::new(),
-        };
-        selection
-            .eligible(listing)
-            .into_iter()
-            .map(|interface| interface.name)
-            .collect()
+        let listing = Listing { links, addresses: Vec::new() };
+        selection.eligible(listing).into_iter().map(|interface| interface.name).collect()
     }
 
     fn carries_with(change: impl FnOnce(&mut Link)) -> bool {
@@ -147,24 +113,14 @@ mod tests {
 
     #[test]
     fn every_flag_is_needed() {
-        for flag in [
-            libc::IFF_UP,
-            libc::IFF_RUNNING,
-            libc::IFF_LOWER_UP,
-            libc::IFF_BROADCAST,
-        ] {
-            assert!(
-                !carries_with(|link| link.flags &= !flag.cast_unsigned()),
-                "{flag:#x}"
-            );
+        for flag in [libc::IFF_UP, libc::IFF_RUNNING, libc::IFF_LOWER_UP, libc::IFF_BROADCAST] {
+            assert!(!carries_with(|link| link.flags &= !flag.cast_unsigned()), "{flag:#x}");
         }
     }
 
     #[test]
     fn one_without_arp_does_not_carry() {
-        assert!(!carries_with(
-            |link| link.flags |= libc::IFF_NOARP.cast_unsigned()
-        ));
+        assert!(!carries_with(|link| link.flags |= libc::IFF_NOARP.cast_unsigned()));
     }
 
     #[test]
@@ -181,36 +137,19 @@ mod tests {
     fn a_pattern_excludes_wherever_it_matches() {
         let links = || vec![link("veth1"), link("myveth"), link("eth0")];
         assert_eq!(chosen(&[], &["veth"], links()), ["myveth", "eth0"][1..]);
-        assert_eq!(
-            chosen(&[], &["^veth.*", "^lo$"], links()),
-            ["myveth", "eth0"]
-        );
+        assert_eq!(chosen(&[], &["^veth.*", "^lo$"], links()), ["myveth", "eth0"]);
     }
 
     #[test]
     fn names_that_are_given_win_over_patterns() {
-        assert_eq!(
-            chosen(&["veth1"], &["veth"], vec![link("veth1"), link("eth0")]),
-            ["veth1"]
-        );
+        assert_eq!(chosen(&["veth1"], &["veth"], vec![link("veth1"), link("eth0")]), ["veth1"]);
     }
 
     #[test]
     fn addresses_find_their_interface_in_an_order_of_their_own() {
-        let own = |interface, address: &str| OwnAddress {
-            interface,
-            address: address.parse().unwrap(),
-            prefix: 24,
-        };
-        let addresses = vec![
-            own(7, "192.0.2.9"),
-            own(8, "192.0.2.1"),
-            own(7, "192.0.2.3"),
-        ];
-        let listing = Listing {
-            links: vec![link("eth0")],
-            addresses,
-        };
+        let own = |interface, address: &str| OwnAddress { interface, address: address.parse().unwrap(), prefix: 24 };
+        let addresses = vec![own(7, "192.0.2.9"), own(8, "192.0.2.1"), own(7, "192.0.2.3")];
+        let listing = Listing { links: vec![link("eth0")], addresses };
         let interfaces = Selection::new(Vec::new(), &[]).unwrap().eligible(listing);
         let expected = ["192.0.2.3", "192.0.2.9"].map(|address| (address.parse().unwrap(), 24));
         assert_eq!(interfaces[0].addresses, expected);

@@ -63,12 +63,7 @@ pub(crate) struct Mailbox {
 
 impl Mailbox {
     pub(crate) fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            inbox: Mutex::default(),
-            bell: sys::Bell::new()?,
-            outbox: Mutex::default(),
-            changed: Condvar::new(),
-        })
+        Ok(Self { inbox: Mutex::default(), bell: sys::Bell::new()?, outbox: Mutex::default(), changed: Condvar::new() })
     }
 
     // ===== to the engine =====
@@ -92,10 +87,7 @@ impl Mailbox {
     pub(crate) fn take(&self) -> Inbox {
         self.bell.acknowledge();
         let mut inbox = lock(&self.inbox);
-        let next = Inbox {
-            counters_asked: inbox.counters_asked,
-            ..Inbox::default()
-        };
+        let next = Inbox { counters_asked: inbox.counters_asked, ..Inbox::default() };
         mem::replace(&mut inbox, next)
     }
 
@@ -114,11 +106,7 @@ impl Mailbox {
     /// Answer the request for counters with this number, and all before it.
     pub(crate) fn answer(&self, number: u64, engine: metalev_engine::Counters, unsent: u64) {
         let mut outbox = lock(&self.outbox);
-        outbox.counters = Counters {
-            engine,
-            unsent,
-            facts_lost: 0,
-        };
+        outbox.counters = Counters { engine, unsent, facts_lost: 0 };
         outbox.counters_answered = number;
         self.changed.notify_all();
     }
@@ -137,14 +125,10 @@ impl Mailbox {
     /// Wait for facts; none after `timeout`, nor once the engine was stopped and all are fetched.
     pub(crate) fn facts(&self, timeout: Duration) -> Result<Vec<Fact>, Error> {
         let idle = |outbox: &mut Outbox| outbox.facts.is_empty() && outbox.ended.is_none();
-        let (mut outbox, _) = self
-            .changed
-            .wait_timeout_while(lock(&self.outbox), timeout, idle)
-            .unwrap_or_else(PoisonError::into_inner);
+        let (mut outbox, _) =
+            self.changed.wait_timeout_while(lock(&self.outbox), timeout, idle).unwrap_or_else(PoisonError::into_inner);
         match &outbox.ended {
-            Some(Ending::ByItself(reason)) if outbox.facts.is_empty() => {
-                Err(Error::Ended(reason.clone()))
-            }
+            Some(Ending::ByItself(reason)) if outbox.facts.is_empty() => Err(Error::Ended(reason.clone())),
             _ => Ok(mem::take(&mut outbox.facts).into()),
         }
     }
@@ -157,16 +141,12 @@ impl Mailbox {
             inbox.counters_asked
         };
         self.bell.ring();
-        let waits =
-            |outbox: &mut Outbox| outbox.counters_answered < number && outbox.ended.is_none();
+        let waits = |outbox: &mut Outbox| outbox.counters_answered < number && outbox.ended.is_none();
         let (outbox, _) = self
             .changed
             .wait_timeout_while(lock(&self.outbox), PATIENCE, waits)
             .unwrap_or_else(PoisonError::into_inner);
-        Counters {
-            facts_lost: outbox.facts_lost,
-            ..outbox.counters.clone()
-        }
+        Counters { facts_lost: outbox.facts_lost, ..outbox.counters.clone() }
     }
 }
 
@@ -229,10 +209,7 @@ mod tests {
         mailbox.report(fact(1));
         mailbox.end(Some("thread x panicked: y".to_owned()));
         assert_eq!(mailbox.facts(NOW).unwrap(), [fact(1)]);
-        assert_eq!(
-            mailbox.facts(NOW).unwrap_err().to_string(),
-            "the announcing engine ended: thread x panicked: y"
-        );
+        assert_eq!(mailbox.facts(NOW).unwrap_err().to_string(), "the announcing engine ended: thread x panicked: y");
     }
 
     #[test]
@@ -247,10 +224,7 @@ mod tests {
     fn of_two_tables_the_newer_counts() {
         let mailbox = Mailbox::new().unwrap();
         let table = |node: &str| Table {
-            peers: vec![metalev_engine::Peer {
-                node: node.to_owned(),
-                addresses: Vec::new(),
-            }],
+            peers: vec![metalev_engine::Peer { node: node.to_owned(), addresses: Vec::new() }],
             ..Table::default()
         };
         mailbox.put_table(table("old"));

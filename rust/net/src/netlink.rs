@@ -108,11 +108,7 @@ const ROOM: usize = 64 * 1024;
 /// Ask for everything of one kind and hand each message's body to `each`.
 fn dump(kind: u16, mut each: impl FnMut(&[u8])) -> io::Result<Integrity> {
     let socket = sys::socket(libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE)?;
-    sys::send_to(
-        socket.as_fd(),
-        &message::dump_request(kind),
-        &sys::Address::netlink(0),
-    )?;
+    sys::send_to(socket.as_fd(), &message::dump_request(kind), &sys::Address::netlink(0))?;
     let mut buffer = vec![0; ROOM];
     let mut integrity = Integrity::Whole;
     loop {
@@ -142,15 +138,8 @@ mod tests {
         lab::ip("addr add 192.0.2.1/24 dev v0");
         let listing = list().unwrap();
         let link = listing.links.iter().find(|link| link.name == "v0").unwrap();
-        assert_eq!(
-            (link.index, link.mac, link.enslaved),
-            (lab.near, Some(NEAR), false)
-        );
-        let own = OwnAddress {
-            interface: lab.near,
-            address: [192, 0, 2, 1].into(),
-            prefix: 24,
-        };
+        assert_eq!((link.index, link.mac, link.enslaved), (lab.near, Some(NEAR), false));
+        let own = OwnAddress { interface: lab.near, address: [192, 0, 2, 1].into(), prefix: 24 };
         assert!(listing.addresses.contains(&own), "{:?}", listing.addresses);
     }
 
@@ -158,11 +147,7 @@ mod tests {
     fn of_a_point_to_point_link_the_near_address_is_listed() {
         let lab = Lab::new();
         lab::ip("addr add 192.0.2.1 peer 192.0.2.2/32 dev v0");
-        let own = OwnAddress {
-            interface: lab.near,
-            address: [192, 0, 2, 1].into(),
-            prefix: 32,
-        };
+        let own = OwnAddress { interface: lab.near, address: [192, 0, 2, 1].into(), prefix: 32 };
         assert!(list().unwrap().addresses.contains(&own));
     }
 

@@ -33,19 +33,10 @@ impl PacketSocket {
     /// `EPERM` without `CAP_NET_RAW`; `ENODEV` if there is no such interface.
     pub fn open(interface: u32, ethertype: u16, mac: MacAddr) -> io::Result<Self> {
         let address = sys::Address::packet(interface, ethertype)?;
-        let socket = Self {
-            fd: Self::unbound()?,
-            interface,
-            ethertype,
-        };
+        let socket = Self { fd: Self::unbound()?, interface, ethertype };
         // A socket of protocol 0 receives nothing: no frame passes before the filter is there.
         socket.set_own_address(mac)?;
-        sys::set_option(
-            socket.as_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_PRIORITY,
-            PRIORITY,
-        )?;
+        sys::set_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_PRIORITY, PRIORITY)?;
         sys::bind(socket.as_fd(), &address)?;
         Ok(socket)
     }

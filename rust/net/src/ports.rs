@@ -59,8 +59,7 @@ pub(crate) struct Ports(BTreeMap<u32, Port>);
 impl Ports {
     /// Close the sockets of every interface that is not among these.
     pub(crate) fn retain(&mut self, interfaces: &[Interface]) {
-        self.0
-            .retain(|&index, _| interfaces.iter().any(|interface| interface.index == index));
+        self.0.retain(|&index, _| interfaces.iter().any(|interface| interface.index == index));
     }
 
     /// Have the sockets of this interface open, with filters for its current address.
@@ -99,16 +98,9 @@ impl Ports {
 
     /// Send a frame by the socket of its Ethernet type, so that the kernel takes it for what it is.
     pub(crate) fn send(&self, index: u32, frame: &[u8]) -> io::Result<()> {
-        let port = self
-            .0
-            .get(&index)
-            .ok_or_else(|| io::Error::from_raw_os_error(libc::ENETDOWN))?;
+        let port = self.0.get(&index).ok_or_else(|| io::Error::from_raw_os_error(libc::ENETDOWN))?;
         let is_beacon = frame.get(12..14) == Some(&ETHERTYPE_BEACON.to_be_bytes());
-        if is_beacon {
-            port.beacon.send(frame)
-        } else {
-            port.arp.send(frame)
-        }
+        if is_beacon { port.beacon.send(frame) } else { port.arp.send(frame) }
     }
 
     pub(crate) fn sockets(&self) -> impl Iterator<Item = &PacketSocket> {
@@ -122,13 +114,7 @@ mod tests {
 
     #[test]
     fn a_token_survives_the_kernel() {
-        let tokens = [
-            Token::Alarm,
-            Token::Mailbox,
-            Token::Udp,
-            Token::Arp(1),
-            Token::Beacon(u32::MAX),
-        ];
+        let tokens = [Token::Alarm, Token::Mailbox, Token::Udp, Token::Arp(1), Token::Beacon(u32::MAX)];
         for token in tokens {
             assert_eq!(Token::from(u64::from(token)), token);
         }
@@ -136,8 +122,7 @@ mod tests {
 
     #[test]
     fn what_is_asked_comes_before_what_is_received() {
-        let mut numbers =
-            [Token::Beacon(1), Token::Arp(9), Token::Udp, Token::Mailbox].map(u64::from);
+        let mut numbers = [Token::Beacon(1), Token::Arp(9), Token::Udp, Token::Mailbox].map(u64::from);
         numbers.sort_unstable();
         assert_eq!(Token::from(numbers[0]), Token::Mailbox);
     }

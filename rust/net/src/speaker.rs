@@ -67,8 +67,7 @@ impl Speaker {
     pub fn start(options: Options) -> Result<Self, Error> {
         options.check()?;
         let selection = Selection::new(options.interfaces, &options.exclude)?;
-        PacketSocket::unbound()
-            .map_err(|e| Error::privileged("CAP_NET_RAW", "open a raw socket", e))?;
+        PacketSocket::unbound().map_err(|e| Error::privileged("CAP_NET_RAW", "open a raw socket", e))?;
         let udp = UdpSocket::bind(options.port)?;
         let watcher = Watcher::start(selection)?;
         let engine = Engine::new(Config {
@@ -77,8 +76,7 @@ impl Speaker {
             beacon_interval: options.beacon_interval,
             misses: options.beacon_misses,
         });
-        Self::spawn(engine, udp, watcher)
-            .map_err(|e| Error::system("start the engine's threads", e))
+        Self::spawn(engine, udp, watcher).map_err(|e| Error::system("start the engine's threads", e))
     }
 
     fn spawn(engine: Engine, udp: UdpSocket, watcher: Watcher) -> io::Result<Self> {
@@ -87,11 +85,7 @@ impl Speaker {
         let mut driver = Driver::new(engine, Arc::clone(&mailbox), udp)?;
         driver.adopt(clock::now(), watcher.known().to_vec());
         // From here on a failure drops `speaker`, which ends the thread that did start.
-        let speaker = Self {
-            mailbox,
-            stop_links,
-            threads: Mutex::default(),
-        };
+        let speaker = Self { mailbox, stop_links, threads: Mutex::default() };
         speaker.thread("metalev-engine", move |_| driver.run())?;
         let stop = Arc::clone(&speaker.stop_links);
         speaker.thread("metalev-links", move |mailbox| watcher.run(mailbox, &stop))?;
@@ -99,26 +93,17 @@ impl Speaker {
     }
 
     /// Run `body` on a thread whose end, however it comes, is never silent.
-    fn thread(
-        &self,
-        name: &str,
-        body: impl FnOnce(&Mailbox) -> io::Result<()> + Send + 'static,
-    ) -> io::Result<()> {
+    fn thread(&self, name: &str, body: impl FnOnce(&Mailbox) -> io::Result<()> + Send + 'static) -> io::Result<()> {
         let mailbox = Arc::clone(&self.mailbox);
         let label = name.to_owned();
-        let handle = thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || {
-                let ended = match catch_unwind(AssertUnwindSafe(|| body(&mailbox))) {
-                    Ok(Ok(())) => None,
-                    Ok(Err(e)) => Some(format!("thread {label}: {e}")),
-                    Err(panic) => Some(format!(
-                        "thread {label} panicked: {}",
-                        panic_message(panic.as_ref())
-                    )),
-                };
-                mailbox.end(ended);
-            })?;
+        let handle = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let ended = match catch_unwind(AssertUnwindSafe(|| body(&mailbox))) {
+                Ok(Ok(())) => None,
+                Ok(Err(e)) => Some(format!("thread {label}: {e}")),
+                Err(panic) => Some(format!("thread {label} panicked: {}", panic_message(panic.as_ref()))),
+            };
+            mailbox.end(ended);
+        })?;
         self.threads().push(handle);
         Ok(())
     }
@@ -175,8 +160,7 @@ fn nonce() -> io::Result<u64> {
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 #[cfg(test)]
@@ -194,9 +178,7 @@ mod tests {
     #[test]
     fn a_panic_of_a_thread_is_told_to_the_reader() {
         let speaker = idle();
-        speaker
-            .thread("metalev-engine", |_| panic!("slot {}", 7))
-            .unwrap();
+        speaker.thread("metalev-engine", |_| panic!("slot {}", 7)).unwrap();
         assert_eq!(
             speaker.facts(Duration::MAX).unwrap_err().to_string(),
             "the announcing engine ended: thread metalev-engine panicked: slot 7"
@@ -206,9 +188,7 @@ mod tests {
     #[test]
     fn an_error_of_a_thread_is_told_to_the_reader() {
         let speaker = idle();
-        speaker
-            .thread("metalev-links", |_| Err(io::Error::other("no more links")))
-            .unwrap();
+        speaker.thread("metalev-links", |_| Err(io::Error::other("no more links"))).unwrap();
         assert_eq!(
             speaker.facts(Duration::MAX).unwrap_err().to_string(),
             "the announcing engine ended: thread metalev-links: no more links"

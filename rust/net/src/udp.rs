@@ -23,14 +23,7 @@ impl UdpSocket {
     /// The port is not shared: two speakers on one host would each hear half of the beacons.
     pub(crate) fn bind(port: u16) -> Result<Self, Error> {
         let bound = match Self::bind_dual(port) {
-            Err(e)
-                if matches!(
-                    e.raw_os_error(),
-                    Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL)
-                ) =>
-            {
-                Self::bind_v4(port)
-            }
+            Err(e) if matches!(e.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL)) => Self::bind_v4(port),
             other => other,
         };
         bound.map_err(|e| match e.raw_os_error() {
@@ -56,19 +49,13 @@ impl UdpSocket {
     fn finish(fd: OwnedFd, at: SocketAddr, dual: bool) -> io::Result<Self> {
         sys::set_option(fd.as_fd(), libc::SOL_SOCKET, libc::SO_PRIORITY, PRIORITY)?;
         sys::bind(fd.as_fd(), &at.into())?;
-        Ok(Self {
-            fd,
-            port: at.port(),
-            dual,
-        })
+        Ok(Self { fd, port: at.port(), dual })
     }
 
     /// Send to the same port of another host.
     pub(crate) fn send(&self, to: IpAddr, payload: &[u8]) -> io::Result<()> {
         let to = match to {
-            IpAddr::V4(v4) if self.dual => {
-                SocketAddrV6::new(v4.to_ipv6_mapped(), self.port, 0, 0).into()
-            }
+            IpAddr::V4(v4) if self.dual => SocketAddrV6::new(v4.to_ipv6_mapped(), self.port, 0, 0).into(),
             _ => SocketAddr::new(to, self.port),
         };
         sys::send_to(self.as_fd(), payload, &to.into())

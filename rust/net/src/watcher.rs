@@ -33,26 +33,15 @@ const STOP: u64 = 2;
 impl Watcher {
     /// Subscribe, then list: what changes in between is listed again.
     pub(crate) fn start(selection: Selection) -> Result<Self, Error> {
-        let changes = Changes::subscribe()
-            .map_err(|e| Error::system("subscribe to changes of interfaces", e))?;
+        let changes = Changes::subscribe().map_err(|e| Error::system("subscribe to changes of interfaces", e))?;
         let listing = netlink::list().map_err(|e| Error::system("list the interfaces", e))?;
         selection.check(&listing)?;
         let known = selection.eligible(listing);
         let woken = |e| Error::system("wait for changes of interfaces", e);
-        let (alarm, epoll) = (
-            sys::Alarm::new().map_err(woken)?,
-            sys::Epoll::new().map_err(woken)?,
-        );
+        let (alarm, epoll) = (sys::Alarm::new().map_err(woken)?, sys::Epoll::new().map_err(woken)?);
         epoll.add(changes.as_fd(), CHANGES).map_err(woken)?;
         epoll.add(alarm.as_fd(), ALARM).map_err(woken)?;
-        Ok(Self {
-            selection,
-            changes,
-            alarm,
-            epoll,
-            known,
-            refusals: 0,
-        })
+        Ok(Self { selection, changes, alarm, epoll, known, refusals: 0 })
     }
 
     /// The interfaces as of the last listing.

@@ -86,9 +86,7 @@ fn a_new_address_of_the_interface_is_the_one_that_counts() {
 fn a_frame_for_an_interface_above_is_not_taken_for_ours() {
     let lab = Lab::new();
     let above = "02:00:00:00:00:0d";
-    ip(&format!(
-        "link add link v0 name above address {above} type macvlan mode bridge"
-    ));
+    ip(&format!("link add link v0 name above address {above} type macvlan mode bridge"));
     ip("link set above up");
     let (near, far) = (lab.near(ARP), lab.far(ARP));
     far.send(&request(above.parse().unwrap(), FAR)).unwrap();
@@ -100,8 +98,7 @@ fn a_frame_for_an_interface_above_is_not_taken_for_ours() {
 fn a_beacon_is_told_by_its_magic() {
     let lab = Lab::new();
     let (near, far) = (lab.near(BEACON), lab.far(BEACON));
-    far.send(&beacon(NEAR, FAR, b"some other experiment"))
-        .unwrap();
+    far.send(&beacon(NEAR, FAR, b"some other experiment")).unwrap();
     far.send(&beacon(NEAR, FAR, b"MLEV and so on")).unwrap();
     assert_eq!(next_frame(&near), beacon(NEAR, FAR, b"MLEV and so on"));
 }

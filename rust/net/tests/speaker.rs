@@ -5,9 +5,7 @@ mod lab;
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use lab::{
-    ARP, FAR, Lab, NEAR, VIP, await_fact, eventually, ip, next_arp, options, request, table,
-};
+use lab::{ARP, FAR, Lab, NEAR, VIP, await_fact, eventually, ip, next_arp, options, request, table};
 use metalev_engine::{FactKind, Table};
 use metalev_net::{Options, Speaker};
 use metalev_wire::MacAddr;
@@ -25,13 +23,8 @@ fn a_request_reaches_the_engine_and_its_answer_leaves() {
 
     far.send(&request(MacAddr::BROADCAST, FAR)).unwrap();
 
-    let answer = next_arp(&far, |arp| {
-        arp.operation == Operation::Reply && arp.target_mac == FAR
-    });
-    assert_eq!(
-        (answer.sender_ip.to_string().as_str(), answer.sender_mac),
-        (VIP, NEAR)
-    );
+    let answer = next_arp(&far, |arp| arp.operation == Operation::Reply && arp.target_mac == FAR);
+    assert_eq!((answer.sender_ip.to_string().as_str(), answer.sender_mac), (VIP, NEAR));
 }
 
 #[test]
@@ -41,13 +34,7 @@ fn a_taken_address_is_announced_unasked() {
     let speaker = Speaker::start(options("a", 7946, "v0")).unwrap();
     speaker.set(table(&[], &["a"]));
     let announced = next_arp(&far, |arp| arp.sender_ip == arp.target_ip);
-    assert_eq!(
-        (
-            announced.sender_ip.to_string().as_str(),
-            announced.sender_mac
-        ),
-        (VIP, NEAR)
-    );
+    assert_eq!((announced.sender_ip.to_string().as_str(), announced.sender_mac), (VIP, NEAR));
 }
 
 #[test]
@@ -58,15 +45,10 @@ fn answers_are_counted() {
     speaker.set(table(&[], &["a"]));
     await_fact(&speaker, FactKind::Took);
     far.send(&request(MacAddr::BROADCAST, FAR)).unwrap();
-    next_arp(&far, |arp| {
-        arp.operation == Operation::Reply && arp.target_mac == FAR
-    });
+    next_arp(&far, |arp| arp.operation == Operation::Reply && arp.target_mac == FAR);
 
     let counters = speaker.counters().engine.addresses[0];
-    assert_eq!(
-        (counters.requests_received, counters.responses_sent),
-        (1, 1)
-    );
+    assert_eq!((counters.requests_received, counters.responses_sent), (1, 1));
 }
 
 #[test]
@@ -82,9 +64,7 @@ fn a_new_mac_address_of_the_interface_is_the_one_that_answers() {
 
     eventually("an answer from the new address", || {
         far.send(&request(MacAddr::BROADCAST, FAR)).unwrap();
-        let answer = next_arp(&far, |arp| {
-            arp.operation == Operation::Reply && arp.target_mac == FAR
-        });
+        let answer = next_arp(&far, |arp| arp.operation == Operation::Reply && arp.target_mac == FAR);
         (answer.sender_mac == renamed).then_some(())
     });
 }
@@ -106,10 +86,7 @@ fn an_address_moves_to_the_peer_when_its_announcer_stops() {
     await_fact(&a, FactKind::Took);
     await_fact(&b, FactKind::PeerHeard);
     a.stop();
-    assert_eq!(
-        await_fact(&b, FactKind::Took).addresses,
-        [VIP.parse::<std::net::IpAddr>().unwrap()]
-    );
+    assert_eq!(await_fact(&b, FactKind::Took).addresses, [VIP.parse::<std::net::IpAddr>().unwrap()]);
 }
 
 /// Two nodes at the two ends of the cable, with ports of their own because they share the namespace.
@@ -126,18 +103,9 @@ fn datagrams_arrive_where_ipv6_is_switched_off() {
     let _lab = Lab::new();
     std::fs::write("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1").unwrap();
     let speaker = Speaker::start(options("a", 7946, "v0")).unwrap();
-    UdpSocket::bind("127.0.0.1:0")
-        .unwrap()
-        .send_to(b"no beacon", "127.0.0.1:7946")
-        .unwrap();
+    UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"no beacon", "127.0.0.1:7946").unwrap();
     eventually("a datagram that is no beacon", || {
-        let dropped: u64 = speaker
-            .counters()
-            .engine
-            .dropped
-            .iter()
-            .map(|(_, count)| count)
-            .sum();
+        let dropped: u64 = speaker.counters().engine.dropped.iter().map(|(_, count)| count).sum();
         (dropped == 1).then_some(())
     });
 }
@@ -146,22 +114,10 @@ fn datagrams_arrive_where_ipv6_is_switched_off() {
 fn datagrams_of_both_families_arrive_at_the_port() {
     let _lab = Lab::new();
     let speaker = Speaker::start(options("a", 7946, "v0")).unwrap();
-    UdpSocket::bind("127.0.0.1:0")
-        .unwrap()
-        .send_to(b"no beacon", "127.0.0.1:7946")
-        .unwrap();
-    UdpSocket::bind("[::1]:0")
-        .unwrap()
-        .send_to(b"no beacon", "[::1]:7946")
-        .unwrap();
+    UdpSocket::bind("127.0.0.1:0").unwrap().send_to(b"no beacon", "127.0.0.1:7946").unwrap();
+    UdpSocket::bind("[::1]:0").unwrap().send_to(b"no beacon", "[::1]:7946").unwrap();
     eventually("two datagrams that are no beacons", || {
-        let dropped: u64 = speaker
-            .counters()
-            .engine
-            .dropped
-            .iter()
-            .map(|(_, count)| count)
-            .sum();
+        let dropped: u64 = speaker.counters().engine.dropped.iter().map(|(_, count)| count).sum();
         (dropped == 2).then_some(())
     });
 }
@@ -174,10 +130,7 @@ fn a_link_that_loses_its_carrier_leaves_the_list_and_comes_back_with_it() {
     let speaker = Speaker::start(options("a", 7946, "v0")).unwrap();
     assert_eq!(await_fact(&speaker, FactKind::InterfaceUp).interface, "v0");
     ip("link set v1 down");
-    assert_eq!(
-        await_fact(&speaker, FactKind::InterfaceDown).interface,
-        "v0"
-    );
+    assert_eq!(await_fact(&speaker, FactKind::InterfaceDown).interface, "v0");
     ip("link set v1 up");
     assert_eq!(await_fact(&speaker, FactKind::InterfaceUp).interface, "v0");
 }
@@ -188,10 +141,7 @@ fn a_deleted_interface_leaves_the_list() {
     let speaker = Speaker::start(options("a", 7946, "v0")).unwrap();
     await_fact(&speaker, FactKind::InterfaceUp);
     ip("link del v0");
-    assert_eq!(
-        await_fact(&speaker, FactKind::InterfaceDown).interface,
-        "v0"
-    );
+    assert_eq!(await_fact(&speaker, FactKind::InterfaceDown).interface, "v0");
 }
 
 #[test]
@@ -221,10 +171,7 @@ fn the_port_of_a_bridge_carries_nothing_but_the_bridge_does() {
     await_fact(&speaker, FactKind::InterfaceUp);
     ip("link add br0 type bridge");
     ip("link set v0 master br0");
-    assert_eq!(
-        await_fact(&speaker, FactKind::InterfaceDown).interface,
-        "v0"
-    );
+    assert_eq!(await_fact(&speaker, FactKind::InterfaceDown).interface, "v0");
     ip("link set br0 up");
     assert_eq!(await_fact(&speaker, FactKind::InterfaceUp).interface, "br0");
 }
@@ -240,11 +187,7 @@ fn an_interface_that_appears_later_is_used_unless_it_is_excluded() {
 }
 
 fn all_but(pattern: &str) -> Options {
-    Options {
-        interfaces: Vec::new(),
-        exclude: vec![pattern.to_owned()],
-        ..options("a", 7946, "")
-    }
+    Options { interfaces: Vec::new(), exclude: vec![pattern.to_owned()], ..options("a", 7946, "") }
 }
 
 // ===== the end =====

@@ -15,20 +15,14 @@ fn refusal(options: Options) -> Error {
 fn a_port_in_use_is_named() {
     let _lab = Lab::new();
     let _other = UdpSocket::bind("[::]:7946").unwrap();
-    assert!(matches!(
-        refusal(options("a", 7946, "v0")),
-        Error::PortInUse { port: 7946 }
-    ));
+    assert!(matches!(refusal(options("a", 7946, "v0")), Error::PortInUse { port: 7946 }));
 }
 
 #[test]
 fn a_port_in_use_by_an_ipv4_socket_is_in_use_too() {
     let _lab = Lab::new();
     let _other = UdpSocket::bind("0.0.0.0:7946").unwrap();
-    assert_eq!(
-        refusal(options("a", 7946, "v0")).to_string(),
-        "UDP port 7946 is in use"
-    );
+    assert_eq!(refusal(options("a", 7946, "v0")).to_string(), "UDP port 7946 is in use");
 }
 
 #[test]
@@ -42,14 +36,8 @@ fn the_port_is_free_again_after_a_stop() {
 fn an_unknown_interface_is_named_beside_those_that_exist() {
     let _lab = Lab::new();
     let message = refusal(options("a", 7946, "eth9")).to_string();
-    assert!(
-        message.starts_with("no interface named eth9; there are: lo, "),
-        "{message}"
-    );
-    assert!(
-        message.contains("v0") && message.contains("v1"),
-        "{message}"
-    );
+    assert!(message.starts_with("no interface named eth9; there are: lo, "), "{message}");
+    assert!(message.contains("v0") && message.contains("v1"), "{message}");
 }
 
 #[test]
@@ -70,32 +58,16 @@ fn the_capability_alone_is_enough() {
 #[test]
 fn a_pattern_that_is_none_is_named() {
     let exclude = vec!["^eth".to_owned(), "v(0".to_owned()];
-    let message = refusal(Options {
-        exclude,
-        ..options("a", 7946, "v0")
-    })
-    .to_string();
-    assert_eq!(
-        message,
-        "\"v(0\" is no regular expression for interfaces to exclude: unclosed group"
-    );
+    let message = refusal(Options { exclude, ..options("a", 7946, "v0") }).to_string();
+    assert_eq!(message, "\"v(0\" is no regular expression for interfaces to exclude: unclosed group");
 }
 
 #[test]
 fn options_that_make_no_sense_are_refused() {
     let good = || options("a", 7946, "v0");
     let refused = |options| matches!(refusal(options), Error::Invalid(_));
-    assert!(refused(Options {
-        node: String::new(),
-        ..good()
-    }));
-    assert!(refused(Options {
-        beacon_interval: std::time::Duration::ZERO,
-        ..good()
-    }));
-    assert!(refused(Options {
-        beacon_misses: 0,
-        ..good()
-    }));
+    assert!(refused(Options { node: String::new(), ..good() }));
+    assert!(refused(Options { beacon_interval: std::time::Duration::ZERO, ..good() }));
+    assert!(refused(Options { beacon_misses: 0, ..good() }));
     assert!(refused(Options { port: 0, ..good() }));
 }

@@ -126,29 +126,14 @@ pub(crate) struct Counters {
 
 impl From<metalev_net::Counters> for Counters {
     fn from(counters: metalev_net::Counters) -> Self {
-        let metalev_net::Counters {
-            engine,
-            unsent,
-            facts_lost,
-        } = counters;
+        let metalev_net::Counters { engine, unsent, facts_lost } = counters;
         Self {
             addresses: engine
                 .addresses
                 .iter()
-                .map(|a| {
-                    (
-                        a.address,
-                        a.requests_received,
-                        a.responses_sent,
-                        a.gratuitous_sent,
-                    )
-                })
+                .map(|a| (a.address, a.requests_received, a.responses_sent, a.gratuitous_sent))
                 .collect(),
-            dropped: engine
-                .dropped
-                .iter()
-                .map(|(reason, count)| (reason.to_string(), *count))
-                .collect(),
+            dropped: engine.dropped.iter().map(|(reason, count)| (reason.to_string(), *count)).collect(),
             beacons_sent: engine.beacons_sent,
             beacons_received: engine.beacons_received,
             unsent,

@@ -27,10 +27,7 @@ fn clock() -> f64 {
 
 /// Give up, for good and for this thread and all that it starts, every capability but those named.
 #[pyfunction]
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "arguments from Python are converted into values"
-)]
+#[expect(clippy::needless_pass_by_value, reason = "arguments from Python are converted into values")]
 fn keep_capabilities(names: Vec<String>) -> PyResult<()> {
     metalev_net::keep_capabilities(&names).map_err(raise)
 }

@@ -28,17 +28,8 @@ impl Speaker {
         exclude: Vec<String>,
     ) -> PyResult<Self> {
         let beacon_interval = duration("beacon_interval", beacon_interval)?;
-        let options = Options {
-            node,
-            beacon_interval,
-            beacon_misses,
-            port,
-            interfaces,
-            exclude,
-        };
-        py.detach(|| metalev_net::Speaker::start(options))
-            .map(Self)
-            .map_err(raise)
+        let options = Options { node, beacon_interval, beacon_misses, port, interfaces, exclude };
+        py.detach(|| metalev_net::Speaker::start(options)).map(Self).map_err(raise)
     }
 
     /// Hand over the whole table. Returns at once.
@@ -65,7 +56,6 @@ impl Speaker {
 }
 
 fn duration(name: &str, seconds: f64) -> PyResult<Duration> {
-    Duration::try_from_secs_f64(seconds).map_err(|_| {
-        PyValueError::new_err(format!("{name} must be a number of seconds, not {seconds}"))
-    })
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| PyValueError::new_err(format!("{name} must be a number of seconds, not {seconds}")))
 }

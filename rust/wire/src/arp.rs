@@ -100,11 +100,7 @@ impl<T: AsRef<[u8]>> Packet<T> {
     /// # Errors
     /// [`Error::Truncated`] if the buffer is shorter than [`LEN`].
     pub fn check_len(&self) -> Result<(), Error> {
-        if self.buffer.as_ref().len() < LEN {
-            Err(Error::Truncated)
-        } else {
-            Ok(())
-        }
+        if self.buffer.as_ref().len() < LEN { Err(Error::Truncated) } else { Ok(()) }
     }
 
     /// Whether hardware, protocol and both lengths are the ones that this module's offsets are for.
@@ -159,11 +155,7 @@ impl<T: AsRef<[u8]> + AsMut<[u8]>> Packet<T> {
 
     /// Sets what it wants.
     pub fn set_operation(&mut self, operation: Operation) {
-        set(
-            self.buffer.as_mut(),
-            field::OPERATION,
-            &u16::from(operation).to_be_bytes(),
-        );
+        set(self.buffer.as_mut(), field::OPERATION, &u16::from(operation).to_be_bytes());
     }
 
     /// Sets who says so.
@@ -233,12 +225,7 @@ impl Repr {
     pub fn frame(&self, dst: MacAddr, src: MacAddr) -> [u8; FRAME_LEN] {
         let mut bytes = [0; FRAME_LEN];
         let mut frame = ethernet::Frame::new_unchecked(&mut bytes);
-        ethernet::Repr {
-            dst,
-            src,
-            ethertype: ethernet::EtherType::ARP,
-        }
-        .emit(&mut frame);
+        ethernet::Repr { dst, src, ethertype: ethernet::EtherType::ARP }.emit(&mut frame);
         self.emit(&mut Packet::new_unchecked(frame.payload_mut()));
         bytes
     }

@@ -29,9 +29,7 @@ impl fmt::Display for Error {
             Self::Truncated => "the packet is cut short",
             Self::Malformed => "the packet contradicts its own format",
             Self::Unsupported => "the packet is of a kind or version that is not spoken here",
-            Self::BadSignature => {
-                "the signature does not fit: the nodes' beacon keys differ, or it is forged"
-            }
+            Self::BadSignature => "the signature does not fit: the nodes' beacon keys differ, or it is forged",
             Self::UnknownKey => "no beacon key with that id is known here, or its secret is empty",
             Self::NameLength => "a node name in a beacon must be 1 to 253 bytes long",
             Self::TooLong => "the beacon is longer than a frame may be: put fewer claims into it",

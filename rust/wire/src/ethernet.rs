@@ -75,11 +75,7 @@ impl<T: AsRef<[u8]>> Frame<T> {
     /// # Errors
     /// [`Error::Truncated`] if the buffer is shorter than the header.
     pub fn check_len(&self) -> Result<(), Error> {
-        if self.buffer.as_ref().len() < HEADER_LEN {
-            Err(Error::Truncated)
-        } else {
-            Ok(())
-        }
+        if self.buffer.as_ref().len() < HEADER_LEN { Err(Error::Truncated) } else { Ok(()) }
     }
 
     /// To whom.
@@ -128,11 +124,7 @@ impl<T: AsRef<[u8]> + AsMut<[u8]>> Frame<T> {
 
     /// Sets what the payload is.
     pub fn set_ethertype(&mut self, ethertype: EtherType) {
-        set(
-            self.buffer.as_mut(),
-            field::ETHERTYPE,
-            &ethertype.0.to_be_bytes(),
-        );
+        set(self.buffer.as_mut(), field::ETHERTYPE, &ethertype.0.to_be_bytes());
     }
 
     /// Everything after the header, to be written.
@@ -159,11 +151,7 @@ impl Repr {
     /// [`Error::Truncated`] if the buffer is shorter than the header.
     pub fn parse<T: AsRef<[u8]>>(frame: &Frame<T>) -> Result<Self, Error> {
         frame.check_len()?;
-        Ok(Self {
-            dst: frame.dst(),
-            src: frame.src(),
-            ethertype: frame.ethertype(),
-        })
+        Ok(Self { dst: frame.dst(), src: frame.src(), ethertype: frame.ethertype() })
     }
 
     /// How many bytes [`Repr::emit`] writes.

@@ -35,8 +35,7 @@ pub fn arp(data: &[u8]) {
 
 /// Whether it could be read.
 fn arp_as_it_is(data: &[u8]) -> bool {
-    let Ok(repr) = arp::Packet::new_checked(data).and_then(|packet| arp::Repr::parse(&packet))
-    else {
+    let Ok(repr) = arp::Packet::new_checked(data).and_then(|packet| arp::Repr::parse(&packet)) else {
         return false;
     };
     let mut bytes = vec![OLD; repr.buffer_len()];
@@ -49,15 +48,9 @@ fn arp_as_it_is(data: &[u8]) -> bool {
 /// bytes, and the same ones signed.
 pub fn beacon_signed(data: &[u8]) {
     if let Ok(packet) = beacon::Packet::new_checked(data) {
-        assert_eq!(
-            [packet.signed(), packet.tag()].concat(),
-            data[..packet.total_len()]
-        );
+        assert_eq!([packet.signed(), packet.tag()].concat(), data[..packet.total_len()]);
         let names = packet.sender().len() + packet.recipient().len();
-        assert_eq!(
-            packet.claims().len() + names + beacon::FIXED_LEN,
-            packet.total_len()
-        );
+        assert_eq!(packet.claims().len() + names + beacon::FIXED_LEN, packet.total_len());
     }
     beacon_as_it_is(data);
     if let Some(sealed) = seal(data) {
@@ -72,9 +65,7 @@ fn beacon_as_it_is(data: &[u8]) {
     let Ok(repr) = beacon::Repr::parse(&verified) else {
         return;
     };
-    let bytes = repr
-        .emit_signed(&key())
-        .expect("what was read can be written");
+    let bytes = repr.emit_signed(&key()).expect("what was read can be written");
     assert_eq!(bytes, data[..verified.packet().total_len()]);
 }
 
@@ -85,9 +76,7 @@ fn seal(data: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = data[..len].to_vec();
     bytes.get_mut(..4)?.copy_from_slice(beacon::MAGIC);
     *bytes.get_mut(4)? = beacon::VERSION;
-    bytes
-        .get_mut(6..8)?
-        .copy_from_slice(&key().id.to_be_bytes());
+    bytes.get_mut(6..8)?.copy_from_slice(&key().id.to_be_bytes());
     bytes.get_mut(8..10)?.copy_from_slice(&total.to_be_bytes());
     key().sign(&mut bytes).ok()?;
     Some(bytes)
@@ -126,10 +115,7 @@ fn refuses_flipped(mut bytes: Vec<u8>, bit: usize) {
 
 /// The key that the fuzz targets and the tests know.
 pub fn key() -> Key {
-    Key {
-        id: 7,
-        secret: b"a secret of the tests".to_vec(),
-    }
+    Key { id: 7, secret: b"a secret of the tests".to_vec() }
 }
 
 /// Bytes as a source of values; it never runs dry, but gives zeros in the end.
@@ -186,15 +172,7 @@ impl Source<'_> {
             2 => Standing::Unable(reason),
             _ => Standing::Gone,
         };
-        let group = if kind & 4 == 0 {
-            IpAddr::from(self.take::<4>())
-        } else {
-            IpAddr::from(self.take::<16>())
-        };
-        Some(Claim {
-            group,
-            term: self.u64(),
-            standing,
-        })
+        let group = if kind & 4 == 0 { IpAddr::from(self.take::<4>()) } else { IpAddr::from(self.take::<16>()) };
+        Some(Claim { group, term: self.u64(), standing })
     }
 }

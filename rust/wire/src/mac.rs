@@ -96,10 +96,7 @@ mod tests {
 
     #[test]
     fn reads_both_cases() {
-        assert_eq!(
-            "02:00:00:Ab:0C:fF".parse(),
-            Ok(MacAddr::new([0x02, 0, 0, 0xab, 0x0c, 0xff]))
-        );
+        assert_eq!("02:00:00:Ab:0C:fF".parse(), Ok(MacAddr::new([0x02, 0, 0, 0xab, 0x0c, 0xff])));
     }
 
     #[test]

@@ -23,18 +23,13 @@ fn text(of: &Value) -> &str {
 }
 
 fn number<T: TryFrom<u64, Error: core::fmt::Debug>>(of: &Value) -> T {
-    of.as_u64()
-        .expect("a number")
-        .try_into()
-        .expect("a number in range")
+    of.as_u64().expect("a number").try_into().expect("a number in range")
 }
 
 fn bytes(of: &Value) -> Vec<u8> {
     let pairs = text(of).as_bytes().chunks(2);
     let pair = |pair| u8::from_str_radix(core::str::from_utf8(pair).expect("ASCII"), 16);
-    pairs
-        .map(|digits| pair(digits).expect("hexadecimal digits"))
-        .collect()
+    pairs.map(|digits| pair(digits).expect("hexadecimal digits")).collect()
 }
 
 fn mac(of: &Value) -> MacAddr {
@@ -42,10 +37,7 @@ fn mac(of: &Value) -> MacAddr {
 }
 
 fn keys() -> Vec<Key> {
-    let key = |row: &Value| Key {
-        id: number(&row["id"]),
-        secret: bytes(&row["secret"]),
-    };
+    let key = |row: &Value| Key { id: number(&row["id"]), secret: bytes(&row["secret"]) };
     rows(&beacons()["keys"]).iter().map(key).collect()
 }
 
@@ -68,12 +60,7 @@ fn beacon_meaning(of: &Value) -> beacon::Repr {
         through: number(&of["through"]),
         latest: number(&of["latest"]),
         acknowledged: number(&of["acknowledged"]),
-        claims: of["claims"]
-            .as_array()
-            .expect("a list")
-            .iter()
-            .map(claim)
-            .collect(),
+        claims: of["claims"].as_array().expect("a list").iter().map(claim).collect(),
     }
 }
 
@@ -86,23 +73,14 @@ fn claim(of: &Value) -> Claim {
         other => panic!("no such standing: {other}"),
     };
     let group = text(&of["group"]).parse().expect("an address");
-    Claim {
-        group,
-        term: number(&of["term"]),
-        standing,
-    }
+    Claim { group, term: number(&of["term"]), standing }
 }
 
 #[test]
 fn beacons_mean_what_the_vectors_say() {
     for row in rows(&beacons()["accepted"]) {
         let meaning = beacon_meaning(&row["meaning"]);
-        assert_eq!(
-            read_beacon(&bytes(&row["bytes"])),
-            Ok(meaning),
-            "{}",
-            row["name"]
-        );
+        assert_eq!(read_beacon(&bytes(&row["bytes"])), Ok(meaning), "{}", row["name"]);
     }
 }
 
@@ -110,10 +88,7 @@ fn beacons_mean_what_the_vectors_say() {
 fn beacons_are_written_as_the_vectors_say() {
     let keys = keys();
     for row in rows(&beacons()["accepted"]) {
-        let key = keys
-            .iter()
-            .find(|key| key.id == number::<u16>(&row["key"]))
-            .expect("a key");
+        let key = keys.iter().find(|key| key.id == number::<u16>(&row["key"])).expect("a key");
         let mut expected = bytes(&row["bytes"]);
         expected.truncate(expected.len() - number::<usize>(&row["padding"]));
         let written = beacon_meaning(&row["meaning"]).emit_signed(key);
@@ -155,12 +130,7 @@ fn arp_meaning(of: &Value) -> (ethernet::Repr, arp::Repr) {
 fn arp_frames_mean_what_the_vectors_say() {
     for row in rows(&arps()["accepted"]) {
         let meaning = arp_meaning(&row["meaning"]);
-        assert_eq!(
-            read_arp(&bytes(&row["frame"])),
-            Ok(meaning),
-            "{}",
-            row["name"]
-        );
+        assert_eq!(read_arp(&bytes(&row["frame"])), Ok(meaning), "{}", row["name"]);
     }
 }
 
@@ -170,12 +140,7 @@ fn arp_frames_are_written_as_the_vectors_say() {
         let (header, packet) = arp_meaning(&row["meaning"]);
         let mut expected = bytes(&row["frame"]);
         expected.truncate(expected.len() - number::<usize>(&row["padding"]));
-        assert_eq!(
-            packet.frame(header.dst, header.src)[..],
-            expected,
-            "{}",
-            row["name"]
-        );
+        assert_eq!(packet.frame(header.dst, header.src)[..], expected, "{}", row["name"]);
     }
 }
 

@@ -1,10 +1,5 @@
 //! A simulated segment: engines joined by a wire with latency and faults, and a clock that jumps.
-#![allow(
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "each test file uses a part of it"
-)]
+#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use core::time::Duration;
@@ -12,8 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use metalev_engine::{
-    Action, Candidate, Config, Datagram, Engine, Event, Fact, FactKind, Group, Interface, Peer,
-    Table, Time,
+    Action, Candidate, Config, Datagram, Engine, Event, Fact, FactKind, Group, Interface, Peer, Table, Time,
 };
 use metalev_wire::MacAddr;
 use metalev_wire::arp::{self, Operation};
@@ -30,27 +24,13 @@ pub fn vip(last: u8) -> IpAddr {
 }
 
 pub fn key() -> Key {
-    Key {
-        id: 1,
-        secret: b"0123456789abcdef0123456789abcdef".to_vec(),
-    }
+    Key { id: 1, secret: b"0123456789abcdef0123456789abcdef".to_vec() }
 }
 
 /// `192.168.1.<last>` with these candidates, in order.
 pub fn group(last: u8, candidates: &[&str]) -> Group {
-    let candidates = candidates
-        .iter()
-        .map(|node| Candidate {
-            node: (*node).to_owned(),
-            score: 0,
-        })
-        .collect();
-    Group {
-        key: vip(last),
-        addresses: vec![vip(last)],
-        candidates,
-        interfaces: vec![],
-    }
+    let candidates = candidates.iter().map(|node| Candidate { node: (*node).to_owned(), score: 0 }).collect();
+    Group { key: vip(last), addresses: vec![vip(last)], candidates, interfaces: vec![] }
 }
 
 /// What is on its way to a node.
@@ -114,12 +94,7 @@ impl World {
         let last = u8::try_from(i).unwrap();
         let mac = MacAddr::new([2, 0, 0, 0, 0, last]);
         let address: IpAddr = [192, 168, 1, 9 + last].into();
-        let config = Config {
-            node: name(i),
-            nonce,
-            beacon_interval: 50 * MS,
-            misses: 3,
-        };
+        let config = Config { node: name(i), nonce, beacon_interval: 50 * MS, misses: 3 };
         let node = Node {
             engine: Engine::new(config),
             mac,
@@ -132,12 +107,7 @@ impl World {
             dead: false,
         };
         self.nodes.insert(name(i), node);
-        let link = Interface {
-            index: ETH,
-            name: "eth0".into(),
-            mac,
-            addresses: vec![(address, 24)],
-        };
+        let link = Interface { index: ETH, name: "eth0".into(), mac, addresses: vec![(address, 24)] };
         self.event(&name(i), Event::Interfaces(vec![link]));
     }
 
@@ -157,17 +127,8 @@ impl World {
 
     pub fn table(&self, node: &str) -> Table {
         let others = self.nodes.iter().filter(|(name, _)| *name != node);
-        let peers = others
-            .map(|(name, node)| Peer {
-                node: name.clone(),
-                addresses: vec![node.address],
-            })
-            .collect();
-        Table {
-            peers,
-            keys: vec![key()],
-            groups: self.groups.clone(),
-        }
+        let peers = others.map(|(name, node)| Peer { node: name.clone(), addresses: vec![node.address] }).collect();
+        Table { peers, keys: vec![key()], groups: self.groups.clone() }
     }
 
     pub fn event(&mut self, node: &str, event: Event<'_>) {
@@ -201,18 +162,14 @@ impl World {
                 }
                 let dst = frame.dst();
                 if self.ethernet {
-                    self.deliver(node, &Parcel::Frame(bytes.clone()), |to| {
-                        dst.is_broadcast() || to.mac == dst
-                    });
+                    self.deliver(node, &Parcel::Frame(bytes.clone()), |to| dst.is_broadcast() || to.mac == dst);
                 }
             }
             Action::SendDatagram { to, bytes } => {
                 state.sent += 1;
                 let from = SocketAddr::new(state.address, 7946);
                 if self.udp {
-                    self.deliver(node, &Parcel::Datagram(from, bytes), |node| {
-                        node.address == to
-                    });
+                    self.deliver(node, &Parcel::Datagram(from, bytes), |node| node.address == to);
                 }
             }
         }
@@ -225,13 +182,9 @@ impl World {
             .filter(|(name, node)| *name != from && wanted(node))
             .map(|(name, _)| name.clone())
             .collect();
-        for to in to
-            .into_iter()
-            .filter(|to| !self.deaf.contains(&(from.to_owned(), to.clone())))
-        {
+        for to in to.into_iter().filter(|to| !self.deaf.contains(&(from.to_owned(), to.clone()))) {
             self.parcels += 1;
-            self.wire
-                .insert((self.now + LATENCY, self.parcels), (to, parcel.clone()));
+            self.wire.insert((self.now + LATENCY, self.parcels), (to, parcel.clone()));
         }
     }
 
@@ -249,33 +202,20 @@ impl World {
     pub fn run_until(&mut self, what: &str, done: impl Fn(&Self) -> bool) -> Duration {
         let start = self.now;
         while !done(self) {
-            assert!(
-                self.now.since(start) < 10_000 * MS,
-                "not within 10 s: {what}"
-            );
+            assert!(self.now.since(start) < 10_000 * MS, "not within 10 s: {what}");
             self.run(MS);
         }
         self.now.since(start)
     }
 
     fn next_event(&self) -> Option<Time> {
-        let timers = self
-            .nodes
-            .values()
-            .filter(|node| !node.asleep && !node.dead);
+        let timers = self.nodes.values().filter(|node| !node.asleep && !node.dead);
         let timer = timers.filter_map(|node| node.engine.deadline()).min();
-        [timer, self.wire.keys().next().map(|key| key.0)]
-            .into_iter()
-            .flatten()
-            .min()
+        [timer, self.wire.keys().next().map(|key| key.0)].into_iter().flatten().min()
     }
 
     fn step(&mut self) {
-        while let Some(entry) = self
-            .wire
-            .first_entry()
-            .filter(|entry| entry.key().0 <= self.now)
-        {
+        while let Some(entry) = self.wire.first_entry().filter(|entry| entry.key().0 <= self.now) {
             let (to, parcel) = entry.remove();
             self.nodes.get_mut(&to).unwrap().queue.push(parcel);
         }
@@ -289,31 +229,14 @@ impl World {
 
     /// As the driver does: the time first, then what is queued.
     fn wake(&mut self, node: &str) {
-        if self.nodes[node]
-            .engine
-            .deadline()
-            .is_some_and(|deadline| deadline <= self.now)
-        {
+        if self.nodes[node].engine.deadline().is_some_and(|deadline| deadline <= self.now) {
             self.event(node, Event::Tick);
         }
         for parcel in std::mem::take(&mut self.nodes.get_mut(node).unwrap().queue) {
             match &parcel {
-                Parcel::Frame(bytes) => self.event(
-                    node,
-                    Event::Frame {
-                        interface: ETH,
-                        bytes,
-                    },
-                ),
+                Parcel::Frame(bytes) => self.event(node, Event::Frame { interface: ETH, bytes }),
                 Parcel::Datagram(from, bytes) => {
-                    self.event(
-                        node,
-                        Event::Datagram(Datagram {
-                            interface: ETH,
-                            from: *from,
-                            bytes,
-                        }),
-                    );
+                    self.event(node, Event::Datagram(Datagram { interface: ETH, from: *from, bytes }));
                 }
             }
         }
@@ -344,10 +267,7 @@ impl World {
     }
 
     pub fn partition(&mut self, left: &[&str], right: &[&str]) {
-        for (a, b) in left
-            .iter()
-            .flat_map(|a| right.iter().map(move |b| (*a, *b)))
-        {
+        for (a, b) in left.iter().flat_map(|a| right.iter().map(move |b| (*a, *b))) {
             self.cut(a, b);
             self.cut(b, a);
         }
@@ -361,9 +281,7 @@ impl World {
 
     /// Who answers a client's ARP request for an address now.
     pub fn who_has(&mut self, address: IpAddr) -> Vec<String> {
-        let IpAddr::V4(target_ip) = address else {
-            panic!("ARP is IPv4")
-        };
+        let IpAddr::V4(target_ip) = address else { panic!("ARP is IPv4") };
         let repr = arp::Repr {
             operation: Operation::Request,
             sender_mac: CLIENT,
@@ -379,18 +297,9 @@ impl World {
                 continue;
             }
             let before = state.arp_sent.len();
-            self.event(
-                &node,
-                Event::Frame {
-                    interface: ETH,
-                    bytes: &bytes,
-                },
-            );
+            self.event(&node, Event::Frame { interface: ETH, bytes: &bytes });
             let sent = &self.nodes[&node].arp_sent[before..];
-            if sent
-                .iter()
-                .any(|(_, repr)| repr.sender_ip == target_ip && repr.operation == Operation::Reply)
-            {
+            if sent.iter().any(|(_, repr)| repr.sender_ip == target_ip && repr.operation == Operation::Reply) {
                 answering.push(node);
             }
         }
@@ -399,26 +308,17 @@ impl World {
 
     /// The facts of one kind that a node has reported.
     pub fn facts(&self, node: &str, kind: FactKind) -> Vec<&Fact> {
-        self.nodes[node]
-            .facts
-            .iter()
-            .filter(|fact| fact.kind == kind)
-            .collect()
+        self.nodes[node].facts.iter().filter(|fact| fact.kind == kind).collect()
     }
 
     /// Who says that it took (and has not yielded) an address.
     pub fn holders(&self, address: IpAddr) -> Vec<String> {
         let holds = |node: &Node| {
             let last = node.facts.iter().rev().find(|fact| {
-                fact.addresses.contains(&address)
-                    && matches!(fact.kind, FactKind::Took | FactKind::Yielded)
+                fact.addresses.contains(&address) && matches!(fact.kind, FactKind::Took | FactKind::Yielded)
             });
             !node.dead && last.is_some_and(|fact| fact.kind == FactKind::Took)
         };
-        self.nodes
-            .iter()
-            .filter(|(_, node)| holds(node))
-            .map(|(name, _)| name.clone())
-            .collect()
+        self.nodes.iter().filter(|(_, node)| holds(node)).map(|(name, _)| name.clone()).collect()
     }
 }

@@ -10,40 +10,26 @@ const STEP: Duration = Duration::from_millis(10);
 
 /// A driver that holds the VIP, by a clock that the test turns; and the time that it is.
 fn holder(lab: &Lab) -> (Driver, Time) {
-    let engine = Engine::new(Config {
-        node: "a".to_owned(),
-        nonce: 1,
-        beacon_interval: Duration::from_millis(50),
-        misses: 3,
-    });
+    let engine =
+        Engine::new(Config { node: "a".to_owned(), nonce: 1, beacon_interval: Duration::from_millis(50), misses: 3 });
     let udp = UdpSocket::bind(7946).unwrap();
     let mut driver = Driver::new(engine, Arc::new(Mailbox::new().unwrap()), udp).unwrap();
     let mut now = clock::now();
-    let v0 = Interface {
-        index: lab.near,
-        name: "v0".to_owned(),
-        mac: NEAR,
-        addresses: Vec::new(),
-    };
+    let v0 = Interface { index: lab.near, name: "v0".to_owned(), mac: NEAR, addresses: Vec::new() };
     driver.adopt(now, vec![v0]);
     driver.feed(now, Event::Table(lab::table(&[], &["a"])));
     lab::eventually("the address", || {
         now += STEP;
         driver.turn(now, &mut []);
         let facts = driver.mailbox.facts(Duration::ZERO).unwrap();
-        facts
-            .iter()
-            .any(|fact| fact.kind == FactKind::Took)
-            .then_some(())
+        facts.iter().any(|fact| fact.kind == FactKind::Took).then_some(())
     });
     (driver, now)
 }
 
 /// Have a request waiting in the driver's socket.
 fn ask(lab: &Lab, driver: &Driver) -> Vec<u64> {
-    lab.far(ARP)
-        .send(&lab::request(MacAddr::BROADCAST, FAR))
-        .unwrap();
+    lab.far(ARP).send(&lab::request(MacAddr::BROADCAST, FAR)).unwrap();
     let mut ready = Vec::new();
     lab::eventually("the request", || {
         driver.epoll.wait(&mut ready).unwrap();
@@ -68,10 +54,7 @@ fn a_request_from_before_a_sleep_is_thrown_away_unseen() {
     let mut ready = ask(&lab, &driver);
     driver.turn(now + Duration::from_secs(10), &mut ready);
     let counters = driver.engine.counters();
-    assert_eq!(
-        (counters.addresses[0].requests_received, counters.dropped),
-        (0, Vec::new())
-    );
+    assert_eq!((counters.addresses[0].requests_received, counters.dropped), (0, Vec::new()));
 }
 
 #[test]
@@ -104,13 +87,7 @@ fn an_interface_whose_socket_fails_is_opened_again() {
 fn an_interface_that_cannot_be_opened_is_not_shown_to_the_engine_and_tried_again() {
     let lab = Lab::new();
     let (mut driver, now) = holder(&lab);
-    let gone = Interface {
-        index: 4711,
-        ..driver.open[0].clone()
-    };
+    let gone = Interface { index: 4711, ..driver.open[0].clone() };
     driver.adopt(now, vec![gone]);
-    assert_eq!(
-        (driver.open.as_slice(), driver.reopen_at),
-        ([].as_slice(), Some(now + REOPEN))
-    );
+    assert_eq!((driver.open.as_slice(), driver.reopen_at), ([].as_slice(), Some(now + REOPEN)));
 }

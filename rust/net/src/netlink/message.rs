@@ -9,19 +9,13 @@ use super::{Link, OwnAddress};
 
 /// Octets of a `struct nlmsghdr`.
 const HEADER: usize = 16;
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "flags of 16 bits, declared as int"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "flags of 16 bits, declared as int")]
 const NLM_F_DUMP_INTR: u16 = libc::NLM_F_DUMP_INTR as u16;
 
 /// `struct nlmsghdr`, then zeroes: any family, no filter, whether read as `ifinfomsg` or `ifaddrmsg`.
 pub(super) fn dump_request(kind: u16) -> [u8; 32] {
     let mut request = [0; 32];
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "flags of 16 bits, declared as int"
-    )]
+    #[expect(clippy::cast_possible_truncation, reason = "flags of 16 bits, declared as int")]
     let flags = (libc::NLM_F_REQUEST | libc::NLM_F_DUMP) as u16;
     request[0..4].copy_from_slice(&32u32.to_ne_bytes());
     request[4..6].copy_from_slice(&kind.to_ne_bytes());
@@ -31,9 +25,7 @@ pub(super) fn dump_request(kind: u16) -> [u8; 32] {
 
 /// `struct nlmsgerr` starts with the negative error number.
 pub(super) fn error(body: &[u8]) -> io::Error {
-    let number = body
-        .first_chunk()
-        .map_or(-libc::EBADMSG, |bytes| i32::from_ne_bytes(*bytes));
+    let number = body.first_chunk().map_or(-libc::EBADMSG, |bytes| i32::from_ne_bytes(*bytes));
     io::Error::from_raw_os_error(-number)
 }
 
@@ -58,11 +50,7 @@ pub(super) fn all(mut bytes: &[u8]) -> impl Iterator<Item = Message<'_>> {
     std::iter::from_fn(move || {
         let len = u32_at(bytes, 0)? as usize;
         let body = bytes.get(HEADER..len)?;
-        let message = Message {
-            kind: u16_at(bytes, 4)?,
-            flags: u16_at(bytes, 6)?,
-            body,
-        };
+        let message = Message { kind: u16_at(bytes, 4)?, flags: u16_at(bytes, 6)?, body };
         bytes = bytes.get(len.next_multiple_of(4)..).unwrap_or_default();
         Some(message)
     })
@@ -81,13 +69,8 @@ fn attributes(bytes: Option<&[u8]>) -> impl Iterator<Item = (u16, &[u8])> {
 
 /// `struct ifinfomsg` (family, type u16, index i32, flags u32, change u32), then attributes.
 pub(super) fn link(body: &[u8]) -> Option<Link> {
-    let mut link = Link {
-        index: u32_at(body, 4)?,
-        name: String::new(),
-        flags: u32_at(body, 8)?,
-        mac: None,
-        enslaved: false,
-    };
+    let mut link =
+        Link { index: u32_at(body, 4)?, name: String::new(), flags: u32_at(body, 8)?, mac: None, enslaved: false };
     for (kind, value) in attributes(body.get(16..)) {
         match kind {
             libc::IFLA_IFNAME => link.name = text(value),
@@ -110,17 +93,12 @@ pub(super) fn address(body: &[u8]) -> Option<OwnAddress> {
         }
     }
     // On a point-to-point link IFA_ADDRESS is the other end's.
-    Some(OwnAddress {
-        interface: u32_at(body, 4)?,
-        address: local.or(address)?,
-        prefix: *body.get(1)?,
-    })
+    Some(OwnAddress { interface: u32_at(body, 4)?, address: local.or(address)?, prefix: *body.get(1)? })
 }
 
 fn ip(bytes: &[u8]) -> Option<IpAddr> {
     let v4 = <[u8; 4]>::try_from(bytes).map(IpAddr::from);
-    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from))
-        .ok()
+    v4.or_else(|_| <[u8; 16]>::try_from(bytes).map(IpAddr::from)).ok()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -128,17 +106,11 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    bytes
-        .get(at..)?
-        .first_chunk()
-        .map(|b| u16::from_ne_bytes(*b))
+    bytes.get(at..)?.first_chunk().map(|b| u16::from_ne_bytes(*b))
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    bytes
-        .get(at..)?
-        .first_chunk()
-        .map(|b| u32::from_ne_bytes(*b))
+    bytes.get(at..)?.first_chunk().map(|b| u32::from_ne_bytes(*b))
 }
 
 #[cfg(test)]
@@ -167,9 +139,6 @@ mod tests {
 
     #[test]
     fn an_error_of_the_kernel_is_its_number() {
-        assert_eq!(
-            error(&(-libc::EPERM).to_ne_bytes()).raw_os_error(),
-            Some(libc::EPERM)
-        );
+        assert_eq!(error(&(-libc::EPERM).to_ne_bytes()).raw_os_error(), Some(libc::EPERM));
     }
 }

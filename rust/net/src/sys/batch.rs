@@ -38,13 +38,7 @@ struct Slot {
 }
 
 impl Slot {
-    const EMPTY: Self = Self {
-        control: [0; 64],
-        name: [0; 28],
-        bytes: [0; ROOM],
-        len: 0,
-        control_len: 0,
-    };
+    const EMPTY: Self = Self { control: [0; 64], name: [0; 28], bytes: [0; ROOM], len: 0, control_len: 0 };
 }
 
 /// The buffers of the whole thread; every socket is read through the same ones in turn.
@@ -54,42 +48,24 @@ pub(crate) struct Batch {
 
 impl Batch {
     pub(crate) fn new() -> Self {
-        Self {
-            slots: vec![Slot::EMPTY; BATCH].into_boxed_slice(),
-        }
+        Self { slots: vec![Slot::EMPTY; BATCH].into_boxed_slice() }
     }
 
     /// Receive what is there, at most [`BATCH`] datagrams, without waiting; how many. None there is `Ok(0)`.
     pub(crate) fn receive(&mut self, fd: BorrowedFd<'_>) -> io::Result<usize> {
-        let mut vectors: [libc::iovec; BATCH] = array::from_fn(|i| libc::iovec {
-            iov_base: self.slots[i].bytes.as_mut_ptr().cast(),
-            iov_len: ROOM,
-        });
-        let mut headers: [libc::mmsghdr; BATCH] =
-            array::from_fn(|i| header(&mut self.slots[i], &mut vectors[i]));
+        let mut vectors: [libc::iovec; BATCH] =
+            array::from_fn(|i| libc::iovec { iov_base: self.slots[i].bytes.as_mut_ptr().cast(), iov_len: ROOM });
+        let mut headers: [libc::mmsghdr; BATCH] = array::from_fn(|i| header(&mut self.slots[i], &mut vectors[i]));
         // SAFETY: each header points into its own slot of `self.slots` (exclusively borrowed, not moved or resized
         // here) and to its own element of `vectors` (alive until the end of this function), with their true lengths.
         // The kernel writes only within them and keeps no pointer. The count is that of `headers`. It would break if
         // a header outlived this function or if two shared a buffer.
         let count = check(unsafe {
-            libc::recvmmsg(
-                fd.as_raw_fd(),
-                headers.as_mut_ptr(),
-                COUNT,
-                libc::MSG_DONTWAIT,
-                ptr::null_mut(),
-            )
+            libc::recvmmsg(fd.as_raw_fd(), headers.as_mut_ptr(), COUNT, libc::MSG_DONTWAIT, ptr::null_mut())
         });
         let count = match count {
             Ok(count) => usize::try_from(count).unwrap_or(0),
-            Err(e)
-                if matches!(
-                    e.kind(),
-                    io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted
-                ) =>
-            {
-                0
-            }
+            Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => 0,
             Err(e) => return Err(e),
         };
         for (slot, header) in self.slots.iter_mut().zip(&headers[..count]) {
@@ -169,13 +145,7 @@ mod tests {
     /// A control message with native numbers, padded to whole words.
     fn control(level: i32, kind: i32, data: &[u8]) -> Vec<u8> {
         let len = 16 + data.len();
-        let mut message = [
-            &len.to_ne_bytes()[..],
-            &level.to_ne_bytes(),
-            &kind.to_ne_bytes(),
-            data,
-        ]
-        .concat();
+        let mut message = [&len.to_ne_bytes()[..], &level.to_ne_bytes(), &kind.to_ne_bytes(), data].concat();
         message.resize(len.next_multiple_of(8), 0);
         message
     }
@@ -188,10 +158,7 @@ mod tests {
         let behind = [other, control(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &v6)].concat();
         assert_eq!(parse_control(&behind), Some(5));
         let v4 = [&index[..], &[0; 8]].concat();
-        assert_eq!(
-            parse_control(&control(libc::IPPROTO_IP, libc::IP_PKTINFO, &v4)),
-            Some(5)
-        );
+        assert_eq!(parse_control(&control(libc::IPPROTO_IP, libc::IP_PKTINFO, &v4)), Some(5));
     }
 
     #[test]

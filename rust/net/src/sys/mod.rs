@@ -2,10 +2,7 @@
 //!
 //! Nothing here decides anything. What a wrapper hands to the kernel by pointer lives on its caller's stack or in a
 //! buffer borrowed for the length of the call, and no call used here keeps a pointer after it has returned.
-#![allow(
-    unsafe_code,
-    reason = "this module is the seam to libc; every block says why it is sound"
-)]
+#![allow(unsafe_code, reason = "this module is the seam to libc; every block says why it is sound")]
 
 mod batch;
 mod process;
@@ -19,19 +16,13 @@ use libc::c_int;
 
 pub(crate) use batch::{Batch, Message};
 pub(crate) use process::CapabilitySets;
-pub(crate) use process::{
-    boottime, capabilities, drop_from_bounding_set, no_new_privileges, random, set_capabilities,
-};
+pub(crate) use process::{boottime, capabilities, drop_from_bounding_set, no_new_privileges, random, set_capabilities};
 pub(crate) use socket::{Address, attach_filter, bind, receive, send, send_to, set_option, socket};
 pub(crate) use wake::{Alarm, Bell, Epoll};
 
 /// Turn the kernel's -1 into the error that it stands for.
 fn check(result: c_int) -> io::Result<c_int> {
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(result)
-    }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
 /// The same for calls that return a length.
@@ -48,10 +39,7 @@ fn owned(result: c_int) -> io::Result<OwnedFd> {
 }
 
 /// The size of `T` as the kernel wants the length of an argument.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "no argument of a system call is larger than a page"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "no argument of a system call is larger than a page")]
 const fn size_of_argument<T>() -> libc::socklen_t {
     size_of::<T>() as libc::socklen_t
 }

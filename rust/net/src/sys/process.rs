@@ -9,10 +9,7 @@ use super::check;
 /// Nanoseconds of `CLOCK_BOOTTIME`.
 #[expect(clippy::cast_sign_loss, reason = "time since boot is not negative")]
 pub(crate) fn boottime() -> u64 {
-    let mut now = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the kernel writes one timespec to `now`. With a valid pointer and a clock that every kernel since 2.6.39
     // has, the call cannot fail.
     unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut now) };
@@ -55,10 +52,7 @@ const VERSION_3: u32 = 0x2008_0522;
 
 /// The capabilities of the calling thread.
 pub(crate) fn capabilities() -> io::Result<CapabilitySets> {
-    let mut header = Header {
-        version: VERSION_3,
-        pid: 0,
-    };
+    let mut header = Header { version: VERSION_3, pid: 0 };
     let mut data = [Data::default(); 2];
     // SAFETY: both pointers are to values of the layout that capget(2) gives for version 3, exclusively borrowed.
     check_call(unsafe { libc::syscall(libc::SYS_capget, &raw mut header, data.as_mut_ptr()) })?;
@@ -72,10 +66,7 @@ pub(crate) fn capabilities() -> io::Result<CapabilitySets> {
 
 /// Set them. The kernel lowers the ambient set to what is both permitted and inheritable.
 pub(crate) fn set_capabilities(sets: CapabilitySets) -> io::Result<()> {
-    let mut header = Header {
-        version: VERSION_3,
-        pid: 0,
-    };
+    let mut header = Header { version: VERSION_3, pid: 0 };
     let half = |shift: u32| Data {
         effective: low(sets.effective >> shift),
         permitted: low(sets.permitted >> shift),
@@ -89,16 +80,7 @@ pub(crate) fn set_capabilities(sets: CapabilitySets) -> io::Result<()> {
 /// Take a capability out of the bounding set; `EINVAL` if the kernel knows no such number.
 pub(crate) fn drop_from_bounding_set(capability: u32) -> io::Result<()> {
     // SAFETY: takes no pointer.
-    check(unsafe {
-        libc::prctl(
-            libc::PR_CAPBSET_DROP,
-            libc::c_ulong::from(capability),
-            0,
-            0,
-            0,
-        )
-    })
-    .map(drop)
+    check(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(capability), 0, 0, 0) }).map(drop)
 }
 
 /// No program that is executed from now on gains a privilege (`PR_SET_NO_NEW_PRIVS`).
@@ -109,17 +91,10 @@ pub(crate) fn no_new_privileges() -> io::Result<()> {
 }
 
 fn check_call(result: c_long) -> io::Result<()> {
-    if result < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
-    }
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the low half is what is wanted"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
 const fn low(bits: u64) -> u32 {
     bits as u32
 }

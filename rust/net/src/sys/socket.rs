@@ -20,8 +20,7 @@ pub(crate) enum Address {
 impl Address {
     /// All frames of one protocol on one interface. The kernel takes the index as a signed number.
     pub(crate) fn packet(interface: u32, ethertype: u16) -> io::Result<Self> {
-        let index =
-            c_int::try_from(interface).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
+        let index = c_int::try_from(interface).map_err(|_| io::Error::from_raw_os_error(libc::ENODEV))?;
         Ok(Self::Packet(sockaddr_ll {
             sll_family: family(libc::AF_PACKET),
             sll_protocol: ethertype.to_be(),
@@ -59,71 +58,42 @@ impl From<SocketAddr> for Address {
             SocketAddr::V4(v4) => Self::Inet(sockaddr_in {
                 sin_family: family(libc::AF_INET),
                 sin_port: v4.port().to_be(),
-                sin_addr: libc::in_addr {
-                    s_addr: u32::from_ne_bytes(v4.ip().octets()),
-                },
+                sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(v4.ip().octets()) },
                 sin_zero: [0; 8],
             }),
             SocketAddr::V6(v6) => Self::Inet6(sockaddr_in6 {
                 sin6_family: family(libc::AF_INET6),
                 sin6_port: v6.port().to_be(),
                 sin6_flowinfo: v6.flowinfo(),
-                sin6_addr: libc::in6_addr {
-                    s6_addr: v6.ip().octets(),
-                },
+                sin6_addr: libc::in6_addr { s6_addr: v6.ip().octets() },
                 sin6_scope_id: v6.scope_id(),
             }),
         }
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "address families are small numbers"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "address families are small numbers")]
 const fn family(number: c_int) -> libc::sa_family_t {
     number as libc::sa_family_t
 }
 
 pub(crate) fn socket(domain: c_int, kind: c_int, protocol: c_int) -> io::Result<OwnedFd> {
     // SAFETY: takes no pointer. The new descriptor is owned at once.
-    owned(unsafe {
-        libc::socket(
-            domain,
-            kind | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC,
-            protocol,
-        )
-    })
+    owned(unsafe { libc::socket(domain, kind | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC, protocol) })
 }
 
-pub(crate) fn set_option(
-    fd: BorrowedFd<'_>,
-    level: c_int,
-    name: c_int,
-    value: c_int,
-) -> io::Result<()> {
+pub(crate) fn set_option(fd: BorrowedFd<'_>, level: c_int, name: c_int, value: c_int) -> io::Result<()> {
     // SAFETY: the pointer and length describe `value`, which outlives the call; the kernel only reads it.
     check(unsafe {
-        libc::setsockopt(
-            fd.as_raw_fd(),
-            level,
-            name,
-            ptr::from_ref(&value).cast(),
-            size_of_argument::<c_int>(),
-        )
+        libc::setsockopt(fd.as_raw_fd(), level, name, ptr::from_ref(&value).cast(), size_of_argument::<c_int>())
     })
     .map(drop)
 }
 
 /// Attach a classic BPF program, replacing the one before; the kernel verifies and copies it.
 pub(crate) fn attach_filter(fd: BorrowedFd<'_>, program: &[sock_filter]) -> io::Result<()> {
-    let len =
-        u16::try_from(program.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
-    let argument = libc::sock_fprog {
-        len,
-        filter: program.as_ptr().cast_mut(),
-    };
+    let len = u16::try_from(program.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
+    let argument = libc::sock_fprog { len, filter: program.as_ptr().cast_mut() };
     // SAFETY: `argument` describes `program`, both outlive the call. The field is a mutable pointer for historical
     // reasons: the kernel only reads through it (copy_from_user in bpf_prog_create_from_user).
     check(unsafe {
@@ -147,29 +117,14 @@ pub(crate) fn bind(fd: BorrowedFd<'_>, address: &Address) -> io::Result<()> {
 /// Send on a bound packet socket. A frame goes out whole or not at all.
 pub(crate) fn send(fd: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<()> {
     // SAFETY: pointer and length describe `bytes`; the kernel only reads it.
-    check_len(unsafe {
-        libc::send(
-            fd.as_raw_fd(),
-            bytes.as_ptr().cast(),
-            bytes.len(),
-            libc::MSG_NOSIGNAL,
-        )
-    })
-    .map(drop)
+    check_len(unsafe { libc::send(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL) }).map(drop)
 }
 
 pub(crate) fn send_to(fd: BorrowedFd<'_>, bytes: &[u8], to: &Address) -> io::Result<()> {
     let (pointer, len) = to.raw();
     // SAFETY: the first pair describes `bytes`, the second the variant inside `to`; the kernel only reads both.
     check_len(unsafe {
-        libc::sendto(
-            fd.as_raw_fd(),
-            bytes.as_ptr().cast(),
-            bytes.len(),
-            libc::MSG_NOSIGNAL,
-            pointer,
-            len,
-        )
+        libc::sendto(fd.as_raw_fd(), bytes.as_ptr().cast(), bytes.len(), libc::MSG_NOSIGNAL, pointer, len)
     })
     .map(drop)
 }

@@ -11,11 +11,7 @@ use super::{check, owned};
 /// How many ready descriptors one wait reports; the rest come with the next one.
 const READY: usize = 32;
 /// The same as the kernel wants it.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    reason = "it is 32"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "it is 32")]
 const READY_COUNT: c_int = READY as c_int;
 
 /// A level-triggered epoll instance: what is not read to the end is reported again.
@@ -32,20 +28,10 @@ impl Epoll {
 
     /// Report `token` whenever `fd` is readable or has an error. Closing `fd` ends it.
     pub(crate) fn add(&self, fd: BorrowedFd<'_>, token: u64) -> io::Result<()> {
-        let mut event = epoll_event {
-            events: libc::EPOLLIN as u32,
-            u64: token,
-        };
+        let mut event = epoll_event { events: libc::EPOLLIN as u32, u64: token };
         // SAFETY: `event` outlives the call and is copied by the kernel.
-        check(unsafe {
-            libc::epoll_ctl(
-                self.fd.as_raw_fd(),
-                libc::EPOLL_CTL_ADD,
-                fd.as_raw_fd(),
-                &raw mut event,
-            )
-        })
-        .map(drop)
+        check(unsafe { libc::epoll_ctl(self.fd.as_raw_fd(), libc::EPOLL_CTL_ADD, fd.as_raw_fd(), &raw mut event) })
+            .map(drop)
     }
 
     /// Sleep until something is ready and put its tokens into `ready`. A signal is a wake-up with nothing ready.
@@ -53,16 +39,9 @@ impl Epoll {
         ready.clear();
         let mut events = [epoll_event { events: 0, u64: 0 }; READY];
         // SAFETY: the kernel writes at most READY events into `events`, which is that long and lives on this stack.
-        let count = check(unsafe {
-            libc::epoll_wait(self.fd.as_raw_fd(), events.as_mut_ptr(), READY_COUNT, -1)
-        });
+        let count = check(unsafe { libc::epoll_wait(self.fd.as_raw_fd(), events.as_mut_ptr(), READY_COUNT, -1) });
         match count {
-            Ok(count) => ready.extend(
-                events
-                    .iter()
-                    .take(usize::try_from(count).unwrap_or(0))
-                    .map(|e| e.u64),
-            ),
+            Ok(count) => ready.extend(events.iter().take(usize::try_from(count).unwrap_or(0)).map(|e| e.u64)),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),
         }
@@ -80,9 +59,7 @@ pub(crate) struct Alarm {
 impl Alarm {
     pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: takes no pointer.
-        let fd = owned(unsafe {
-            libc::timerfd_create(libc::CLOCK_BOOTTIME, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC)
-        })?;
+        let fd = owned(unsafe { libc::timerfd_create(libc::CLOCK_BOOTTIME, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC) })?;
         Ok(Self { fd, armed: None })
     }
 
@@ -93,18 +70,10 @@ impl Alarm {
         }
         // Zero would disarm it, and is in the past anyway.
         let at = nanos.map_or(0, |n| n.max(1));
-        let value = itimerspec {
-            it_interval: ZERO,
-            it_value: split(at),
-        };
+        let value = itimerspec { it_interval: ZERO, it_value: split(at) };
         // SAFETY: `value` outlives the call, the kernel only reads it; a null old value is allowed.
         check(unsafe {
-            libc::timerfd_settime(
-                self.fd.as_raw_fd(),
-                libc::TFD_TIMER_ABSTIME,
-                &raw const value,
-                ptr::null_mut(),
-            )
+            libc::timerfd_settime(self.fd.as_raw_fd(), libc::TFD_TIMER_ABSTIME, &raw const value, ptr::null_mut())
         })?;
         self.armed = nanos;
         Ok(())
@@ -161,18 +130,9 @@ fn drain(fd: BorrowedFd<'_>) {
     unsafe { libc::read(fd.as_raw_fd(), counter.as_mut_ptr().cast(), counter.len()) };
 }
 
-const ZERO: timespec = timespec {
-    tv_sec: 0,
-    tv_nsec: 0,
-};
+const ZERO: timespec = timespec { tv_sec: 0, tv_nsec: 0 };
 
-#[expect(
-    clippy::cast_possible_wrap,
-    reason = "2^64 ns are 1.8e10 s, far inside the range of time_t"
-)]
+#[expect(clippy::cast_possible_wrap, reason = "2^64 ns are 1.8e10 s, far inside the range of time_t")]
 fn split(nanos: u64) -> timespec {
-    timespec {
-        tv_sec: (nanos / 1_000_000_000) as libc::time_t,
-        tv_nsec: (nanos % 1_000_000_000) as libc::c_long,
-    }
+    timespec { tv_sec: (nanos / 1_000_000_000) as libc::time_t, tv_nsec: (nanos % 1_000_000_000) as libc::c_long }
 }

@@ -33,22 +33,12 @@ impl Lab {
         // SAFETY: takes no pointer. It changes the namespace of this thread alone, which is the test's own; processes
         // and threads that it starts inherit it, and with the last of them it goes.
         let result = unsafe { libc::unshare(libc::CLONE_NEWNET) };
-        assert_eq!(
-            result,
-            0,
-            "a network namespace takes CAP_SYS_ADMIN: {}",
-            std::io::Error::last_os_error()
-        );
+        assert_eq!(result, 0, "a network namespace takes CAP_SYS_ADMIN: {}", std::io::Error::last_os_error());
         ip("link set lo up");
-        ip(&format!(
-            "link add v0 address {NEAR} type veth peer name v1 address {FAR}"
-        ));
+        ip(&format!("link add v0 address {NEAR} type veth peer name v1 address {FAR}"));
         ip("link set v0 up");
         ip("link set v1 up");
-        Self {
-            near: index("v0"),
-            far: index("v1"),
-        }
+        Self { near: index("v0"), far: index("v1") }
     }
 
     /// A socket at the near end.
@@ -64,15 +54,8 @@ impl Lab {
 
 /// Run `ip` with these arguments in the namespace of this thread.
 pub(crate) fn ip(arguments: &str) {
-    let output = Command::new("ip")
-        .args(arguments.split_whitespace())
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success(),
-        "ip {arguments}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let output = Command::new("ip").args(arguments.split_whitespace()).output().unwrap();
+    assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 pub(crate) fn index(name: &str) -> u32 {
@@ -99,22 +82,12 @@ pub(crate) fn request(to: MacAddr, from: MacAddr) -> Vec<u8> {
 
 /// A frame of the beacons' type with any payload.
 pub(crate) fn beacon(to: MacAddr, from: MacAddr, payload: &[u8]) -> Vec<u8> {
-    [
-        &to.octets(),
-        &from.octets(),
-        &ETHERTYPE_BEACON.to_be_bytes()[..],
-        payload,
-    ]
-    .concat()
+    [&to.octets(), &from.octets(), &ETHERTYPE_BEACON.to_be_bytes()[..], payload].concat()
 }
 
 /// The next frame that the socket shows. None within ten seconds fails the test.
 pub(crate) fn next_frame(socket: &PacketSocket) -> Vec<u8> {
-    let mut poll = libc::pollfd {
-        fd: socket.as_fd().as_raw_fd(),
-        events: libc::POLLIN,
-        revents: 0,
-    };
+    let mut poll = libc::pollfd { fd: socket.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
     let patience = i32::try_from(PATIENCE.as_millis()).unwrap();
     // SAFETY: one pollfd, on this stack, for the length of the call.
     let ready = unsafe { libc::poll(&raw mut poll, 1, patience) };
@@ -149,20 +122,11 @@ pub(crate) fn options(node: &str, port: u16, interface: &str) -> Options {
 /// The VIP, which these nodes may announce in this order.
 pub(crate) fn table(peers: &[&str], candidates: &[&str]) -> Table {
     let vip = VIP.parse().unwrap();
-    let peer = |name: &&str| Peer {
-        node: (*name).to_owned(),
-        addresses: Vec::new(),
-    };
-    let candidate = |name: &&str| Candidate {
-        node: (*name).to_owned(),
-        score: 0,
-    };
+    let peer = |name: &&str| Peer { node: (*name).to_owned(), addresses: Vec::new() };
+    let candidate = |name: &&str| Candidate { node: (*name).to_owned(), score: 0 };
     Table {
         peers: peers.iter().map(peer).collect(),
-        keys: vec![Key {
-            id: 1,
-            secret: b"a key of thirty-two octets, fine".to_vec(),
-        }],
+        keys: vec![Key { id: 1, secret: b"a key of thirty-two octets, fine".to_vec() }],
         groups: vec![Group {
             key: vip,
             addresses: vec![vip],
@@ -175,11 +139,7 @@ pub(crate) fn table(peers: &[&str], candidates: &[&str]) -> Table {
 /// Wait until the speaker has reported this kind of fact.
 pub(crate) fn await_fact(speaker: &Speaker, kind: FactKind) -> Fact {
     eventually(&format!("a fact that says \"{kind}\""), || {
-        speaker
-            .facts(PATIENCE)
-            .unwrap()
-            .into_iter()
-            .rfind(|fact| fact.kind == kind)
+        speaker.facts(PATIENCE).unwrap().into_iter().rfind(|fact| fact.kind == kind)
     })
 }
 

@@ -81,11 +81,7 @@ fn is_truncated_at_every_length_below_its_own() {
     for len in 0..LEN {
         let cut = &BYTES[..len];
         assert_eq!(Packet::new_checked(cut), Err(Error::Truncated), "{len}");
-        assert_eq!(
-            Repr::parse(&Packet::new_unchecked(cut)),
-            Err(Error::Truncated),
-            "{len}"
-        );
+        assert_eq!(Repr::parse(&Packet::new_unchecked(cut)), Err(Error::Truncated), "{len}");
     }
 }
 
@@ -94,11 +90,7 @@ fn refuses_other_hardware_protocols_and_lengths() {
     for at in 0..6 {
         let mut bytes = BYTES;
         bytes[at] ^= 0x10;
-        assert_eq!(
-            Repr::parse(&Packet::new_unchecked(bytes)),
-            Err(Error::Unsupported),
-            "byte {at}"
-        );
+        assert_eq!(Repr::parse(&Packet::new_unchecked(bytes)), Err(Error::Unsupported), "byte {at}");
     }
 }
 
@@ -107,13 +99,7 @@ fn keeps_an_operation_that_it_does_not_know() {
     let mut bytes = BYTES;
     bytes[7] = 8; // InARP request, RFC 2390
     let repr = Repr::parse(&Packet::new_unchecked(bytes));
-    assert_eq!(
-        repr,
-        Ok(Repr {
-            operation: Operation::Unknown(8),
-            ..REPR
-        })
-    );
+    assert_eq!(repr, Ok(Repr { operation: Operation::Unknown(8), ..REPR }));
 }
 
 proptest! {

@@ -91,14 +91,7 @@ impl Claim {
         };
         let (fixed, rest) = rest.split_at_checked(10).ok_or(Error::Malformed)?;
         let standing = Standing::from_bytes(octets(fixed, 8..10))?;
-        Ok((
-            Self {
-                group,
-                term: get_u64(fixed, 0..8),
-                standing,
-            },
-            rest,
-        ))
+        Ok((Self { group, term: get_u64(fixed, 0..8), standing }, rest))
     }
 }
 

@@ -89,11 +89,7 @@ impl Repr {
             return Err(Error::TooLong);
         }
         let mut out = Vec::with_capacity(total);
-        self.emit_header(
-            &mut out,
-            key.id,
-            u16::try_from(total).map_err(|_| Error::TooLong)?,
-        )?;
+        self.emit_header(&mut out, key.id, u16::try_from(total).map_err(|_| Error::TooLong)?)?;
         out.push(sender_len);
         out.extend(self.sender.as_bytes());
         out.push(recipient_len);
@@ -109,16 +105,8 @@ impl Repr {
         let claim_count = u16::try_from(self.claims.len()).map_err(|_| Error::TooLong)?;
         out.extend(MAGIC);
         out.extend([VERSION, self.flags()]);
-        out.extend(
-            [key_id, total, claim_count]
-                .map(u16::to_be_bytes)
-                .as_flattened(),
-        );
-        out.extend(
-            [self.nonce, self.echo, self.sequence]
-                .map(u64::to_be_bytes)
-                .as_flattened(),
-        );
+        out.extend([key_id, total, claim_count].map(u16::to_be_bytes).as_flattened());
+        out.extend([self.nonce, self.echo, self.sequence].map(u64::to_be_bytes).as_flattened());
         out.extend(self.interval_ms.to_be_bytes());
         out.extend(self.mac.octets());
         let revisions = [self.since, self.through, self.latest, self.acknowledged];
@@ -139,9 +127,7 @@ fn name_len(name: &str) -> Result<u8, Error> {
 }
 
 fn name(bytes: &[u8]) -> Result<String, Error> {
-    core::str::from_utf8(bytes)
-        .map(str::to_owned)
-        .map_err(|_| Error::Malformed)
+    core::str::from_utf8(bytes).map(str::to_owned).map_err(|_| Error::Malformed)
 }
 
 fn claims(mut bytes: &[u8], count: u16) -> Result<Vec<Claim>, Error> {
@@ -151,11 +137,7 @@ fn claims(mut bytes: &[u8], count: u16) -> Result<Vec<Claim>, Error> {
         claims.push(claim);
         bytes = rest;
     }
-    if bytes.is_empty() {
-        Ok(claims)
-    } else {
-        Err(Error::Malformed)
-    }
+    if bytes.is_empty() { Ok(claims) } else { Err(Error::Malformed) }
 }
 
 #[cfg(test)]

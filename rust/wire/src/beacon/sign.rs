@@ -19,9 +19,7 @@ pub struct Key {
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Key")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+        f.debug_struct("Key").field("id", &self.id).finish_non_exhaustive()
     }
 }
 
@@ -46,8 +44,7 @@ impl Key {
     /// Compares in constant time.
     fn check<T: AsRef<[u8]>>(&self, packet: &Packet<T>) -> Result<(), Error> {
         let mac = self.mac(packet.signed())?;
-        mac.verify_slice(packet.tag())
-            .map_err(|_| Error::BadSignature)
+        mac.verify_slice(packet.tag()).map_err(|_| Error::BadSignature)
     }
 }
 
@@ -90,10 +87,7 @@ mod tests {
 
     #[test]
     fn accepts_what_was_signed_with_a_known_key() {
-        let other = Key {
-            id: 8,
-            secret: vec![1; 32],
-        };
+        let other = Key { id: 8, secret: vec![1; 32] };
         let verified = verify(&BYTES, &[other, key()]).unwrap();
         assert_eq!(verified.packet().key_id(), 7);
     }
@@ -114,35 +108,23 @@ mod tests {
 
     #[test]
     fn refuses_a_secret_that_is_not_the_same() {
-        let other = Key {
-            secret: b"another secret".to_vec(),
-            ..key()
-        };
+        let other = Key { secret: b"another secret".to_vec(), ..key() };
         assert_eq!(verify(&BYTES, &[other]), Err(Error::BadSignature));
     }
 
     #[test]
     fn tries_every_key_of_the_same_id() {
-        let twin = Key {
-            secret: b"another secret".to_vec(),
-            ..key()
-        };
+        let twin = Key { secret: b"another secret".to_vec(), ..key() };
         assert!(verify(&BYTES, &[twin.clone(), key()]).is_ok());
         assert!(verify(&BYTES, &[key(), twin]).is_ok());
     }
 
     #[test]
     fn an_empty_secret_neither_signs_nor_proves() {
-        let empty = Key {
-            id: 7,
-            secret: vec![],
-        };
+        let empty = Key { id: 7, secret: vec![] };
         assert_eq!(repr().emit_signed(&empty), Err(Error::UnknownKey));
         let mut forged = BYTES[..134].to_vec();
-        let tag = Hmac::<Sha256>::new_from_slice(&[])
-            .unwrap()
-            .chain_update(&forged)
-            .finalize();
+        let tag = Hmac::<Sha256>::new_from_slice(&[]).unwrap().chain_update(&forged).finalize();
         forged.extend_from_slice(&tag.into_bytes());
         assert_eq!(verify(&forged, &[empty]), Err(Error::UnknownKey));
     }
@@ -159,23 +141,13 @@ mod tests {
     #[test]
     fn refuses_every_truncation() {
         for len in 0..BYTES.len() {
-            assert_eq!(
-                verify(&BYTES[..len], &[key()]),
-                Err(Error::Truncated),
-                "{len}"
-            );
+            assert_eq!(verify(&BYTES[..len], &[key()]), Err(Error::Truncated), "{len}");
         }
     }
 
     #[test]
     fn a_key_is_shown_without_its_secret() {
-        let shown = format!(
-            "{:?}",
-            Key {
-                id: 7,
-                secret: b"hunter2".to_vec()
-            }
-        );
+        let shown = format!("{:?}", Key { id: 7, secret: b"hunter2".to_vec() });
         assert_eq!(shown, "Key { id: 7, .. }");
     }
 }

@@ -10,11 +10,8 @@ const BYTES: [u8; 18] = [
     0xde, 0xad, 0xbe, 0xef, // payload
 ];
 
-const REPR: Repr = Repr {
-    dst: MacAddr::BROADCAST,
-    src: MacAddr::new([0x02, 0, 0, 0, 0, 0x0a]),
-    ethertype: EtherType::BEACON,
-};
+const REPR: Repr =
+    Repr { dst: MacAddr::BROADCAST, src: MacAddr::new([0x02, 0, 0, 0, 0, 0x0a]), ethertype: EtherType::BEACON };
 
 #[test]
 fn deconstructs() {
@@ -33,9 +30,7 @@ fn constructs_over_old_bytes() {
     frame.set_dst(REPR.dst);
     frame.set_src(REPR.src);
     frame.set_ethertype(REPR.ethertype);
-    frame
-        .payload_mut()
-        .copy_from_slice(&[0xde, 0xad, 0xbe, 0xef]);
+    frame.payload_mut().copy_from_slice(&[0xde, 0xad, 0xbe, 0xef]);
     assert_eq!(bytes, BYTES);
 }
 
@@ -62,11 +57,7 @@ fn is_truncated_at_every_length_below_the_header() {
     for len in 0..HEADER_LEN {
         let cut = &BYTES[..len];
         assert_eq!(Frame::new_checked(cut), Err(Error::Truncated), "{len}");
-        assert_eq!(
-            Repr::parse(&Frame::new_unchecked(cut)),
-            Err(Error::Truncated),
-            "{len}"
-        );
+        assert_eq!(Repr::parse(&Frame::new_unchecked(cut)), Err(Error::Truncated), "{len}");
     }
     assert!(Frame::new_checked(&BYTES[..HEADER_LEN]).is_ok_and(|frame| frame.payload().is_empty()));
 }

@@ -19,10 +19,7 @@ fn deconstructs() {
     assert_eq!(packet.mac(), repr.mac);
     assert_eq!((packet.since(), packet.through()), (3, 5));
     assert_eq!((packet.latest(), packet.acknowledged()), (6, 9));
-    assert_eq!(
-        (packet.sender(), packet.recipient()),
-        (&b"node-a"[..], &b"node-b"[..])
-    );
+    assert_eq!((packet.sender(), packet.recipient()), (&b"node-a"[..], &b"node-b"[..]));
     assert_eq!(packet.claims(), &BYTES[CLAIMS_AT..134]);
     assert_eq!((packet.signed(), packet.tag()), BYTES.split_at(134));
 }
@@ -70,24 +67,12 @@ fn refuses_a_total_length_outside_the_limits() {
 fn refuses_names_that_are_empty_or_too_long_or_reach_into_the_tag() {
     let (sender_len, recipient_len) = (78, 85);
     for wrong in [0, 49, 253, 254, 255] {
-        assert_eq!(
-            check(&forged(recipient_len, wrong)),
-            Err(Error::Malformed),
-            "{wrong}"
-        );
+        assert_eq!(check(&forged(recipient_len, wrong)), Err(Error::Malformed), "{wrong}");
     }
     for wrong in [0, 54, 253, 254, 255] {
-        assert_eq!(
-            check(&forged(sender_len, wrong)),
-            Err(Error::Malformed),
-            "{wrong}"
-        );
+        assert_eq!(check(&forged(sender_len, wrong)), Err(Error::Malformed), "{wrong}");
     }
-    assert_eq!(
-        check(&forged(recipient_len, 48)),
-        Ok(()),
-        "the claims' bytes as a name"
-    );
+    assert_eq!(check(&forged(recipient_len, 48)), Ok(()), "the claims' bytes as a name");
 }
 
 #[test]

@@ -1,9 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::beacon::fixtures::{
-    BYTES, CLAIMS_AT, any_repr, forged, ipv4_claim, ipv6_claim, key, repr,
-};
+use crate::beacon::fixtures::{BYTES, CLAIMS_AT, any_repr, forged, ipv4_claim, ipv6_claim, key, repr};
 use crate::beacon::{room, verify};
 use crate::fuzzing;
 
@@ -25,11 +23,7 @@ fn emits() {
 #[test]
 fn tells_hearing_from_goodbye() {
     for (flags, hears_you, goodbye) in [(0, false, false), (1, true, false), (2, false, true)] {
-        let beacon = Repr {
-            hears_you,
-            goodbye,
-            ..repr()
-        };
+        let beacon = Repr { hears_you, goodbye, ..repr() };
         assert_eq!(beacon.emit_signed(&key()).unwrap()[5], flags);
         assert_eq!(read(&forged(5, flags)), Ok(beacon));
     }
@@ -38,11 +32,7 @@ fn tells_hearing_from_goodbye() {
 #[test]
 fn refuses_flags_of_a_later_version() {
     for bit in 2..8 {
-        assert_eq!(
-            read(&forged(5, 1 << bit)),
-            Err(Error::Unsupported),
-            "bit {bit}"
-        );
+        assert_eq!(read(&forged(5, 1 << bit)), Err(Error::Unsupported), "bit {bit}");
     }
 }
 
@@ -69,22 +59,12 @@ fn refuses_a_standing_that_it_does_not_know() {
 fn a_name_has_1_to_253_bytes() {
     for len in [0, 254, 300] {
         let name = "n".repeat(len);
-        let from = Repr {
-            sender: name.clone(),
-            ..repr()
-        };
-        let to = Repr {
-            recipient: name,
-            ..repr()
-        };
+        let from = Repr { sender: name.clone(), ..repr() };
+        let to = Repr { recipient: name, ..repr() };
         assert_eq!(from.emit_signed(&key()), Err(Error::NameLength), "{len}");
         assert_eq!(to.emit_signed(&key()), Err(Error::NameLength), "{len}");
     }
-    let longest = Repr {
-        sender: "n".repeat(253),
-        recipient: "é".repeat(126),
-        ..repr()
-    };
+    let longest = Repr { sender: "n".repeat(253), recipient: "é".repeat(126), ..repr() };
     assert_eq!(read(&longest.emit_signed(&key()).unwrap()), Ok(longest));
 }
 
@@ -92,25 +72,16 @@ fn a_name_has_1_to_253_bytes() {
 fn as_many_claims_fit_as_there_is_room_for() {
     for claim in [ipv4_claim(), ipv6_claim()] {
         let fitting = room("node-a".len(), "node-b".len()) / claim.wire_len();
-        let full = Repr {
-            claims: vec![claim; fitting],
-            ..repr()
-        };
+        let full = Repr { claims: vec![claim; fitting], ..repr() };
         assert_eq!(read(&full.emit_signed(&key()).unwrap()), Ok(full));
-        let over = Repr {
-            claims: vec![claim; fitting + 1],
-            ..repr()
-        };
+        let over = Repr { claims: vec![claim; fitting + 1], ..repr() };
         assert_eq!(over.emit_signed(&key()), Err(Error::TooLong));
     }
 }
 
 #[test]
 fn the_longest_names_leave_room_for_28_claims() {
-    assert_eq!(
-        room(MAX_NAME_LEN, MAX_NAME_LEN) / ipv6_claim().wire_len(),
-        28
-    );
+    assert_eq!(room(MAX_NAME_LEN, MAX_NAME_LEN) / ipv6_claim().wire_len(), 28);
     assert_eq!(room(MAX_LEN, MAX_LEN), 0);
 }
 

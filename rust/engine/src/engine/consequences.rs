@@ -1,0 +1,129 @@
+//! What follows from whatever happened: lost peers, decisions, frames and beacons that are due.
+
+use core::time::Duration;
+
+use super::Engine;
+use crate::event::{Action, Cause, Fact, FactKind};
+use crate::herald::Content;
+use crate::ownership::Outcome;
+use crate::peer::Path;
+use crate::{Time, responder, words};
+
+impl Engine {
+    /// Everything that is due now, whatever happened.
+    pub(super) fn run(&mut self, now: Time) {
+        self.expire(now);
+        if self.pulse.started() {
+            let listening = self.pulse.listening_until(now);
+            let outcomes = self.ownership.decide(now, &self.peers, listening);
+            self.settle(now, outcomes);
+        }
+        self.announce(now);
+        self.speak(now);
+        self.deadline = self.next_deadline();
+    }
+
+    pub(super) fn expire(&mut self, now: Time) {
+        if self.peers.expiry().is_none_or(|expiry| now < expiry) {
+            return;
+        }
+        for (peer, silence) in self.peers.expire(now) {
+            let silent = Some(silence.silent_for);
+            self.report_peer(
+                FactKind::PeerLost,
+                now,
+                Cause::MissedBeacons,
+                &peer,
+                silence.path,
+                silence.arrived_on,
+                silent,
+            );
+        }
+        self.ownership.touch_all();
+    }
+
+    /// Let the responder and the announcer follow what was decided, and tell everybody.
+    pub(super) fn settle(&mut self, now: Time, outcomes: Vec<Outcome>) {
+        if !outcomes.is_empty() {
+            self.herald.hurry_all(&self.peers);
+        }
+        for outcome in outcomes {
+            match outcome.kind {
+                FactKind::Took => {
+                    self.responder.hold(&outcome.addresses, &outcome.interfaces);
+                    self.announcer.start(outcome.group, now);
+                }
+                FactKind::Yielded => {
+                    self.responder.release(&outcome.addresses);
+                    self.announcer.stop(outcome.group);
+                }
+                _ => {}
+            }
+            let message = words::outcome(&outcome, self.timing.misses);
+            self.report(Fact {
+                group: Some(outcome.group),
+                addresses: outcome.addresses,
+                term: outcome.term,
+                peer: outcome.peer,
+                ..Fact::new(outcome.kind, now, outcome.cause, message)
+            });
+        }
+    }
+
+    /// Send the gratuitous frames that are due.
+    pub(super) fn announce(&mut self, now: Time) {
+        for key in self.announcer.due(now) {
+            let Some(group) = self.ownership.get(key) else {
+                continue;
+            };
+            for address in &group.spec.addresses {
+                let links = group.interfaces.iter().filter_map(|index| self.links.get(*index));
+                let frames: Vec<Action> = links.flat_map(|link| responder::gratuitous(link, *address)).collect();
+                self.responder.count_gratuitous(*address, frames.len() as u64);
+                self.outbox.extend(frames);
+            }
+        }
+    }
+
+    /// Send the beacons that are due.
+    pub(super) fn speak(&mut self, now: Time) {
+        let listening = self.pulse.listening_until(now).is_some();
+        let content =
+            Content { me: &self.node, links: &self.links, claims: self.ownership.claims(), listening, goodbye: false };
+        let beacons = if self.pulse.round(now) {
+            let successors = self.ownership.successors(&self.peers);
+            self.herald.round(now, &mut self.peers, &successors, content)
+        } else {
+            self.herald.urgent(&mut self.peers, content)
+        };
+        self.outbox.extend(beacons);
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        let all = [self.pulse.deadline(), self.peers.expiry(), self.ownership.deadline(), self.announcer.deadline()];
+        all.into_iter().flatten().min()
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each is one field of the fact")]
+    pub(super) fn report_peer(
+        &mut self,
+        kind: FactKind,
+        now: Time,
+        cause: Cause,
+        peer: &str,
+        path: Path,
+        arrived_on: u32,
+        silent_for: Option<Duration>,
+    ) {
+        let interface = match path {
+            Path::Interface(index) => self.links.name(index).to_owned(),
+            Path::Udp => format!("udp ({})", self.links.name(arrived_on)),
+        };
+        let message = words::peer(kind, cause, peer, &interface, silent_for);
+        self.report(Fact { peer: peer.to_owned(), interface, ..Fact::new(kind, now, cause, message) });
+    }
+
+    pub(super) fn report(&mut self, fact: Fact) {
+        self.outbox.push_back(Action::Report(fact));
+    }
+}

@@ -1,0 +1,145 @@
+//! What each event means.
+
+use std::net::IpAddr;
+
+use metalev_wire::MacAddr;
+use metalev_wire::ethernet::{EtherType, Frame};
+
+use super::{CLAIMS_REMEMBERED, Engine, REPORT_EVERY};
+use crate::event::Action;
+use crate::event::{Cause, Datagram, DropReason, Fact, FactKind, Interface};
+use crate::herald::Content;
+use crate::links::LinkChanges;
+use crate::peer::Path;
+use crate::peers::Heard;
+use crate::pulse::Wake;
+use crate::{Table, Time, responder, words};
+
+impl Engine {
+    /// Notice the time, and what was missed if it is late.
+    pub(super) fn wake(&mut self, now: Time) {
+        match self.pulse.wake(now, self.deadline) {
+            Wake::InTime => {}
+            Wake::Late(late) => self.peers.excuse(late),
+            Wake::Overslept(slept) => {
+                self.peers.excuse(slept);
+                self.outbox.push_back(Action::DiscardQueued);
+                let message = words::overslept(slept, self.timing.dead_time());
+                self.report(Fact::new(FactKind::Overslept, now, Cause::Overslept, message));
+                let outcomes = self.ownership.drop_all(Cause::Overslept);
+                self.settle(now, outcomes);
+            }
+        }
+    }
+
+    pub(super) fn table(&mut self, now: Time, table: Table) {
+        self.peers.set(&table.peers, table.keys);
+        let removed = self.ownership.set(table.groups, &self.links);
+        self.responder.forget(&removed);
+        if !self.pulse.started() && self.peers.signing_key().is_some() {
+            self.pulse.start(now);
+        }
+    }
+
+    pub(super) fn interfaces(&mut self, now: Time, interfaces: Vec<Interface>) {
+        let LinkChanges { came, went, renewed } = self.links.set(now, interfaces);
+        let came = came.into_iter().map(|link| (FactKind::InterfaceUp, link));
+        for (kind, link) in came.chain(went.into_iter().map(|link| (FactKind::InterfaceDown, link))) {
+            let message = words::interface(kind, &link);
+            self.report(Fact { interface: link.name, ..Fact::new(kind, now, Cause::Link, message) });
+        }
+        self.ownership.place(&self.links, &renewed);
+    }
+
+    pub(super) fn frame(&mut self, now: Time, interface: u32, bytes: &[u8]) {
+        let Ok(frame) = Frame::new_checked(bytes) else {
+            self.responder.count_drop(DropReason::Malformed);
+            return;
+        };
+        match frame.ethertype() {
+            EtherType::ARP => self.arp(now, interface, &frame),
+            EtherType::BEACON => self.beacon(now, Path::Interface(interface), interface, frame.into_payload()),
+            _ => self.responder.count_drop(DropReason::Malformed),
+        }
+    }
+
+    pub(super) fn datagram(&mut self, now: Time, datagram: Datagram<'_>) {
+        self.beacon(now, Path::Udp, datagram.interface, datagram.bytes);
+    }
+
+    pub(super) fn arp(&mut self, now: Time, interface: u32, frame: &Frame<&[u8]>) {
+        // A frame may still be queued from an interface that has just gone.
+        let Some(link) = self.links.get(interface) else {
+            return;
+        };
+        match self.responder.arp(link, frame, self.pulse.may_answer(now)) {
+            responder::Outcome::Answer(action) => self.outbox.push_back(action),
+            responder::Outcome::ForeignClaim { address, mac } => {
+                self.foreign_claim(now, interface, address, mac);
+            }
+            responder::Outcome::Drop(_) => {}
+        }
+    }
+
+    pub(super) fn foreign_claim(&mut self, now: Time, interface: u32, address: IpAddr, mac: MacAddr) {
+        let recently = self.reported.get(&(address, mac)).is_some_and(|last| now.since(*last) < REPORT_EVERY);
+        // A peer that takes over says so on the wire before its beacon gets here: that is no stranger.
+        if recently || self.peers.by_mac(mac).is_some() {
+            return;
+        }
+        if self.reported.len() >= CLAIMS_REMEMBERED {
+            self.reported.clear();
+        }
+        self.reported.insert((address, mac), now);
+        let name = self.links.name(interface).to_owned();
+        let message = words::foreign_claim(address, mac, &name);
+        let fact = Fact::new(FactKind::ForeignClaim, now, Cause::Frame, message);
+        let group = self.ownership.holder_of(address).map(|group| group.spec.key);
+        self.report(Fact { group, addresses: vec![address], interface: name, ..fact });
+    }
+
+    pub(super) fn beacon(&mut self, now: Time, path: Path, arrived_on: u32, bytes: &[u8]) {
+        match self.peers.receive(now, path, arrived_on, bytes) {
+            Ok(heard) => self.heard(now, path, arrived_on, &heard),
+            Err(reason) => self.responder.count_drop(reason),
+        }
+    }
+
+    pub(super) fn heard(&mut self, now: Time, path: Path, arrived_on: u32, heard: &Heard) {
+        self.beacons_received += 1;
+        let lags = self.peers.get(&heard.peer).is_some_and(|peer| peer.lags(self.ownership.claims().latest()));
+        if heard.wants_answer || (heard.progressed && lags) {
+            self.herald.hurry(&heard.peer);
+        }
+        if heard.awoke {
+            self.report_peer(FactKind::PeerHeard, now, Cause::BeaconHeard, &heard.peer, path, arrived_on, None);
+        }
+        for left in &heard.left {
+            self.report_peer(FactKind::PeerLost, now, Cause::Goodbye, &heard.peer, *left, arrived_on, None);
+        }
+        if heard.deaf {
+            self.report_peer(FactKind::OneWay, now, Cause::NotHeard, &heard.peer, path, arrived_on, None);
+        }
+        heard.news.iter().for_each(|claim| self.ownership.touch(claim.group));
+        if heard.awoke || !heard.left.is_empty() {
+            self.ownership.touch_all();
+        }
+        if heard.progressed {
+            self.ownership.forget_gone(self.peers.acknowledged_by_all());
+        }
+    }
+
+    /// Say goodbye and hold nothing: whoever is next takes over at once.
+    pub(super) fn stop(&mut self, now: Time) {
+        let outcomes = self.ownership.drop_all(Cause::Stopping);
+        self.settle(now, outcomes);
+        self.herald.hurry_all(&self.peers);
+        let listening = self.pulse.listening_until(now).is_some();
+        let content =
+            Content { me: &self.node, links: &self.links, claims: self.ownership.claims(), listening, goodbye: true };
+        self.outbox.extend(self.herald.urgent(&mut self.peers, content));
+        self.pulse.stop();
+        self.deadline = None;
+        self.stopped = true;
+    }
+}
