@@ -15,7 +15,7 @@ import yaml
 from msgspec import Struct
 from tests.fakes.cluster import FakeCluster
 
-from metalev.adapters.codec import Codec
+from metalev.adapters.codec import Codec, UnreadKind
 from metalev.adapters.files import FilesCluster
 from metalev.model.errors import BadInput
 from metalev.model.meta import Kind, Name, ObjectKey
@@ -34,6 +34,7 @@ class Recorder:
         self.changes: list[Change] = []
         self.objects: dict[ObjectKey, Object] = {}
         self.problems: dict[str, str] = {}
+        self.serious: set[str] = set()
         self._arrived = threading.Condition()
 
     def __call__(self, change: Change) -> None:
@@ -69,8 +70,10 @@ class Recorder:
                 self.objects = {k: o for k, o in self.objects.items() if k.kind is not kind or k.name in names}
             case Rejected(source, ""):
                 self.problems.pop(source, None)
-            case Rejected(source, message):
+                self.serious.discard(source)
+            case Rejected(source, message, serious):
                 self.problems[source] = message
+                (self.serious.add if serious else self.serious.discard)(source)
 
 
 class RelistableCluster(Cluster, Protocol):
@@ -161,7 +164,7 @@ class FakeHarness:
         try:
             obj = self._codec.decode(manifest)
         except BadInput as error:
-            self._cluster.reject(source, str(error))
+            self._cluster.reject(source, str(error), serious=not isinstance(error, UnreadKind))
             return
         if source in self._cluster.world.problems:
             self._cluster.reject(source, "")

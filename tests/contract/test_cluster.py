@@ -329,6 +329,11 @@ def test_unknown_kind_is_named_and_nothing_else_is_lost(harness: Harness) -> Non
     assert [message for message in seen.problems.values() if 'kind "Gizmo" (apiVersion example.com/v1)' in message]
 
 
+def test_unknown_kind_is_no_problem_of_the_configuration(harness: Harness) -> None:
+    harness.put({"apiVersion": "example.com/v1", "kind": "Gizmo", "metadata": {"name": "g"}})
+    assert not harness.connect().seen.serious
+
+
 def test_wrong_type_is_rejected_by_the_path_of_its_field(harness: Harness) -> None:
     harness.put(service(ports=[{"port": "http"}]))
     seen = harness.connect().seen

@@ -24,7 +24,7 @@ class World:
 
     def __init__(self) -> None:
         self.objects: dict[ObjectKey, Object] = {}
-        self.problems: dict[str, str] = {}
+        self.problems: dict[str, Rejected] = {}
         self.pool_statuses: dict[Name, PoolStatus] = {}
         self.events: list[Event] = []
         self.views: list[FakeCluster] = []
@@ -80,10 +80,11 @@ class FakeCluster:
         del self.world.objects[key]
         self.world.show(Deleted(key))
 
-    def reject(self, source: str, message: str) -> None:
+    def reject(self, source: str, message: str, *, serious: bool = True) -> None:
         """Complain about an input; an empty message withdraws it."""
-        self.world.problems[source] = message
-        self.world.show(Rejected(source, message))
+        complaint = Rejected(source, message, serious)
+        self.world.problems[source] = complaint
+        self.world.show(complaint)
 
     def relist(self) -> None:
         """Deliver every object and every list again."""
@@ -114,7 +115,7 @@ class FakeCluster:
 
     def start(self, sink: ChangeSink) -> None:
         self._sink = sink
-        problems = [Rejected(source, message) for source, message in self.world.problems.items() if message]
+        problems = [complaint for complaint in self.world.problems.values() if complaint.message]
         self._deliver(*map(Upserted, self.world.objects.values()), *problems, *self._lists(), Synced())
 
     def write_service_status(self, service: Service, status: ServiceStatus) -> None:

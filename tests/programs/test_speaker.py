@@ -89,6 +89,11 @@ def test_an_unknown_node_is_refused_with_those_there_are(manifests: Path, key: P
     assert line == "no Node is named node9; there are: node1. Choose one with --node-name"
 
 
+def test_a_node_named_like_the_controllers_folder_is_refused(manifests: Path, key: Path) -> None:
+    options = ("--node-name", "controller", "--key-file", key)
+    assert 'a node cannot be named "controller"' in refused("speaker", "--manifests", manifests, *options, *OFF)
+
+
 def test_an_unknown_interface_is_refused_with_those_there_are(manifests: Path, key: Path) -> None:
     options = ("--node-name", "node1", "--key-file", key, "--interface", "lan7", *OFF)
     line = refused("speaker", "--manifests", manifests, *options, through=ON_A_WIRE)

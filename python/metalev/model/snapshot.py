@@ -58,11 +58,13 @@ class Listed(Struct, frozen=True):
 class Rejected(Struct, frozen=True):
     """An input that cannot be used: ``source`` says where it stands, ``message`` what would be right.
 
-    What was good before stays in force. An empty message withdraws the complaint.
+    What was good before stays in force. An empty message withdraws the complaint. ``serious`` is whether something that
+    is wanted is missing because of it; an object of a kind that metalev does not read is only named.
     """
 
     source: str
     message: str
+    serious: bool = True
 
 
 class Synced(Struct, frozen=True):
@@ -81,7 +83,8 @@ Change: TypeAlias = Upserted | Deleted | Listed | Rejected | Synced | Noticed
 class Snapshot(Struct, frozen=True):
     """All that is known, by name. Mappings are never changed in place, so identity means equality.
 
-    ``endpoints`` is grouped by Service. ``problems`` maps a source to what is wrong with it. ``held`` maps the key of
+    ``endpoints`` is grouped by Service. ``problems`` maps a source to what is wrong with it, ``notes`` to what
+    is merely not used. ``held`` maps the key of
     a group (as text) to the fact that it was taken.
     """
 
@@ -94,6 +97,7 @@ class Snapshot(Struct, frozen=True):
     secrets: Mapping[Name, BeaconSecret] = {}
     speakers: Mapping[Name, SpeakerState] = {}
     problems: Mapping[str, str] = {}
+    notes: Mapping[str, str] = {}
     held: Mapping[str, Fact] = {}
     peers_heard: frozenset[str] = frozenset()
     interfaces: frozenset[str] = frozenset()

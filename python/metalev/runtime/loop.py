@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Generic, Protocol, TypeVar
 
 from metalev.model.errors import MetalevError, StartError
-from metalev.model.snapshot import Change, Snapshot
+from metalev.model.snapshot import Change, Rejected, Snapshot
 from metalev.ports.clock import Clock
 from metalev.runtime.outcome import After, Done, Outcome, Retry, Stop
 from metalev.runtime.queue import NameQueue
@@ -140,6 +140,8 @@ class Loop(Generic[N]):
         return self._queue.next_deadline()
 
     def _take_in(self, now: float, changes: Iterable[Change]) -> None:
+        changes = list(changes)
+        _tell_complaints(changes)
         applied = self.store.apply(changes)
         if applied.changed or applied.facts:
             self._queue.add(self._reconciler.affected(applied), now)
@@ -170,3 +172,13 @@ class Loop(Generic[N]):
                 log.error("%s: %s", name, report)
             case Done():
                 pass
+
+
+def _tell_complaints(changes: Iterable[Change]) -> None:
+    """Log what cannot be used, by where it stands; the adapters complain once, and once more when it is mended."""
+    for change in changes:
+        match change:
+            case Rejected(source, ""):
+                log.info("%s: nothing is wrong there any more", source)
+            case Rejected(source, message, serious):
+                log.log(logging.WARNING if serious else logging.INFO, "%s: %s", source, message)

@@ -89,8 +89,9 @@ class _Draft:
             case Listed(kind, names):
                 for name in self._names(kind) - names:
                     self._delete(ObjectKey(kind, name))
-            case Rejected(source, message):
-                self._reject(source, message)
+            case Rejected(source, message, serious):
+                self._complain("problems", source, message if serious else "")
+                self._complain("notes", source, "" if serious else message)
             case Noticed(fact):
                 self.facts.append(fact)
                 self._wire.note(fact)
@@ -140,13 +141,13 @@ class _Draft:
             self._own_groups.discard(service)
         self.touched.add(key)
 
-    def _reject(self, source: str, message: str) -> None:
-        if self._now("problems").get(source, "") == message:
+    def _complain(self, field: str, source: str, message: str) -> None:
+        if self._now(field).get(source, "") == message:
             return
         if message:
-            self._own("problems")[source] = message
+            self._own(field)[source] = message
         else:
-            del self._own("problems")[source]
+            del self._own(field)[source]
 
     def _names(self, kind: Kind) -> set[Name]:
         return set(self._slice_service if kind is Kind.ENDPOINT_SLICE else self._now(FIELD_OF[kind]))

@@ -11,11 +11,12 @@ from msgspec import Struct
 from metalev import __version__
 from metalev.adapters import logs
 from metalev.adapters.clock import SystemClock
-from metalev.adapters.files import FilesCluster
+from metalev.adapters.files import CONTROLLER, FilesCluster
 from metalev.adapters.http import Listen, PageServer, program_pages
 from metalev.adapters.metrics import Metrics
 from metalev.adapters.native import BEACON_INTERVAL, BEACON_MISSES, NativeOwnership, keep_capabilities
 from metalev.model.cluster import BEACON_SECRET, BeaconKey
+from metalev.model.errors import StartError
 from metalev.runtime.effects import Effects
 from metalev.runtime.loop import Loop
 from metalev.runtime.outcome import Outcome, Retry, Stop
@@ -50,6 +51,8 @@ class SpeakerOptions(Struct, frozen=True):
 def run(options: SpeakerOptions) -> None:
     """Run until SIGTERM or SIGINT. Raises ``StartError`` when it cannot start."""
     logs.configure(options.log_level, options.log_format)
+    if options.node_name == CONTROLLER:
+        raise StartError(f'a node cannot be named "{CONTROLLER}": that folder of the state is the controller\'s')
     keys = (read_key_file(options.key_file),) if options.key_file else ()
     keep_capabilities(["CAP_NET_RAW"])  # before any thread starts: threads take what their parent has
     with ExitStack() as stack:

@@ -11,7 +11,7 @@ from metalev.model.errors import StartError, Unavailable
 from metalev.model.meta import Name
 from metalev.model.ownership import Fact, FactKind
 from metalev.model.services import Service
-from metalev.model.snapshot import Change, Noticed, Snapshot, Upserted
+from metalev.model.snapshot import Change, Noticed, Rejected, Snapshot, Upserted
 from metalev.runtime.loop import BATCH, Loop
 from metalev.runtime.outcome import After, Done, Outcome, Retry, Stop
 from metalev.runtime.queue import Backoff, NameQueue
@@ -199,3 +199,19 @@ def test_run_works_until_it_is_stopped(caplog: pytest.LogCaptureFixture) -> None
     loop.stop()
     thread.join(10)
     assert not thread.is_alive()
+
+
+def test_what_cannot_be_used_is_logged_by_where_it_stands(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    loop_of(Recorder()).step(0.0, [Rejected("web.yaml:3", "spec.ports is no list"), Rejected("web.yaml:3", "")])
+    told = [(record.levelname, record.getMessage()) for record in caplog.records]
+    assert told == [
+        ("WARNING", "web.yaml:3: spec.ports is no list"),
+        ("INFO", "web.yaml:3: nothing is wrong there any more"),
+    ]
+
+
+def test_what_is_merely_not_used_is_logged_without_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    loop_of(Recorder()).step(0.0, [Rejected("gizmo.yaml:1", "not read by metalev", serious=False)])
+    assert [record.levelname for record in caplog.records] == ["INFO"]

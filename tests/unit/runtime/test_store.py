@@ -183,3 +183,12 @@ def test_a_snapshot_handed_out_never_changes() -> None:
     store.apply([Deleted(ObjectKey(Kind.SERVICE, WEB)), Noticed(fact(FactKind.YIELDED, group="192.0.2.1"))])
     assert set(kept.services) == {WEB}
     assert set(kept.held) == {"192.0.2.1"}
+
+
+def test_what_is_merely_not_used_is_a_note_and_no_problem() -> None:
+    store = Store()
+    store.apply([Rejected("gizmo.yaml:1", 'kind "Gizmo" is not read by metalev', serious=False)])
+    assert not store.snapshot.problems
+    assert list(store.snapshot.notes) == ["gizmo.yaml:1"]
+    store.apply([Rejected("gizmo.yaml:1", "")])
+    assert not store.snapshot.notes

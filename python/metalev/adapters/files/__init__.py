@@ -6,5 +6,6 @@
 
 from metalev.adapters.files.cluster import STATE_FOLDER, FilesCluster
 from metalev.adapters.files.lease import FilesLease
+from metalev.adapters.files.state import CONTROLLER
 
-__all__ = ["STATE_FOLDER", "FilesCluster", "FilesLease"]
+__all__ = ["CONTROLLER", "STATE_FOLDER", "FilesCluster", "FilesLease"]

@@ -26,12 +26,16 @@ class Given(Struct, frozen=True):
 
 
 class Complaint(Struct, frozen=True):
-    """What is wrong at ``line``. ``about`` is the object; unknown, it might be any, unless nothing is ``lost``."""
+    """What is wrong at ``line``. ``about`` is the object; unknown, it might be any, unless nothing is ``lost``.
+
+    What is not ``serious`` is merely not used: an object of a kind that nobody here reads.
+    """
 
     line: int
     message: str
     about: ObjectKey | None = None
     lost: bool = True
+    serious: bool = True
 
 
 # What one document gives.
@@ -126,7 +130,7 @@ def _read_object(places: Places, path: str, item: object, codec: Codec) -> Itera
     try:
         obj = codec.decode(item)
     except UnreadKind as error:
-        yield Complaint(line, str(error), lost=False)
+        yield Complaint(line, str(error), lost=False, serious=False)
     except BadInput as error:
         about = codec.identify(item)
         message = f"{about}: {error}" if about else str(error)

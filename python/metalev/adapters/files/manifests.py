@@ -9,7 +9,7 @@ from metalev.adapters.codec import Codec
 from metalev.adapters.files.manifest import Given, Manifest, read_manifest
 from metalev.adapters.files.tree import Changed, Tree
 from metalev.model.meta import ObjectKey
-from metalev.model.snapshot import Object
+from metalev.model.snapshot import Object, Rejected
 
 SUFFIXES = (".yaml", ".yml", ".json")
 
@@ -56,16 +56,16 @@ class Manifests:
         """Whether a change of ``path`` is one of the files below it."""
         return self._tree.is_folder(path)
 
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Everything that is wrong, as (file:line, message)."""
-        yield from self._tree.problems.items()
+    def problems(self) -> Iterator[Rejected]:
+        """Everything that is wrong or not used, by file:line; several may stand at one place."""
+        yield from (Rejected(path, message) for path, message in self._tree.problems.items())
         for path in self._troubled:
             for complaint in self._tree.files[path].complaints:
-                yield f"{path}:{complaint.line}", complaint.message
+                yield Rejected(f"{path}:{complaint.line}", complaint.message, complaint.serious)
         for key in self._contested:
             first, *others = sorted(self._givers[key])
             for path in others:
-                yield f"{path}:{self._given(path, key).line}", self._double(key, first)
+                yield Rejected(f"{path}:{self._given(path, key).line}", self._double(key, first))
 
     def _double(self, key: ObjectKey, first: str) -> str:
         return f"{key} is given by {first}:{self._given(first, key).line} already: remove one of the two"

@@ -27,6 +27,7 @@ from metalev.model.actions import SpeakerState
 from metalev.model.errors import BadInput
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.services import ServiceStatus
+from metalev.model.snapshot import Rejected
 
 CONTROLLER = "controller"
 
@@ -82,10 +83,10 @@ class State:
         """Whether a change of ``path`` is one of the files below it."""
         return self._tree.is_folder(path)
 
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Everything that is wrong, as (file, message)."""
-        yield from self._tree.problems.items()
-        yield from ((path, self._tree.files[path].problem) for path in self._troubled)
+    def problems(self) -> Iterator[Rejected]:
+        """Everything that is wrong, by file."""
+        yield from (Rejected(path, message) for path, message in self._tree.problems.items())
+        yield from (Rejected(path, self._tree.files[path].problem) for path in self._troubled)
 
     def _touched(self, changes: dict[str, Changed[Record]]) -> set[ObjectKey]:
         for path, change in changes.items():

@@ -27,7 +27,7 @@ class View:
         self._manifests = Manifests(root, codec, skip=state_root)
         self._state = State(state_root, codec)
         self._objects: dict[ObjectKey, Object] = {}
-        self._problems: dict[str, str] = {}
+        self._problems: dict[str, Rejected] = {}
 
     def get(self, key: ObjectKey) -> Object | None:
         """The object as it was last reported."""
@@ -43,7 +43,8 @@ class View:
         try:
             touched = self._manifests.rescan()
         except OSError as error:
-            return self._report(self._problems | {str(self.root): f"cannot be read: {error.strerror}"})
+            root = str(self.root)
+            return self._report(self._problems | {root: Rejected(root, f"cannot be read: {error.strerror}")})
         return self._report_all(touched | self._state.rescan())
 
     def refresh(self, paths: Iterable[Path]) -> list[Change]:
@@ -103,7 +104,7 @@ class View:
 
     def _report_all(self, touched: set[ObjectKey]) -> list[Change]:
         changes = [change for key in sorted(touched) for change in self._report_object(key)]
-        return changes + self._report(dict(self._all_problems()))
+        return changes + self._report(self._all_problems())
 
     def _report_object(self, key: ObjectKey) -> Iterator[Change]:
         before, now = self._objects.get(key), self._assemble(key)
@@ -114,21 +115,20 @@ class View:
             self._objects[key] = now
             yield Upserted(now)
 
-    def _report(self, problems: dict[str, str]) -> list[Change]:
+    def _report(self, problems: dict[str, Rejected]) -> list[Change]:
         before, self._problems = self._problems, problems
         mended: list[Change] = [Rejected(source, "") for source in before if source not in problems]
-        return mended + [Rejected(source, text) for source, text in problems.items() if before.get(source) != text]
+        return mended + [problem for source, problem in problems.items() if before.get(source) != problem]
 
-    def _all_problems(self) -> Iterator[tuple[str, str]]:
+    def _all_problems(self) -> dict[str, Rejected]:
         """Every problem by its source, sources in order; several at one place are one."""
-        found: dict[str, list[str]] = {}
-        for source, message in self._manifests.problems():
-            found.setdefault(source, []).append(message)
         inside = self.state_root.is_relative_to(self.root)
         shown = self.state_root.relative_to(self.root) if inside else self.state_root
-        for path, message in self._state.problems():
-            found.setdefault((shown / path).as_posix(), []).append(message)
-        return ((source, "; ".join(sorted(found[source]))) for source in sorted(found))
+        written = (replace(one, source=(shown / one.source).as_posix()) for one in self._state.problems())
+        found: dict[str, list[Rejected]] = {}
+        for problem in (*self._manifests.problems(), *written):
+            found.setdefault(problem.source, []).append(problem)
+        return {source: _together(found[source]) for source in sorted(found)}
 
     def _assemble(self, key: ObjectKey) -> Object | None:
         if key.kind is Kind.SPEAKER_STATE:
@@ -140,3 +140,8 @@ class View:
         versioned = replace(obj, version=f"{obj.version}.{record.digest}")
         # What was written wins over a status in the manifest, which is that of an exported object.
         return replace(versioned, status=record.said) if isinstance(record.said, ServiceStatus) else versioned
+
+
+def _together(problems: list[Rejected]) -> Rejected:
+    message = "; ".join(sorted(problem.message for problem in problems))
+    return Rejected(problems[0].source, message, serious=any(problem.serious for problem in problems))
