@@ -1,0 +1,59 @@
+"""A figure beside the one that it is compared with, both of the same run: the ratio is what travels."""
+
+from __future__ import annotations
+
+import gc
+import timeit
+from collections.abc import Callable
+from statistics import median
+from typing import Any, Protocol
+
+REPEATS = 7
+
+
+class Benchmark(Protocol):
+    """What is used of pytest-benchmark's fixture, which has no types of its own."""
+
+    extra_info: dict[str, Any]
+    stats: Any
+
+    def __call__(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Measure; as many rounds as fit into a second."""
+        ...
+
+    def pedantic(
+        self, target: Callable[..., Any], *, setup: Callable[[], Any] | None = None, rounds: int, iterations: int = 1
+    ) -> Any:
+        """Measure exactly so many rounds, each after its own ``setup``, which returns the target's arguments."""
+        ...
+
+
+def median_seconds(function: Callable[[], object]) -> float:
+    """What one call takes: the median of seven series, each long enough to be timed well. The garbage collector runs.
+
+    It is for the baseline of a comparison; the subject goes through pytest-benchmark.
+    """
+    timer = timeit.Timer(function, setup=gc.enable)
+    calls, _ = timer.autorange()
+    return median(timer.repeat(REPEATS, calls)) / calls
+
+
+def compare(
+    benchmark: Benchmark, baseline: str, baseline_seconds: float, *, per: int = 1, baseline_per: int = 1
+) -> str:
+    """Store the ratio of what was just measured to a baseline in ``extra_info``; the line that says so.
+
+    ``per`` and ``baseline_per`` divide: how many things one call did.
+    """
+    subject = benchmark.stats.stats.median / per
+    other = baseline_seconds / baseline_per
+    benchmark.extra_info.update(baseline=baseline, baseline_seconds=other, seconds=subject, ratio=subject / other)
+    return f"{duration(subject)}; {baseline}: {duration(other)}; ratio {subject / other:.3g}"
+
+
+def duration(seconds: float) -> str:
+    """For a person: three digits and a unit."""
+    for unit, factor in (("s", 1.0), ("ms", 1e3), ("us", 1e6)):
+        if seconds * factor >= 1:
+            return f"{seconds * factor:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"
