@@ -14,6 +14,7 @@ REPEATS = 7
 class Benchmark(Protocol):
     """What is used of pytest-benchmark's fixture, which has no types of its own."""
 
+    name: str
     extra_info: dict[str, Any]
     stats: Any
 

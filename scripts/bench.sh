@@ -4,4 +4,4 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 exec scripts/in-lab.sh .venv/bin/python -m pytest bench --override-ini 'python_files=bench_*.py' -p benchmark \
-  --timeout 0 "$@"
+  --timeout 0 --benchmark-columns min,median,max,rounds "$@"

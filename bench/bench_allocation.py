@@ -1,0 +1,113 @@
+"""What an address costs: in a pool that is nearly full, in a /64, among 10,000 Services, and after a release."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import IPv4Address
+
+import pytest
+from bench.report import Benchmark, compare, median_seconds
+from bench.worlds import name_of, service, world
+from msgspec.structs import replace
+
+from metalev.decide.controller import ControllerDecider
+from metalev.decide.freelist import FreeList
+from metalev.model.address import AddressRange, Family, address_of
+from metalev.model.snapshot import Snapshot
+
+Tell = Callable[[str], None]
+
+HOME = AddressRange.parse("192.168.1.0/24")
+LARGE = AddressRange.parse("10.0.0.0/20")
+HUGE = AddressRange.parse("2001:db8::/64")
+FEW, MANY = 1_000, 10_000
+
+
+@pytest.mark.benchmark(group="first free address of a /20, by what is in use")
+@pytest.mark.parametrize("percent", [0, 50, 99])
+def test_first_free_address_beside_a_scan_of_the_pool(benchmark: Benchmark, percent: int, tell: Tell) -> None:
+    """MetalLB walks the pool from its first address, asking of each whether it is in use; so does the baseline."""
+    free, taken = FreeList([LARGE]), set[IPv4Address]()
+    for value in range(LARGE.first, LARGE.first + LARGE.size * percent // 100):
+        free.take(IPv4Address(value))
+        taken.add(IPv4Address(value))
+
+    def scan() -> IPv4Address:
+        return next(one for one in map(IPv4Address, range(LARGE.first, LARGE.last + 1)) if one not in taken)
+
+    assert scan() == free.first_free(4)
+    benchmark(free.first_free, 4)
+    said = compare(benchmark, "a scan", median_seconds(scan))
+    tell(f"first free address of a /20, {percent} % in use: {said}")
+
+
+def allocate_and_release(pool: AddressRange) -> Callable[[], None]:
+    """One address more and back, in a pool of which 100 are in use."""
+    free, family = FreeList([pool]), pool.family
+    for number in range(100):
+        free.take(address_of(family, pool.first + number))
+    return lambda: _allocate_and_release(free, family)
+
+
+def _allocate_and_release(free: FreeList, family: Family) -> None:
+    address = free.first_free(family)
+    assert address is not None
+    free.take(address)
+    free.release(address)
+
+
+@pytest.mark.benchmark(group="allocate and release one address in a /64")
+def test_an_address_of_a_64_costs_what_one_of_a_24_costs(benchmark: Benchmark, tell: Tell) -> None:
+    benchmark(allocate_and_release(HUGE))
+    said = compare(benchmark, "in a /24", median_seconds(allocate_and_release(HOME)))
+    tell(f"allocate and release in an IPv6 /64: {said}")
+
+
+# ===== the controller's decisions, without the time that the cluster takes to write them =====
+
+
+def give_addresses(snapshot: Snapshot) -> ControllerDecider:
+    """The decisions of a cold start: an address for every Service."""
+    decider = ControllerDecider()
+    for name in snapshot.services:
+        assert decider.service(snapshot, name)
+    return decider
+
+
+@pytest.mark.benchmark(group="an address for each of 10,000 Services")
+def test_a_service_among_10000_costs_what_one_among_1000_costs(benchmark: Benchmark, tell: Tell) -> None:
+    few, many = world(FEW, allocated=False), world(MANY, allocated=False)
+    benchmark.pedantic(give_addresses, setup=lambda: ((many,), {}), rounds=3)
+    baseline = median_seconds(lambda: give_addresses(few))
+    said = compare(benchmark, "of 1,000", baseline, per=MANY, baseline_per=FEW)
+    tell(f"an address for each of 10,000 Services, per Service: {said}")
+
+
+class Turnover:
+    """One Service goes and a new one takes its address, among others that have one and wait for nothing."""
+
+    def __init__(self, others: int) -> None:
+        full = world(others + 1, allocated=True)
+        self._old, self._new = name_of(others), name_of(others + 1)
+        left = {name: one for name, one in full.services.items() if name != self._old}
+        self._with_old, self._with_neither = full, replace(full, services=left)
+        self._with_new = replace(full, services={**left, self._new: service(others + 1)})
+        self._decider = ControllerDecider()
+        self._decider.service(full, self._old)
+        self._decider.due()  # the first look at the pools wakes everybody
+
+    def __call__(self) -> None:
+        """There and back again, in four decisions."""
+        assert self._decider.service(self._with_neither, self._old) == ()
+        assert self._decider.due() == (), "a release must wake nobody when nobody waits"
+        assert self._decider.service(self._with_new, self._new)
+        self._decider.service(self._with_neither, self._new)
+        self._decider.service(self._with_old, self._old)
+
+
+@pytest.mark.benchmark(group="a Service goes, another takes its address, and back, among 10,000")
+def test_a_release_among_10000_services_costs_what_one_among_1000_costs(benchmark: Benchmark, tell: Tell) -> None:
+    """In MetalLB a release makes the controller look at every Service again."""
+    benchmark(Turnover(MANY))
+    said = compare(benchmark, "among 1,000", median_seconds(Turnover(FEW)))
+    tell(f"a Service goes, another takes its address, and back, among 10,000: {said}")
