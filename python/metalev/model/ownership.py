@@ -63,6 +63,7 @@ class FactKind(StrEnum):
     FOREIGN_CLAIM = "foreign claim"
     INTERFACE_UP = "interface up"
     INTERFACE_DOWN = "interface down"
+    GATEWAYS = "gateways"
 
 
 class Fact(Struct, frozen=True):

@@ -19,8 +19,8 @@ const BURST: [Duration; 6] = [
     Duration::from_millis(3_300),
 ];
 
-/// Between two refreshes.
-pub(crate) const REFRESH: Duration = Duration::from_secs(60);
+/// Between two refreshes, unless the options say otherwise.
+pub const REFRESH: Duration = Duration::from_secs(60);
 
 /// At most this many groups are announced at a time ...
 const SLICE: usize = 16;
@@ -29,8 +29,10 @@ const SLICE: usize = 16;
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// The groups that are announced, and when each is next.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Announcer {
+    /// Between two announcements after the burst; zero for none.
+    refresh: Duration,
     /// In the order of their turns; takeovers come before repetitions whatever their time.
     turns: BTreeSet<(bool, Time, IpAddr)>,
     groups: HashMap<IpAddr, Turn>,
@@ -46,6 +48,10 @@ struct Turn {
 }
 
 impl Announcer {
+    pub(crate) fn new(refresh: Duration) -> Self {
+        Self { refresh, turns: BTreeSet::new(), groups: HashMap::new(), paused_until: None }
+    }
+
     /// Announce a group from now on, beginning with a burst.
     pub(crate) fn start(&mut self, group: IpAddr, now: Time) {
         self.stop(group);
@@ -94,7 +100,11 @@ impl Announcer {
         };
         self.stop(group);
         let round = turn.round + 1;
-        let at = BURST.get(round).map_or(now + REFRESH, |after| (turn.since + *after).max(now + PAUSE));
+        let at = match BURST.get(round) {
+            Some(after) => (turn.since + *after).max(now + PAUSE),
+            None if self.refresh.is_zero() => return,
+            None => now + self.refresh,
+        };
         self.plan(group, Turn { round, at, ..turn });
     }
 
@@ -130,14 +140,22 @@ mod tests {
 
     #[test]
     fn a_takeover_is_announced_at_once_then_in_a_burst_then_slowly_for_ever() {
-        let mut announcer = Announcer::default();
+        let mut announcer = Announcer::new(REFRESH);
         announcer.start(ip(1), at(0));
         assert_eq!(times(&mut announcer, at(124_000)), [0, 100, 400, 1_100, 2_200, 3_300, 63_300, 123_300]);
     }
 
     #[test]
+    fn without_a_refresh_the_burst_is_all() {
+        let mut announcer = Announcer::new(Duration::ZERO);
+        announcer.start(ip(1), at(0));
+        assert_eq!(times(&mut announcer, at(300_000)).len(), BURST.len());
+        assert_eq!(announcer.deadline(), None);
+    }
+
+    #[test]
     fn what_is_given_up_is_announced_no_more() {
-        let mut announcer = Announcer::default();
+        let mut announcer = Announcer::new(REFRESH);
         announcer.start(ip(1), at(0));
         announcer.due(at(0));
         announcer.stop(ip(1));
@@ -146,7 +164,7 @@ mod tests {
 
     #[test]
     fn thousands_of_takeovers_are_paced() {
-        let mut announcer = Announcer::default();
+        let mut announcer = Announcer::new(REFRESH);
         (0..5_000).for_each(|n| announcer.start(ip(n), at(0)));
         assert_eq!(announcer.due(at(0)).len(), SLICE);
         assert!(announcer.due(at(0) + MS).is_empty());
@@ -155,7 +173,7 @@ mod tests {
 
     #[test]
     fn takeovers_come_before_repetitions() {
-        let mut announcer = Announcer::default();
+        let mut announcer = Announcer::new(REFRESH);
         (0..100).for_each(|n| announcer.start(ip(n), at(0)));
         times(&mut announcer, at(50));
         announcer.start(ip(777), at(100));
@@ -164,7 +182,7 @@ mod tests {
 
     #[test]
     fn every_takeover_is_announced_once_before_any_is_repeated() {
-        let mut announcer = Announcer::default();
+        let mut announcer = Announcer::new(REFRESH);
         (0..1_000).for_each(|n| announcer.start(ip(n), at(0)));
         let mut first = Vec::new();
         while first.len() < 1_000 {

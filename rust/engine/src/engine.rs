@@ -36,6 +36,9 @@ pub struct Config {
     pub beacon_interval: Duration,
     /// After how many missed beacons a peer is given up; at least 1.
     pub misses: u32,
+    /// Between two gratuitous announcements of what is held, after the burst at a takeover; zero means none.
+    /// [`REFRESH`](crate::REFRESH) is the usual choice.
+    pub refresh: Duration,
 }
 
 /// Answers, announces, and agrees with its peers on who does.
@@ -69,7 +72,7 @@ impl Engine {
             ownership: Ownership::new(config.node.clone(), timing.dead_time()),
             herald: Herald::new(timing),
             responder: Responder::default(),
-            announcer: Announcer::default(),
+            announcer: Announcer::new(config.refresh),
             outbox: VecDeque::new(),
             deadline: None,
             beacons_received: 0,

@@ -1,7 +1,7 @@
 //! What goes into the engine and what comes out of it: read this file and you know what a speaker can do.
 
 use core::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use metalev_wire::MacAddr;
 
@@ -14,7 +14,7 @@ pub enum Event<'a> {
     Table(Table),
     /// All interfaces that are up and may carry VIPs, replacing those before.
     Interfaces(Vec<Interface>),
-    /// A frame as it came off an interface, from the Ethernet header on.
+    /// A frame as it came off an interface, from the Ethernet header on: ARP, IPv6 with neighbor discovery, or a beacon.
     Frame {
         /// The interface's index.
         interface: u32,
@@ -51,6 +51,8 @@ pub struct Interface {
     pub mac: MacAddr,
     /// Its own addresses, each with the length of the on-link prefix.
     pub addresses: Vec<(IpAddr, u8)>,
+    /// The default gateways that are reached through it, of both families.
+    pub gateways: Vec<IpAddr>,
 }
 
 /// An output, to be carried out in order.
@@ -69,6 +71,14 @@ pub enum Action {
         to: IpAddr,
         /// The payload.
         bytes: Vec<u8>,
+    },
+    /// Be a member of exactly these solicited-node groups (RFC 4291 section 2.7.1) on an interface, and of no others
+    /// that an earlier action named; so that switches which snoop MLD let the questions through.
+    SetGroups {
+        /// The interface's index.
+        interface: u32,
+        /// The groups, sorted, each once.
+        groups: Vec<Ipv6Addr>,
     },
     /// Throw away whatever is queued in the sockets: it is from before a sleep, and nobody waits for the answer.
     DiscardQueued,
@@ -128,10 +138,12 @@ pub enum FactKind {
     Overslept,
     /// Somebody else claims an address that this node holds.
     ForeignClaim,
-    /// An interface can carry VIPs.
+    /// An interface can carry VIPs: told with its addresses when it comes up, and again whenever they change.
     InterfaceUp,
     /// It no longer can.
     InterfaceDown,
+    /// All default gateways that an interface leads to, told when they change.
+    Gateways,
 }
 
 /// Why, in the words that logs, events, metrics and tests share.
@@ -157,6 +169,10 @@ pub enum Cause {
     NoInterface,
     /// The address is this node's own.
     OwnAddress,
+    /// The address is a default gateway of this node.
+    Gateway,
+    /// No interface has a subnet with the address, and another candidate's has.
+    OffLink,
     /// The process or the machine did not run.
     Overslept,
     /// The speaker ends.
@@ -186,6 +202,8 @@ impl fmt::Display for Cause {
             Self::Removed => "removed",
             Self::NoInterface => "no-interface",
             Self::OwnAddress => "own-address",
+            Self::Gateway => "gateway",
+            Self::OffLink => "off-link",
             Self::Overslept => "overslept",
             Self::Stopping => "stopping",
             Self::BeaconHeard => "beacon-heard",
@@ -211,6 +229,7 @@ impl fmt::Display for FactKind {
             Self::ForeignClaim => "foreign claim",
             Self::InterfaceUp => "interface up",
             Self::InterfaceDown => "interface down",
+            Self::Gateways => "gateways",
         })
     }
 }

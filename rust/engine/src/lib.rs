@@ -30,6 +30,7 @@ mod table;
 mod time;
 mod words;
 
+pub use announcer::REFRESH;
 pub use engine::{Config, Engine};
 pub use event::{Action, AddressCounters, Cause, Counters, Datagram, DropReason, Event, Fact, FactKind, Interface};
 pub use table::{Candidate, Group, Peer, Table};

@@ -107,6 +107,7 @@ mod tests {
             name: name.into(),
             mac: MacAddr::new([2, 0, 0, 0, 0, 1]),
             addresses: vec![(address.into(), 24)],
+            gateways: vec![],
         }
     }
 

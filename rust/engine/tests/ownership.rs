@@ -214,7 +214,7 @@ fn a_node_whose_interface_goes_says_that_it_cannot_and_the_next_takes_over() {
 fn a_new_mac_address_of_the_announcer_is_announced_at_once() {
     let mut world = settled();
     let mac = MacAddr::new([2, 0, 0, 0, 0, 0x77]);
-    let link = Interface { index: ETH, name: "eth0".into(), mac, addresses: vec![(vip(10), 24)] };
+    let link = Interface { index: ETH, name: "eth0".into(), mac, addresses: vec![(vip(10), 24)], gateways: vec![] };
     world.event("node1", Event::Interfaces(vec![link]));
     let now = world.now;
     let announced: Vec<_> = world.nodes["node1"]
@@ -235,6 +235,7 @@ fn a_candidate_that_cannot_is_passed_over_without_delay() {
         name: "eth0".into(),
         mac: MacAddr::new([2, 0, 0, 0, 0, 1]),
         addresses: vec![(vip(10), 24), (vip(200), 32)],
+        gateways: vec![],
     };
     world.event("node1", Event::Interfaces(vec![own]));
     world.set_groups(vec![group(200, &ORDER)]);

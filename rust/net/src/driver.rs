@@ -172,6 +172,7 @@ impl Driver {
             let sent = match action {
                 Action::SendFrame { interface, bytes } => self.ports.send(interface, &bytes),
                 Action::SendDatagram { to, bytes } => self.udp.send(to, &bytes),
+                Action::SetGroups { .. } => Ok(()),
                 Action::DiscardQueued => {
                     self.discard_queued();
                     Ok(())

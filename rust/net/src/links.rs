@@ -44,7 +44,7 @@ impl Selection {
             .filter_map(|link| {
                 let mut addresses = addresses.remove(&link.index).unwrap_or_default();
                 addresses.sort_unstable();
-                Some(Interface { index: link.index, name: link.name, mac: link.mac?, addresses })
+                Some(Interface { index: link.index, name: link.name, mac: link.mac?, addresses, gateways: Vec::new() })
             })
             .collect();
         interfaces.sort_by_key(|interface| interface.index);

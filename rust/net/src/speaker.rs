@@ -75,6 +75,7 @@ impl Speaker {
             nonce: nonce().map_err(|e| Error::system("draw random bits", e))?,
             beacon_interval: options.beacon_interval,
             misses: options.beacon_misses,
+            refresh: metalev_engine::REFRESH,
         });
         Self::spawn(engine, udp, watcher).map_err(|e| Error::system("start the engine's threads", e))
     }

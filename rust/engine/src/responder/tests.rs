@@ -7,7 +7,13 @@ const CLIENT: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 9]);
 const VIP: [u8; 4] = [192, 168, 1, 200];
 
 fn link() -> Interface {
-    Interface { index: 2, name: "eth0".into(), mac: US, addresses: vec![([192, 168, 1, 10].into(), 24)] }
+    Interface {
+        index: 2,
+        name: "eth0".into(),
+        mac: US,
+        addresses: vec![([192, 168, 1, 10].into(), 24)],
+        gateways: vec![],
+    }
 }
 
 fn responder() -> Responder {

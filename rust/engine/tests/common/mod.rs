@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
 use metalev_engine::{
-    Action, Candidate, Config, Datagram, Engine, Event, Fact, FactKind, Group, Interface, Peer, Table, Time,
+    Action, Candidate, Config, Datagram, Engine, Event, Fact, FactKind, Group, Interface, Peer, REFRESH, Table, Time,
 };
 use metalev_wire::MacAddr;
 use metalev_wire::arp::{self, Operation};
@@ -94,7 +94,7 @@ impl World {
         let last = u8::try_from(i).unwrap();
         let mac = MacAddr::new([2, 0, 0, 0, 0, last]);
         let address: IpAddr = [192, 168, 1, 9 + last].into();
-        let config = Config { node: name(i), nonce, beacon_interval: 50 * MS, misses: 3 };
+        let config = Config { node: name(i), nonce, beacon_interval: 50 * MS, misses: 3, refresh: REFRESH };
         let node = Node {
             engine: Engine::new(config),
             mac,
@@ -107,7 +107,7 @@ impl World {
             dead: false,
         };
         self.nodes.insert(name(i), node);
-        let link = Interface { index: ETH, name: "eth0".into(), mac, addresses: vec![(address, 24)] };
+        let link = Interface { index: ETH, name: "eth0".into(), mac, addresses: vec![(address, 24)], gateways: vec![] };
         self.event(&name(i), Event::Interfaces(vec![link]));
     }
 
@@ -151,6 +151,7 @@ impl World {
         let state = self.nodes.get_mut(node).unwrap();
         match action {
             Action::Report(fact) => state.facts.push(fact),
+            Action::SetGroups { .. } => {}
             Action::DiscardQueued => state.queue.clear(),
             Action::SendFrame { bytes, .. } => {
                 state.sent += 1;

@@ -1,6 +1,6 @@
 //! A driver whose clock the test turns, on a real wire.
 
-use metalev_engine::{Config, FactKind};
+use metalev_engine::{Config, FactKind, REFRESH};
 use metalev_wire::MacAddr;
 
 use super::*;
@@ -10,12 +10,18 @@ const STEP: Duration = Duration::from_millis(10);
 
 /// A driver that holds the VIP, by a clock that the test turns; and the time that it is.
 fn holder(lab: &Lab) -> (Driver, Time) {
-    let engine =
-        Engine::new(Config { node: "a".to_owned(), nonce: 1, beacon_interval: Duration::from_millis(50), misses: 3 });
+    let engine = Engine::new(Config {
+        node: "a".to_owned(),
+        nonce: 1,
+        beacon_interval: Duration::from_millis(50),
+        misses: 3,
+        refresh: REFRESH,
+    });
     let udp = UdpSocket::bind(7946).unwrap();
     let mut driver = Driver::new(engine, Arc::new(Mailbox::new().unwrap()), udp).unwrap();
     let mut now = clock::now();
-    let v0 = Interface { index: lab.near, name: "v0".to_owned(), mac: NEAR, addresses: Vec::new() };
+    let v0 =
+        Interface { index: lab.near, name: "v0".to_owned(), mac: NEAR, addresses: Vec::new(), gateways: Vec::new() };
     driver.adopt(now, vec![v0]);
     driver.feed(now, Event::Table(lab::table(&[], &["a"])));
     lab::eventually("the address", || {
