@@ -3,7 +3,6 @@
 from types import SimpleNamespace
 
 import pytest
-
 from bench.report import compare, duration, median_seconds
 
 
@@ -17,7 +16,7 @@ def test_duration_has_three_digits_and_a_unit(seconds: float, text: str) -> None
 
 def test_ratio_is_of_the_costs_of_one_thing_each() -> None:
     benchmark = SimpleNamespace(extra_info={}, stats=SimpleNamespace(stats=SimpleNamespace(median=20.0)))
-    said = compare(benchmark, "of 5", 4.0, per=10, baseline_per=5)  # type: ignore[arg-type]
+    said = compare(benchmark, "of 5", 4.0, per=10, baseline_per=5)
     assert said == "2 s; of 5: 800 ms; ratio 2.5"
     assert benchmark.extra_info == {"baseline": "of 5", "baseline_seconds": 0.8, "seconds": 2.0, "ratio": 2.5}
 
