@@ -1,0 +1,135 @@
+"""The tables of reference: metrics, messages and words are those of the code, all of them and no others."""
+
+from __future__ import annotations
+
+import ast
+import re
+from ipaddress import ip_address
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from tests.unit.docs.markdown import ROOT, code_spans, shown, tables
+
+from metalev.adapters.metrics import Announced, Figures, Metrics
+from metalev.decide.candidates import Why
+from metalev.model.pools import PoolStatus
+from metalev.ports.ownership import AddressCounters, Counters
+
+METRICS = ROOT / "docs" / "tasks" / "metrics.md"
+ADDRESSES = ROOT / "docs" / "concepts" / "addresses.md"
+FAILOVER = ROOT / "docs" / "concepts" / "failover.md"
+LAYER2 = ROOT / "docs" / "concepts" / "layer2.md"
+TROUBLESHOOTING = ROOT / "docs" / "tasks" / "troubleshooting.md"
+
+CONTROLLER = Figures(config_loaded=True, config_stale=False, pools={"home": PoolStatus()}, pending=0)
+SPEAKER = Figures(
+    config_loaded=True,
+    config_stale=False,
+    announced=(Announced("default/web", "192.0.2.1", "node1"),),
+    engine=Counters((AddressCounters(ip_address("192.0.2.1")),), {"announceIP": 1}),
+)
+
+
+class Row(NamedTuple):
+    """A metric as the table has it, and as a program serves it."""
+
+    metric: str
+    type: str
+    labels: frozenset[str]
+
+
+def served(figures: Figures) -> set[Row]:
+    """What a program with these figures serves."""
+    metrics = Metrics(lambda: figures)
+    metrics.moved("missed-beacons")
+    text = metrics.render().decode()
+    types = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
+    labels = {name: re.findall(r'(\w+)="', found) for name, found in re.findall(r"^(\w+)\{(.*)\} ", text, re.MULTILINE)}
+    return {Row(name, kind, frozenset(labels.get(name, ()))) for name, kind in types.items()}
+
+
+def listed(*programs: str) -> set[Row]:
+    """What the table says of these programs."""
+    rows = tables(METRICS, "metric", "type", "of", "labels")
+    return {
+        Row(metric.strip("`"), kind, frozenset(code_spans(labels)))
+        for metric, kind, program, labels, _ in rows
+        if program in programs
+    }
+
+
+def source_text() -> str:
+    """The texts in the sources; what is filled in at run time is a gap."""
+    python = [node for path in (ROOT / "python").rglob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
+    texts = [_text(node) for node in python if isinstance(node, ast.Constant | ast.JoinedStr)]
+    rust = [re.sub(r"\\\n\s*", "", path.read_text()) for path in (ROOT / "rust").glob("*/src/**/*.rs")]
+    return "\0".join([*texts, *rust]).replace('\\"', '"')
+
+
+def _text(node: ast.AST) -> str:
+    match node:
+        case ast.Constant(str(text)):
+            return text
+        case ast.JoinedStr(values):
+            return "".join(_text(value) if isinstance(value, ast.Constant) else "\0" for value in values)
+        case _:
+            return ""
+
+
+def words_of(rust_enum: str) -> set[str]:
+    """How the variants of an enum of the engine are written, of those that it uses."""
+    engine = ROOT / "rust" / "engine" / "src"
+    display = (
+        (engine / "event.rs").read_text().partition(f"impl fmt::Display for {rust_enum} {{")[2].partition("\n}")[0]
+    )
+    used = "".join(path.read_text() for path in engine.rglob("*.rs"))
+    words: dict[str, str] = dict(re.findall(r'Self::(\w+) => "(.+)"', display))
+    return {word for variant, word in words.items() if f"{rust_enum}::{variant}" in used}
+
+
+def first_column(path: Path, *header: str) -> set[str]:
+    """The inline code in the first column of the tables with this header."""
+    return {span for row in tables(path, *header) for span in code_spans(row[0])}
+
+
+def test_every_metric_of_the_controller_is_listed_and_no_other() -> None:
+    assert served(CONTROLLER) == listed("C", "both")
+
+
+def test_every_metric_of_the_speaker_is_listed_and_no_other() -> None:
+    assert served(SPEAKER) == listed("S", "both")
+
+
+@pytest.mark.parametrize(
+    ("path", "heading"),
+    [(TROUBLESHOOTING, "line"), (TROUBLESHOOTING, "problem"), (ADDRESSES, "message")],
+    ids=lambda value: shown(value) if isinstance(value, Path) else value,
+)
+def test_every_message_that_is_explained_is_one_of_the_codes(path: Path, heading: str) -> None:
+    texts = source_text()
+    messages = first_column(path, heading)
+    parts = [part.strip() for message in messages for part in re.split(r"<[\w ]+>", message)]
+    assert messages
+    assert [part for part in parts if part not in texts] == []
+
+
+def test_the_reasons_for_which_a_node_is_no_candidate_are_all_explained() -> None:
+    assert first_column(LAYER2, "word") == {*Why} - {Why.NOT_OWNER}
+
+
+def test_the_reasons_for_which_a_frame_gets_no_answer_are_all_explained() -> None:
+    assert first_column(METRICS, "reason", "what it was") == words_of("DropReason")
+
+
+def test_the_causes_that_are_explained_are_those_of_takeovers_and_yields() -> None:
+    of_other_facts = {"beacon-heard", "not-heard", "goodbye", "frame"}
+    assert first_column(FAILOVER, "cause", "meaning") == words_of("Cause") - of_other_facts
+
+
+def test_the_reasons_of_the_condition_are_those_that_allocation_gives() -> None:
+    reasons = {row[1].strip("`") for row in tables(ADDRESSES, "status", "reason")}
+    allocation = (ROOT / "python" / "metalev" / "decide" / "allocation.py").read_text()
+    of_events_alone = {"deprecatedAnnotation", "ClearAssignment"}
+    given = set(re.findall(r'"([A-Za-z]{5,})", (?:f?"|message)', allocation)) - of_events_alone
+    assert reasons == given
