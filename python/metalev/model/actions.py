@@ -41,7 +41,11 @@ class Holding(Struct, frozen=True):
 
 
 class SpeakerState(Struct, frozen=True):
-    """What one speaker says of itself, for people and for the controller (``metalev.io/v1alpha1``)."""
+    """What one speaker says of itself, for people and for the controller (``metalev.io/v1alpha1``).
+
+    ``local_addresses`` are those of its node's interfaces, ``gateways`` its default routers: the controller hands out
+    none of them.
+    """
 
     name: Name
     version: str = ""
@@ -49,6 +53,8 @@ class SpeakerState(Struct, frozen=True):
     peers_heard: tuple[str, ...] = ()
     interfaces: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    local_addresses: tuple[str, ...] = ()
+    gateways: tuple[str, ...] = ()
 
 
 class WriteServiceStatus(Struct, frozen=True):

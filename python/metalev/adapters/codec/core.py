@@ -84,6 +84,8 @@ def speaker_state(document: wire.SpeakerState, name: Name) -> SpeakerState:
         peers_heard=tuple(status.peers_heard),
         interfaces=tuple(status.interfaces),
         problems=tuple(status.problems),
+        local_addresses=tuple(status.local_addresses),
+        gateways=tuple(status.gateways),
     )
 
 

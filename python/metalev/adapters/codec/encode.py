@@ -71,6 +71,8 @@ def speaker_state(state: SpeakerState) -> Encoded:
             "peersHeard": list(state.peers_heard),
             "interfaces": list(state.interfaces),
             "problems": list(state.problems),
+            "localAddresses": list(state.local_addresses),
+            "gateways": list(state.gateways),
         }
     }
 

@@ -234,6 +234,8 @@ class SpeakerStatus(Wire, frozen=True):
     peers_heard: list[str] = []
     interfaces: list[str] = []
     problems: list[str] = []
+    local_addresses: list[str] = []
+    gateways: list[str] = []
 
 
 class SpeakerState(Wire, frozen=True):
