@@ -90,13 +90,6 @@ interrupted() {
 trap 'interrupted INT' INT
 trap 'interrupted TERM' TERM
 
-# Asks for the password now, in the foreground: a step cannot.
-ask_for_root() {
-  command -v sudo >/dev/null || die "network namespaces need root: run the same command as root"
-  sudo --non-interactive true 2>/dev/null || echo "network namespaces need root, and sudo gives it:"
-  sudo --validate
-}
-
 # Prints the first Python that is new enough; PYTHON=... names another one to use.
 find_python() {
   local candidate

@@ -141,9 +141,9 @@ def test_signals_are_given_back_at_the_end() -> None:
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
 
 
-def test_without_root_one_line_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.geteuid", lambda: 1000)
-    with pytest.raises(StartError, match=re.escape("the lab needs root (network namespaces): sudo make demo")):
+def test_without_the_power_one_line_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("metalev.lab.lab.privileged", lambda: False)
+    with pytest.raises(StartError, match=re.escape("python -m metalev.lab.userns -- COMMAND, or as root")):
         Lab(SMALL).__enter__()
 
 

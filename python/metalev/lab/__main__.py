@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from metalev.lab.demo import story
 from metalev.lab.ledger import reap
+from metalev.lab.userns import ensure_privileges
 from metalev.model.errors import MetalevError
 
 
@@ -15,13 +15,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m metalev.lab", description="A cluster as network namespaces.")
     commands = parser.add_subparsers(dest="command", required=True)
     demo = commands.add_parser("demo", help="a Service gets an address and keeps it when its node dies")
-    demo.set_defaults(run=story.main)
+    demo.set_defaults(run=_demo)
     sweep = commands.add_parser("reap", help="remove the namespaces and processes of labs whose owner is gone")
     sweep.set_defaults(run=_reap)
     try:
         parser.parse_args().run()
     except MetalevError as error:
         sys.exit(f"metalev.lab: error: {error}")
+
+
+def _demo() -> None:
+    ensure_privileges()
+    from metalev.lab.demo import story  # noqa: PLC0415  (an ordinary user's first round needs nothing of it)
+
+    story.main()
 
 
 def _reap() -> None:

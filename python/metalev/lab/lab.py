@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -18,6 +17,7 @@ from metalev.lab.namespace import Namespace
 from metalev.lab.process import Process
 from metalev.lab.switch import Switch
 from metalev.lab.topology import HostSpec, NodeSpec, Topology
+from metalev.lab.userns import privileged
 from metalev.model.errors import StartError
 
 SWITCH = "switch"
@@ -185,8 +185,10 @@ class Lab:
 
 def check_machine() -> None:
     """Raise :class:`StartError`, one line that says what to do, if a lab cannot be made here."""
-    if os.geteuid() != 0:
-        raise StartError("the lab needs root (network namespaces): sudo make demo")
+    if not privileged():
+        raise StartError(
+            "the lab must be allowed to make network namespaces: python -m metalev.lab.userns -- COMMAND, or as root"
+        )
     for program, package in (("nft", "nftables"), ("nsenter", "util-linux")):
         if shutil.which(program) is None:
             raise StartError(f"{program} is missing: apt-get install -y {package}")

@@ -42,9 +42,8 @@ def make_bridge(switch: Namespace) -> None:
         netlink.link("set", ifname=BRIDGE, state="up")
 
     _with_netlink(switch, make)
-    switch.sysctl("bridge/bridge-nf-call-iptables", 0)
-    switch.sysctl("bridge/bridge-nf-call-ip6tables", 0)
-    switch.sysctl("bridge/bridge-nf-call-arptables", 0)
+    for kind in ("iptables", "ip6tables", "arptables"):
+        switch.sysctl(f"bridge/bridge-nf-call-{kind}", 0, optional=True)  # there only while br_netfilter is loaded
 
 
 def plug(switch: Namespace, port: str, host: Namespace, mac: str) -> None:

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from metalev.lab.system import check
 from metalev.model.errors import MetalevError
 
 T = TypeVar("T")
@@ -37,7 +38,7 @@ class Namespace:
         from pyroute2 import netns  # noqa: PLC0415, TID251  (half a second that pods and prober do not need)
 
         def unshare() -> None:
-            _check(_libc.unshare(CLONE_NEWNET), "unshare")
+            check(_libc.unshare(CLONE_NEWNET), "unshare")
             netns.attach(self.name, threading.get_native_id())
 
         # In a thread of its own, which keeps the new namespace; without a fork, which other threads would not survive.
@@ -58,10 +59,15 @@ class Namespace:
         """A socket that belongs to the namespace for as long as it lives."""
         return self.call(lambda: socket.socket(family, kind, protocol))
 
-    def sysctl(self, name: str, value: int) -> None:
-        """Set a ``net.`` sysctl (``ipv4/ip_forward``); they are per namespace."""
+    def sysctl(self, name: str, value: int, *, optional: bool = False) -> None:
+        """Set a ``net.`` sysctl (``ipv4/ip_forward``); each namespace has its own. An ``optional`` one may be absent."""
         path = Path("/proc/sys/net") / name
-        self.call(lambda: path.write_text(f"{value}\n"))
+
+        def write() -> None:
+            if path.exists() or not optional:
+                path.write_text(f"{value}\n")
+
+        self.call(write)
 
     def inside(self, argv: Sequence[str]) -> list[str]:
         """The command line that runs ``argv`` in it. ``nsenter`` becomes ``argv``: it keeps the process id."""
@@ -87,12 +93,6 @@ def enter(path: Path) -> None:
     """Move the calling thread into the namespace (setns(2); in Python's own ``os`` only since 3.12)."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        _check(_libc.setns(handle, CLONE_NEWNET), f"setns {path}")
+        check(_libc.setns(handle, CLONE_NEWNET), f"setns {path}")
     finally:
         os.close(handle)
-
-
-def _check(result: int, what: str) -> None:
-    if result != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, f"{what}: {os.strerror(number)}")
