@@ -5,7 +5,9 @@ from __future__ import annotations
 from bisect import bisect_right, insort
 from collections.abc import Iterable, Mapping
 from ipaddress import summarize_address_range
+from itertools import islice
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from metalev.decide.freelist import FAMILIES
@@ -15,30 +17,47 @@ from metalev.model.meta import Name
 from metalev.model.pools import Pool
 
 
-def check_pools(pools: Iterable[Pool]) -> tuple[tuple[Pool, ...], Mapping[Name, str]]:
-    """The pools with the ranges that are theirs alone, by name, and what is wrong with the others.
+class Overlap(Struct, frozen=True):
+    """The range at ``index`` of ``pool`` has addresses of an earlier one; ``message`` says so in MetalLB's words."""
 
-    A range that overlaps one of an earlier pool, or an earlier one of its own, is left out: the rest goes on working.
-    The problems are in MetalLB's words, one text per pool.
+    pool: Name
+    index: int
+    message: str
+
+
+def check_pools(pools: Iterable[Pool]) -> tuple[tuple[Pool, ...], Mapping[Name, str]]:
+    """The pools with the addresses that are theirs alone, by name, and what is wrong with the others.
+
+    What overlaps a range of an earlier pool, or an earlier one of its own, is left out. The rest goes on working, so no
+    Service loses its address because a range became too long. There is one text of problems per pool.
     """
+    usable, found = _divide(sorted(pools, key=lambda one: one.name))
+    problems = {pool.name: "pool has no prefixes defined" for pool in usable if not pool.ranges}
+    messages: dict[Name, list[str]] = {}
+    for overlap in found:
+        messages.setdefault(overlap.pool, []).append(overlap.message)
+    return tuple(usable), problems | {name: "; ".join(texts) for name, texts in messages.items()}
+
+
+def overlaps(pools: Iterable[Pool]) -> tuple[Overlap, ...]:
+    """The ranges that are not their pool's alone, in the order of the pools' names."""
+    return tuple(_divide(sorted(pools, key=lambda one: one.name))[1])
+
+
+def _divide(pools: Iterable[Pool]) -> tuple[list[Pool], list[Overlap]]:
+    """Give each address to the first pool that names it."""
     claims = _Claims()
     usable: list[Pool] = []
-    problems: dict[Name, str] = {}
-    for pool in sorted(pools, key=lambda one: one.name):
-        kept = []
-        complaints = []
-        for addresses in pool.ranges:
-            rival = claims.claim(addresses)
-            if rival is None:
-                kept.append(addresses)
-            else:
-                complaints.append(_overlap(addresses, pool, rival))
-        if not pool.ranges:
-            complaints.append("pool has no prefixes defined")
-        if complaints:
-            problems[pool.name] = "; ".join(complaints)
-        usable.append(replace(pool, ranges=tuple(kept)) if len(kept) < len(pool.ranges) else pool)
-    return tuple(usable), problems
+    found: list[Overlap] = []
+    for pool in pools:
+        kept: list[AddressRange] = []
+        for index, addresses in enumerate(pool.ranges):
+            rival, free = claims.claim(addresses)
+            kept += free
+            if rival is not None:
+                found.append(Overlap(pool.name, index, _overlap(addresses, pool, rival)))
+        usable.append(pool if tuple(kept) == pool.ranges else replace(pool, ranges=tuple(kept)))
+    return usable, found
 
 
 class PoolIndex:
@@ -70,14 +89,31 @@ class _Claims:
     def __init__(self) -> None:
         self._claimed: list[AddressRange] = []
 
-    def claim(self, addresses: AddressRange) -> AddressRange | None:
-        """Keep ``addresses``, or return the earlier range that it overlaps."""
-        place = bisect_right(self._claimed, addresses)
-        for neighbour in self._claimed[max(place - 1, 0) : place + 1]:
-            if neighbour.overlaps(addresses):
-                return neighbour
-        insort(self._claimed, addresses)
-        return None
+    def claim(self, addresses: AddressRange) -> tuple[AddressRange | None, list[AddressRange]]:
+        """Keep what is free of ``addresses``. Returns the first range that it overlaps, and the free parts."""
+        rivals = self._rivals(addresses)
+        free: list[AddressRange] = []
+        first = addresses.first
+        for rival in rivals:
+            if first < rival.first:
+                free.append(AddressRange(addresses.family, first, rival.first - 1))
+            first = rival.last + 1
+        if first <= addresses.last:
+            free.append(AddressRange(addresses.family, first, addresses.last))
+        for part in free:
+            insort(self._claimed, part)
+        return (rivals[0] if rivals else None), free
+
+    def _rivals(self, addresses: AddressRange) -> list[AddressRange]:
+        """The claimed ranges that ``addresses`` overlaps, in order."""
+        place = max(bisect_right(self._claimed, addresses) - 1, 0)
+        rivals = []
+        for claimed in islice(self._claimed, place, None):
+            if (claimed.family, claimed.first) > (addresses.family, addresses.last):
+                break
+            if claimed.overlaps(addresses):
+                rivals.append(claimed)
+        return rivals
 
 
 def _overlap(addresses: AddressRange, pool: Pool, rival: AddressRange) -> str:

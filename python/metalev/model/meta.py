@@ -22,6 +22,7 @@ class Kind(StrEnum):
     L2_ADVERTISEMENT = "L2Advertisement"
     SECRET = "Secret"  # noqa: S105  (the name of a kind)
     SPEAKER_STATE = "SpeakerState"
+    CONFIG_MAP = "ConfigMap"
 
 
 class Name(Struct, frozen=True, order=True):

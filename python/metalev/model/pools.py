@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from metalev.model.address import AddressRange, IPAddress
-from metalev.model.meta import LabelSelector, Name
+from metalev.model.meta import LabelSelector, Name, ObjectKey
 
 
 class ServiceAllocation(Struct, frozen=True):
@@ -18,7 +18,10 @@ class ServiceAllocation(Struct, frozen=True):
 
 
 class Pool(Struct, frozen=True):
-    """An ``IPAddressPool``; ``ranges`` in the order of its ``spec.addresses``."""
+    """An ``IPAddressPool``; ``ranges`` in the order of its ``spec.addresses``.
+
+    ``source`` is the object that gives it if it is no IPAddressPool of its own: what is told about it is told there.
+    """
 
     name: Name
     version: str = ""
@@ -27,18 +30,28 @@ class Pool(Struct, frozen=True):
     avoid_buggy_ips: bool = False
     allocation: ServiceAllocation | None = None
     labels: dict[str, str] = {}
+    source: ObjectKey | None = None
 
     def __contains__(self, address: IPAddress) -> bool:
         return any(address in addresses for addresses in self.ranges)
 
 
+class Resting(Struct, frozen=True):
+    """A released address that others get last ``until`` then (seconds since 1970); ``service`` gets it back before."""
+
+    address: IPAddress
+    service: Name
+    until: int
+
+
 class PoolStatus(Struct, frozen=True):
-    """How many of a pool's addresses are held and free (``IPAddressPool.status``)."""
+    """How many of a pool's addresses are held and free (``IPAddressPool.status``), and which of these rest."""
 
     assigned_ipv4: int = 0
     assigned_ipv6: int = 0
     available_ipv4: int = 0
     available_ipv6: int = 0
+    resting: tuple[Resting, ...] = ()
 
 
 class Preference(Struct, frozen=True):

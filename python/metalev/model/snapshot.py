@@ -9,12 +9,15 @@ from msgspec import Struct
 
 from metalev.model.actions import SpeakerState
 from metalev.model.cluster import BeaconSecret, Namespace, Node
+from metalev.model.legacy import LegacyConfig
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.ownership import Fact
 from metalev.model.pools import L2Advertisement, Pool
 from metalev.model.services import EndpointSlice, Service
 
-Object: TypeAlias = Service | EndpointSlice | Node | Namespace | Pool | L2Advertisement | BeaconSecret | SpeakerState
+Object: TypeAlias = (
+    Service | EndpointSlice | Node | Namespace | Pool | L2Advertisement | BeaconSecret | SpeakerState | LegacyConfig
+)
 
 KIND_OF: Mapping[type, Kind] = {
     Service: Kind.SERVICE,
@@ -25,6 +28,7 @@ KIND_OF: Mapping[type, Kind] = {
     L2Advertisement: Kind.L2_ADVERTISEMENT,
     BeaconSecret: Kind.SECRET,
     SpeakerState: Kind.SPEAKER_STATE,
+    LegacyConfig: Kind.CONFIG_MAP,
 }
 
 
@@ -96,6 +100,7 @@ class Snapshot(Struct, frozen=True):
     l2_advertisements: Mapping[Name, L2Advertisement] = {}
     secrets: Mapping[Name, BeaconSecret] = {}
     speakers: Mapping[Name, SpeakerState] = {}
+    legacy_configs: Mapping[Name, LegacyConfig] = {}
     problems: Mapping[str, str] = {}
     notes: Mapping[str, str] = {}
     held: Mapping[str, Fact] = {}

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from metalev.decide.legacy import InForce
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.ownership import Fact
 from metalev.model.services import EndpointSlice
@@ -33,6 +34,7 @@ FIELD_OF: Mapping[Kind, str] = {
     Kind.L2_ADVERTISEMENT: "l2_advertisements",
     Kind.SECRET: "secrets",
     Kind.SPEAKER_STATE: "speakers",
+    Kind.CONFIG_MAP: "legacy_configs",
 }
 
 
@@ -51,20 +53,26 @@ class Applied(Struct, frozen=True):
 
 
 class Store:
-    """Holds the current snapshot. One thread calls ``apply``; anybody may read ``snapshot`` and keep it."""
+    """Holds the current snapshot. One thread calls ``apply``; anybody may read ``snapshot`` and keep it.
+
+    What it shows are the pools in force: of resources, or of MetalLB's old ConfigMap.
+    """
 
     def __init__(self) -> None:
-        self.snapshot = Snapshot()
+        self.snapshot = self._resources = Snapshot()
+        self._in_force = InForce()
         self._slice_service: dict[Name, Name] = {}
         self._wire = FactLevels()
 
     def apply(self, changes: Iterable[Change]) -> Applied:
         """Make the next snapshot out of ``changes``, in their order. What they leave alone keeps its identity."""
         before = self.snapshot
-        draft = _Draft(before, self._slice_service, self._wire)
+        draft = _Draft(self._resources, self._slice_service, self._wire)
         for change in changes:
             draft.apply(change)
-        self.snapshot = draft.finish()
+        resources = draft.finish()
+        if resources is not self._resources:
+            self._resources, self.snapshot = resources, self._in_force.of(resources)
         return Applied(before, self.snapshot, frozenset(draft.touched), tuple(draft.facts))
 
 

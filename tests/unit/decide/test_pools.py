@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metalev.decide.pools import PoolIndex, check_pools
+from metalev.decide.pools import PoolIndex, check_pools, overlaps
 from metalev.model.address import AddressRange
 from metalev.model.meta import Name
 from metalev.model.pools import Pool
@@ -28,9 +28,9 @@ def test_pools_apart_are_usable_as_they_are() -> None:
     assert check_pools(pools) == (pools, {})
 
 
-def test_the_pool_that_comes_first_by_name_keeps_the_range() -> None:
+def test_the_pool_that_comes_first_by_name_keeps_the_addresses() -> None:
     usable, problems = check_pools([pool("b", "10.0.0.0/24"), pool("a", "10.0.0.128/25")])
-    assert [(one.name.name, len(one.ranges)) for one in usable] == [("a", 1), ("b", 0)]
+    assert usable == (pool("a", "10.0.0.128/25"), pool("b", "10.0.0.0/25"))
     assert problems == {
         Name("metallb-system", "b"): (
             'CIDR "10.0.0.0/24" in pool "b" overlaps with already defined CIDR "10.0.0.128/25"'
@@ -41,6 +41,22 @@ def test_the_pool_that_comes_first_by_name_keeps_the_range() -> None:
 def test_what_does_not_overlap_stays_usable() -> None:
     usable, _ = check_pools([pool("a", "10.0.0.0/24"), pool("b", "10.0.0.0/30", "10.0.1.0/30")])
     assert usable[1].ranges == (AddressRange.parse("10.0.1.0/30"),)
+
+
+def test_a_range_in_the_middle_of_another_leaves_both_its_sides() -> None:
+    usable, _ = check_pools([pool("a", "10.0.0.4-10.0.0.5"), pool("b", "10.0.0.0-10.0.0.9")])
+    assert usable[1] == pool("b", "10.0.0.0-10.0.0.3", "10.0.0.6-10.0.0.9")
+
+
+def test_a_range_that_is_anothers_altogether_is_left_out() -> None:
+    usable, problems = check_pools([pool("a", "10.0.0.0/24"), pool("b", "10.0.0.0/30")])
+    assert usable[1].ranges == ()
+    assert "overlaps" in problems[usable[1].name]
+
+
+def test_an_overlap_names_the_range_by_its_place() -> None:
+    found = overlaps([pool("b", "10.0.1.0/24", "10.0.0.0/24"), pool("a", "10.0.0.0/30")])
+    assert [(one.pool.name, one.index) for one in found] == [("b", 1)]
 
 
 def test_a_range_given_twice_in_one_pool_is_a_problem() -> None:
@@ -85,10 +101,20 @@ small_range = st.tuples(st.integers(0, 60), st.integers(0, 9)).map(lambda one: A
 
 
 @given(st.lists(st.lists(small_range, min_size=1, max_size=4), max_size=5))
-def test_usable_ranges_never_overlap_and_whatever_is_left_out_overlaps_one(ranges: list[list[AddressRange]]) -> None:
+def test_every_address_is_of_one_pool_and_none_is_lost(ranges: list[list[AddressRange]]) -> None:
     pools = [Pool(Name("", str(index)), ranges=tuple(one)) for index, one in enumerate(ranges)]
     usable, problems = check_pools(pools)
-    kept = [one for each in usable for one in each.ranges]
-    assert all(not one.overlaps(other) for place, one in enumerate(kept) for other in kept[:place])
-    assert all(any(one.overlaps(other) for other in kept) for each in pools for one in each.ranges)
-    assert {each.name for each in pools if len(each.ranges) > len(usable[int(each.name.name)].ranges)} == set(problems)
+    first_owner: dict[int, str] = {}
+    for each in pools:
+        for value in _values(each):
+            first_owner.setdefault(value, each.name.name)
+    assert sorted((value, each.name.name) for each in usable for value in _values(each)) == sorted(first_owner.items())
+    assert problems.keys() == {each.name for each in pools if len(_values(each)) > len(_values(usable[_index(each)]))}
+
+
+def _index(one: Pool) -> int:
+    return int(one.name.name)
+
+
+def _values(one: Pool) -> list[int]:
+    return [value for addresses in one.ranges for value in range(addresses.first, addresses.last + 1)]
