@@ -89,7 +89,13 @@ impl Engine {
         }
         self.wake(now);
         match event {
-            Event::Frame { interface, bytes } => self.frame(now, interface, bytes),
+            Event::Frame { interface, bytes } => {
+                let changes = self.frame(now, interface, bytes);
+                // A question changes nothing that is due: a flood of them costs the answers and no more.
+                if !changes && self.deadline.is_some_and(|deadline| now < deadline) {
+                    return;
+                }
+            }
             Event::Datagram(datagram) => self.datagram(now, datagram),
             Event::Table(table) => self.table(now, table),
             Event::Interfaces(interfaces) => self.interfaces(now, interfaces),

@@ -90,6 +90,9 @@ impl Herald {
 
     /// The beacons to those who wait for one.
     pub(crate) fn urgent(&mut self, peers: &mut Peers, content: Content<'_>) -> Vec<Action> {
+        if self.urgent.is_empty() {
+            return Vec::new();
+        }
         let urgent = std::mem::take(&mut self.urgent);
         let Some(key) = peers.signing_key().cloned() else {
             return Vec::new();

@@ -4,6 +4,8 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use metalev_wire::MacAddr;
+
 use crate::Time;
 use crate::event::{Cause, Interface};
 use crate::group::Group;
@@ -44,6 +46,11 @@ impl Links {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Interface> {
         self.links.values()
+    }
+
+    /// Whether one of this node's own interfaces has this MAC address.
+    pub(crate) fn has_mac(&self, mac: MacAddr) -> bool {
+        self.links.values().any(|link| link.mac == mac)
     }
 
     pub(crate) fn name(&self, index: u32) -> &str {

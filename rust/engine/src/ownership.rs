@@ -41,6 +41,8 @@ pub(crate) struct Ownership {
     /// Groups to decide about again at a time, though nothing else happens.
     timers: BTreeSet<(Time, IpAddr)>,
     outcomes: Vec<Outcome>,
+    /// See [`Ownership::successors`].
+    successors: Option<BTreeSet<String>>,
 }
 
 impl Ownership {
@@ -53,6 +55,7 @@ impl Ownership {
             dirty: BTreeSet::new(),
             timers: BTreeSet::new(),
             outcomes: Vec::new(),
+            successors: None,
         }
     }
 
@@ -141,6 +144,10 @@ impl Ownership {
             self.timers.remove(&timer);
             self.dirty.insert(timer.1);
         }
+        if self.dirty.is_empty() {
+            return std::mem::take(&mut self.outcomes);
+        }
+        self.successors = None;
         let me = self.me.clone();
         let moment = Moment { me: &me, now, grace: self.grace, listening_until };
         for key in std::mem::take(&mut self.dirty) {
@@ -237,9 +244,14 @@ impl Ownership {
     }
 
     /// The peers that would take over what this node holds: the next two living candidates of each group.
-    pub(crate) fn successors(&self, peers: &Peers) -> BTreeSet<String> {
-        let held = self.groups.values().filter(|group| group.held);
-        held.flat_map(|group| group.successors(peers, &self.me).take(2)).map(ToOwned::to_owned).collect()
+    ///
+    /// Worked out again only after something was decided anew, for it is asked for in every round of beacons.
+    pub(crate) fn successors(&mut self, peers: &Peers) -> &BTreeSet<String> {
+        let (groups, me) = (&self.groups, self.me.as_str());
+        self.successors.get_or_insert_with(|| {
+            let held = groups.values().filter(|group| group.held);
+            held.flat_map(|group| group.successors(peers, me).take(2)).map(ToOwned::to_owned).collect()
+        })
     }
 }
 

@@ -97,7 +97,6 @@ impl Peer {
             alive: true,
         };
         self.paths.insert(path, hearing);
-        self.gone = beacon.goodbye;
         !was_alive
     }
 
@@ -134,6 +133,12 @@ impl Peer {
     /// Count the time that this node slept through in the peer's favour.
     pub(crate) fn excuse(&mut self, late: Duration) {
         self.paths.values_mut().for_each(|hearing| hearing.last += late);
+    }
+
+    /// It said goodbye. Answers the paths on which it was alive.
+    pub(crate) fn leave(&mut self) -> Vec<Path> {
+        self.gone = true;
+        self.give_up()
     }
 
     /// Give up every path at once. Answers those on which it was alive.

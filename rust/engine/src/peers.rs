@@ -159,6 +159,7 @@ fn proven(peer: &mut Peer, now: Time, way: (Path, u32), timing: Timing, beacon: 
     let reborn = peer.session.as_ref().is_none_or(|session| session.nonce != beacon.nonce);
     if reborn {
         peer.give_up();
+        peer.gone = false;
         peer.stranger = None;
         peer.session = Some(Session::new(beacon.nonce));
     }
@@ -166,16 +167,20 @@ fn proven(peer: &mut Peer, now: Time, way: (Path, u32), timing: Timing, beacon: 
     if !session.fresh(beacon.sequence) {
         return Err(DropReason::Replayed);
     }
+    if peer.gone {
+        // Sent before the goodbye, and overtaken by it on another path: it does not bring its sender back.
+        return Err(DropReason::Replayed);
+    }
     let acknowledged_before = session.acknowledged;
     let sender = beacon.sender.clone();
     let (goodbye, hears_us) = (beacon.goodbye, beacon.hears_you);
-    let awoke = peer.heard(now, way.0, way.1, &beacon);
+    let left = if goodbye { peer.leave() } else { Vec::new() };
+    let awoke = !goodbye && peer.heard(now, way.0, way.1, &beacon);
     let deaf = peer.newly_deaf(now, way.0, timing);
     let news = session_of(peer).map_or_else(Vec::new, |session| session.learn(beacon));
     let progressed = session_of(peer).is_some_and(|session| session.acknowledged > acknowledged_before);
-    let left = if goodbye { peer.give_up() } else { Vec::new() };
     let wants_answer = !goodbye && (awoke || !hears_us || !news.is_empty());
-    Ok(Heard { peer: sender, news, awoke: awoke && !goodbye, deaf, left, wants_answer, progressed })
+    Ok(Heard { peer: sender, news, awoke, deaf, left, wants_answer, progressed })
 }
 
 /// A beacon that does not echo our nonce: from somebody who has not heard us yet, or recorded and played again. It

@@ -77,6 +77,10 @@ pub(crate) fn outcome(outcome: &Outcome, misses: u32) -> String {
         (FactKind::Yielded, Cause::Removed) => {
             format!("fell silent for {what}: no Service has it any more")
         }
+        (FactKind::Yielded, Cause::NoInterface) => {
+            format!("fell silent for {what}: no interface may carry it any more")
+        }
+        (FactKind::Yielded, Cause::OwnAddress) => format!("fell silent for {what}: it is now an address of this node"),
         (FactKind::Yielded, Cause::Stopping) => {
             format!("fell silent for {what}: the speaker stops")
         }

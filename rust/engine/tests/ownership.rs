@@ -228,6 +228,38 @@ fn a_new_mac_address_of_the_announcer_is_announced_at_once() {
 }
 
 #[test]
+fn a_node_that_hears_itself_by_another_interface_takes_itself_for_no_stranger() {
+    let mut world = settled();
+    let near = world.nodes["node1"].mac;
+    let far = Interface { index: 3, name: "eth1".into(), mac: MacAddr::new([2, 0, 0, 0, 1, 1]), addresses: vec![] };
+    let eth0 = Interface { index: ETH, name: "eth0".into(), mac: near, addresses: vec![(vip(10), 24)] };
+    world.event("node1", Event::Interfaces(vec![eth0, far]));
+    let own = announcement(near);
+    world.event("node1", Event::Frame { interface: 3, bytes: &own });
+    assert!(world.facts("node1", FactKind::ForeignClaim).is_empty());
+    let foreign = announcement(MacAddr::new([2, 0, 0, 0, 9, 9]));
+    world.event("node1", Event::Frame { interface: 3, bytes: &foreign });
+    assert_eq!(world.facts("node1", FactKind::ForeignClaim).len(), 1);
+}
+
+/// A gratuitous ARP request for `192.168.1.200`.
+fn announcement(mac: MacAddr) -> [u8; 42] {
+    let std::net::IpAddr::V4(ip) = vip(200) else { panic!("ARP is IPv4") };
+    let operation = metalev_wire::arp::Operation::Request;
+    let repr = metalev_wire::arp::Repr { operation, sender_mac: mac, sender_ip: ip, target_mac: mac, target_ip: ip };
+    repr.frame(MacAddr::BROADCAST, mac)
+}
+
+#[test]
+fn a_goodbye_is_told_once_per_path_and_nothing_sent_before_it_undoes_it() {
+    let mut world = settled();
+    world.event("node1", Event::Stop);
+    world.run(1_000 * MS);
+    assert_eq!(world.facts("node2", FactKind::PeerLost).len(), 2);
+    assert_eq!(world.facts("node2", FactKind::PeerHeard).iter().filter(|fact| fact.peer == "node1").count(), 2);
+}
+
+#[test]
 fn a_candidate_that_cannot_is_passed_over_without_delay() {
     let mut world = World::new(3);
     let own = Interface {

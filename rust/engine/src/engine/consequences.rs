@@ -87,11 +87,11 @@ impl Engine {
 
     /// Send the beacons that are due.
     pub(super) fn speak(&mut self, now: Time) {
+        let successors = self.pulse.round(now).then(|| self.ownership.successors(&self.peers).clone());
         let listening = self.pulse.listening_until(now).is_some();
         let content =
             Content { me: &self.node, links: &self.links, claims: self.ownership.claims(), listening, goodbye: false };
-        let beacons = if self.pulse.round(now) {
-            let successors = self.ownership.successors(&self.peers);
+        let beacons = if let Some(successors) = successors {
             self.herald.round(now, &mut self.peers, &successors, content)
         } else {
             self.herald.urgent(&mut self.peers, content)

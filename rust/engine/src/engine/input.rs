@@ -51,16 +51,18 @@ impl Engine {
         self.ownership.place(&self.links, &renewed);
     }
 
-    pub(super) fn frame(&mut self, now: Time, interface: u32, bytes: &[u8]) {
+    /// Answers whether anything may be due now that was not before.
+    pub(super) fn frame(&mut self, now: Time, interface: u32, bytes: &[u8]) -> bool {
         let Ok(frame) = Frame::new_checked(bytes) else {
             self.responder.count_drop(DropReason::Malformed);
-            return;
+            return false;
         };
         match frame.ethertype() {
             EtherType::ARP => self.arp(now, interface, &frame),
             EtherType::BEACON => self.beacon(now, Path::Interface(interface), interface, frame.into_payload()),
             _ => self.responder.count_drop(DropReason::Malformed),
         }
+        frame.ethertype() == EtherType::BEACON
     }
 
     pub(super) fn datagram(&mut self, now: Time, datagram: Datagram<'_>) {
@@ -83,8 +85,9 @@ impl Engine {
 
     pub(super) fn foreign_claim(&mut self, now: Time, interface: u32, address: IpAddr, mac: MacAddr) {
         let recently = self.reported.get(&(address, mac)).is_some_and(|last| now.since(*last) < REPORT_EVERY);
-        // A peer that takes over says so on the wire before its beacon gets here: that is no stranger.
-        if recently || self.peers.by_mac(mac).is_some() {
+        // No stranger is a peer that takes over, whose frames may be faster than its beacon, nor this node itself, heard
+        // by another interface on the same segment.
+        if recently || self.peers.by_mac(mac).is_some() || self.links.has_mac(mac) {
             return;
         }
         if self.reported.len() >= CLAIMS_REMEMBERED {
