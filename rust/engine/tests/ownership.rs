@@ -231,8 +231,15 @@ fn a_new_mac_address_of_the_announcer_is_announced_at_once() {
 fn a_node_that_hears_itself_by_another_interface_takes_itself_for_no_stranger() {
     let mut world = settled();
     let near = world.nodes["node1"].mac;
-    let far = Interface { index: 3, name: "eth1".into(), mac: MacAddr::new([2, 0, 0, 0, 1, 1]), addresses: vec![] };
-    let eth0 = Interface { index: ETH, name: "eth0".into(), mac: near, addresses: vec![(vip(10), 24)] };
+    let far = Interface {
+        index: 3,
+        name: "eth1".into(),
+        mac: MacAddr::new([2, 0, 0, 0, 1, 1]),
+        addresses: vec![],
+        gateways: vec![],
+    };
+    let eth0 =
+        Interface { index: ETH, name: "eth0".into(), mac: near, addresses: vec![(vip(10), 24)], gateways: vec![] };
     world.event("node1", Event::Interfaces(vec![eth0, far]));
     let own = announcement(near);
     world.event("node1", Event::Frame { interface: 3, bytes: &own });

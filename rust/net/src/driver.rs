@@ -5,10 +5,11 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
-use metalev_engine::{Action, Datagram, Engine, Event, Interface, Time};
+use metalev_engine::{Action, Datagram, Engine, Event, Interface, Table, Time};
 
 use crate::mailbox::Mailbox;
 use crate::ports::{Ports, Token};
+use crate::ranges::Interest;
 use crate::udp::UdpSocket;
 use crate::{clock, sys};
 
@@ -84,7 +85,7 @@ impl Driver {
                     }
                 }
                 Token::Udp => self.receive_datagrams(now),
-                Token::Arp(interface) | Token::Beacon(interface) => {
+                Token::Arp(interface) | Token::Ndp(interface) | Token::Beacon(interface) => {
                     self.receive_frames(now, token, interface);
                 }
             }
@@ -98,7 +99,7 @@ impl Driver {
             self.adopt(now, interfaces);
         }
         if let Some(table) = mail.table {
-            self.feed(now, Event::Table(table));
+            self.set_table(now, table);
         }
         if mail.stop {
             self.feed(now, Event::Stop);
@@ -106,6 +107,14 @@ impl Driver {
         // After a stop too, so that the last figures stay known.
         self.mailbox.answer(mail.counters_asked, self.engine.counters(), self.unsent);
         if mail.stop { Flow::Stop } else { Flow::Continue }
+    }
+
+    /// The sockets show questions about an address before the engine may hold it.
+    fn set_table(&mut self, now: Time, table: Table) {
+        for index in self.ports.set_interest(Interest::of(&table)) {
+            self.lose(now, index);
+        }
+        self.feed(now, Event::Table(table));
     }
 
     /// Have sockets on exactly these interfaces and tell the engine of those where that worked.
@@ -167,23 +176,37 @@ impl Driver {
         self.carry_out();
     }
 
+    /// Frames that follow one another on one interface leave together: the answers to a batch of questions do.
     fn carry_out(&mut self) {
+        let (mut interface, mut frames) = (0, Vec::new());
         while let Some(action) = self.engine.poll() {
-            let sent = match action {
-                Action::SendFrame { interface, bytes } => self.ports.send(interface, &bytes),
-                Action::SendDatagram { to, bytes } => self.udp.send(to, &bytes),
-                Action::SetGroups { .. } => Ok(()),
-                Action::DiscardQueued => {
-                    self.discard_queued();
-                    Ok(())
+            if let Action::SendFrame { interface: index, bytes } = action {
+                if index != interface {
+                    self.send(interface, &mut frames);
+                    interface = index;
                 }
-                Action::Report(fact) => {
-                    self.mailbox.report(fact);
-                    Ok(())
-                }
-            };
-            // Link down, queue full, no route, a firewall: whatever it is, the next beacon or refresh tries again.
-            self.unsent += u64::from(sent.is_err());
+                frames.push(bytes);
+            } else {
+                self.send(interface, &mut frames);
+                self.carry_out_one(action);
+            }
+        }
+        self.send(interface, &mut frames);
+    }
+
+    // Link down, queue full, no route, a firewall: whatever it is, the next beacon or refresh tries again.
+    fn send(&mut self, interface: u32, frames: &mut Vec<Vec<u8>>) {
+        self.unsent += self.ports.send(interface, frames) as u64;
+        frames.clear();
+    }
+
+    fn carry_out_one(&mut self, action: Action) {
+        match action {
+            Action::SendFrame { interface, bytes } => self.send(interface, &mut vec![bytes]),
+            Action::SendDatagram { to, bytes } => self.unsent += u64::from(self.udp.send(to, &bytes).is_err()),
+            Action::SetGroups { .. } => {}
+            Action::DiscardQueued => self.discard_queued(),
+            Action::Report(fact) => self.mailbox.report(fact),
         }
     }
 

@@ -4,13 +4,19 @@
 //!   came in on this very interface?      a frame for a VLAN or macvlan above it is also shown to sockets here, its
 //!                                        tag already taken off: answering it here would answer on the wrong segment
 //!   for us: not for another host         the kernel's own verdict by destination address, so that a promiscuous
-//!                                        interface (a bridge port, a capture) changes nothing
+//!                                        interface (a bridge port, a capture) changes nothing; a tag of a VLAN that
+//!                                        this host does not have makes it another host's, too
 //!   not our own                          neither outgoing, nor sent back to us by a switch or bridge
 //!   beacons: starts with the magic       0x88B5 is for local experiments (IEEE 802), ours may not be the only one
+//!   IPv6: neighbor discovery alone       bulk traffic never wakes us, and is never copied
+//!   about an address of interest?        a flood of questions for others costs a dozen instructions each, in the
+//!                                        kernel; what is too short or too odd to say passes, to be counted by its name
 //! ```
 
 use libc::sock_filter;
 use metalev_wire::MacAddr;
+
+use crate::ranges::Ranges;
 
 /// Loads of the packet's metadata: offsets above this are not offsets.
 const METADATA: u32 = libc::SKF_AD_OFF.cast_unsigned();
@@ -21,65 +27,180 @@ const SOURCE: u32 = 6;
 /// Offset of the payload.
 const PAYLOAD: u32 = 14;
 
-/// One instruction, before the distance to the end is known.
+/// What a frame's payload has to be.
 #[derive(Clone, Copy)]
-enum Step {
-    LoadWord(u32),
-    LoadHalf(u32),
-    /// Drop the frame if the loaded value is this one.
-    DropIf(u32),
-    /// Drop it if it is any other.
-    DropUnless(u32),
-    /// Skip so many steps if it is any other.
-    SkipUnless(u32, u8),
+pub(crate) enum Payload<'a> {
+    /// ARP whose sender or target is an IPv4 address in these ranges.
+    Arp(&'a Ranges),
+    /// A neighbor solicitation or advertisement whose target ends in these ranges.
+    Ndp(&'a Ranges),
+    /// What starts with these octets.
+    Magic([u8; 4]),
 }
 
-/// The program for frames that came in on interface `index`, whose own address is `mac`, and whose payload starts with
-/// the four octets of `magic`, if given. A frame too short for a load is dropped by the kernel.
-pub(crate) fn program(index: u32, mac: MacAddr, magic: Option<[u8; 4]>) -> Vec<sock_filter> {
-    let [front @ .., five, six] = mac.octets();
-    let mut steps = vec![
-        Step::LoadWord(IFINDEX),
-        Step::DropUnless(index),
-        Step::LoadWord(PKTTYPE),
-        Step::DropIf(libc::PACKET_OTHERHOST.into()),
-        Step::DropIf(libc::PACKET_OUTGOING.into()),
-        Step::LoadWord(SOURCE),
-        Step::SkipUnless(u32::from_be_bytes(front), 2),
-        Step::LoadHalf(SOURCE + 4),
-        Step::DropIf(u16::from_be_bytes([five, six]).into()),
-    ];
-    if let Some(magic) = magic {
-        steps.extend([Step::LoadWord(PAYLOAD), Step::DropUnless(u32::from_be_bytes(magic))]);
+/// The program for frames that came in on interface `index`, whose own address is `mac`.
+pub(crate) fn program(index: u32, mac: MacAddr, payload: Payload<'_>) -> Vec<sock_filter> {
+    let mut program = checks(&for_us(index, mac), Miss::Drop);
+    match payload {
+        Payload::Magic(magic) => {
+            let magic = u32::from_be_bytes(magic);
+            program.extend(checks(&[Check::LoadWord(PAYLOAD), Check::Unless(magic)], Miss::Drop));
+            program.push(ACCEPT);
+        }
+        Payload::Arp(ranges) => {
+            program.extend(checks(&IPV4_OVER_ETHERNET, Miss::Accept));
+            program.extend(search(ARP_SENDER, ranges, Miss::GoOn));
+            program.extend(search(ARP_TARGET, ranges, Miss::Drop));
+        }
+        Payload::Ndp(ranges) => {
+            program.extend(checks(&NEIGHBOR_DISCOVERY, Miss::Drop));
+            program.extend(checks(&[Check::LoadLength, Check::Below(NDP_LEN)], Miss::Accept));
+            program.extend(search(NDP_TARGET_END, ranges, Miss::Drop));
+        }
     }
-    assemble(&steps)
-}
-
-/// Resolve the jumps. The last instruction drops, the one before it accepts the whole frame.
-fn assemble(steps: &[Step]) -> Vec<sock_filter> {
-    let drop_at = steps.len() + 1;
-    let mut program: Vec<sock_filter> = steps
-        .iter()
-        .enumerate()
-        .map(|(at, step)| {
-            // Jumps are relative to the next instruction; the programs here are a dozen long.
-            let to_drop = u8::try_from(drop_at - at - 1).expect("a filter has fewer than 256 instructions");
-            match *step {
-                Step::LoadWord(offset) => instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, offset),
-                Step::LoadHalf(offset) => instruction(libc::BPF_LD | libc::BPF_H | libc::BPF_ABS, 0, 0, offset),
-                Step::DropIf(value) => jump_if_equal(value, to_drop, 0),
-                Step::DropUnless(value) => jump_if_equal(value, 0, to_drop),
-                Step::SkipUnless(value, steps) => jump_if_equal(value, 0, steps),
-            }
-        })
-        .collect();
-    program.push(instruction(libc::BPF_RET | libc::BPF_K, 0, 0, u32::MAX));
-    program.push(instruction(libc::BPF_RET | libc::BPF_K, 0, 0, 0));
     program
 }
 
-fn jump_if_equal(value: u32, then: u8, otherwise: u8) -> sock_filter {
-    instruction(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, then, otherwise, value)
+fn for_us(index: u32, mac: MacAddr) -> [Check; 9] {
+    let [front @ .., five, six] = mac.octets();
+    [
+        Check::LoadWord(IFINDEX),
+        Check::Unless(index),
+        Check::LoadWord(PKTTYPE),
+        Check::If(libc::PACKET_OTHERHOST.into()),
+        Check::If(libc::PACKET_OUTGOING.into()),
+        Check::LoadWord(SOURCE),
+        Check::SkipUnless(u32::from_be_bytes(front), 2),
+        Check::LoadHalf(SOURCE + 4),
+        Check::If(u16::from_be_bytes([five, six]).into()),
+    ]
+}
+
+/// Length of a frame with ARP for IPv4 (RFC 826).
+const ARP_LEN: u32 = PAYLOAD + 28;
+const ARP_SENDER: u32 = PAYLOAD + 14;
+const ARP_TARGET: u32 = PAYLOAD + 24;
+/// Hardware Ethernet, protocol IPv4, lengths 6 and 4.
+const IPV4_OVER_ETHERNET: [Check; 6] = [
+    Check::LoadLength,
+    Check::Below(ARP_LEN),
+    Check::LoadWord(PAYLOAD),
+    Check::Unless(0x0001_0800),
+    Check::LoadHalf(PAYLOAD + 4),
+    Check::Unless(0x0604),
+];
+
+/// Length of a frame with a solicitation or advertisement, without options (RFC 4861 sections 4.3 and 4.4).
+const NDP_LEN: u32 = PAYLOAD + 40 + 24;
+/// The last four octets of the target.
+const NDP_TARGET_END: u32 = NDP_LEN - 4;
+/// `ICMPv6` right after the header, with the hop limit that no router forwards (RFC 4861 section 7.1); types 135 and 136.
+const NEIGHBOR_DISCOVERY: [Check; 5] = [
+    Check::LoadHalf(PAYLOAD + 6),
+    Check::Unless(0x3aff),
+    Check::LoadByte(PAYLOAD + 40),
+    Check::Below(135),
+    Check::Above(136),
+];
+
+/// One instruction, before it is known where a miss leads.
+#[derive(Clone, Copy)]
+enum Check {
+    LoadWord(u32),
+    LoadHalf(u32),
+    LoadByte(u32),
+    LoadLength,
+    /// A miss if the loaded value is this one.
+    If(u32),
+    /// A miss if it is any other.
+    Unless(u32),
+    /// A miss if it is less.
+    Below(u32),
+    /// A miss if it is more.
+    Above(u32),
+    /// Skip so many checks if it is any other.
+    SkipUnless(u32, u8),
+}
+
+/// Where a part of the program leads that found what it should not, or did not find what it should.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Miss {
+    Drop,
+    Accept,
+    /// To the next part.
+    GoOn,
+}
+
+/// The checks, followed by what a miss is; without one the program goes on behind that. A frame too short for a load is
+/// dropped by the kernel.
+fn checks(checks: &[Check], miss: Miss) -> Vec<sock_filter> {
+    let mut program: Vec<sock_filter> = (1..)
+        .zip(checks)
+        .map(|(next, check)| {
+            // Jumps are relative to the next instruction. Behind the last one stands the jump over the miss.
+            let to_miss = u8::try_from(checks.len() + 1 - next).expect("a filter has few checks");
+            match *check {
+                Check::LoadWord(offset) => load(libc::BPF_W, offset),
+                Check::LoadHalf(offset) => load(libc::BPF_H, offset),
+                Check::LoadByte(offset) => load(libc::BPF_B, offset),
+                Check::LoadLength => instruction(libc::BPF_LD | libc::BPF_W | libc::BPF_LEN, 0, 0, 0),
+                Check::If(value) => jump(libc::BPF_JEQ, value, to_miss, 0),
+                Check::Unless(value) => jump(libc::BPF_JEQ, value, 0, to_miss),
+                Check::Below(value) => jump(libc::BPF_JGE, value, 0, to_miss),
+                Check::Above(value) => jump(libc::BPF_JGT, value, to_miss, 0),
+                Check::SkipUnless(value, count) => jump(libc::BPF_JEQ, value, 0, count),
+            }
+        })
+        .collect();
+    program.push(go_over(1));
+    program.push(if miss == Miss::Accept { ACCEPT } else { DROP });
+    program
+}
+
+/// Accept the frame if the word at `offset` lies in one of the ranges.
+fn search(offset: u32, ranges: &Ranges, miss: Miss) -> Vec<sock_filter> {
+    let mut program = vec![load(libc::BPF_W, offset)];
+    tree(&mut program, &ranges.bounds(), 0);
+    if miss == Miss::GoOn {
+        // Every leaf that drops has to leave for the end instead.
+        let end = program.len();
+        let drops = |leaf: &sock_filter| leaf.code == DROP.code && leaf.k == DROP.k;
+        for (at, leaf) in program.iter_mut().enumerate().filter(|(_, leaf)| drops(leaf)) {
+            *leaf = go_over(end - at - 1);
+        }
+    }
+    program
+}
+
+/// A search tree over the bounds; `below` of them are to the left. An odd number of bounds to the left is inside.
+fn tree(program: &mut Vec<sock_filter>, bounds: &[u32], below: usize) {
+    let middle = bounds.len() / 2;
+    let Some(&bound) = bounds.get(middle) else {
+        program.push(if below % 2 == 1 { ACCEPT } else { DROP });
+        return;
+    };
+    let at = program.len();
+    program.push(DROP); // its place
+    tree(program, &bounds[..middle], below);
+    // 64 ranges have 128 bounds: 128 instructions to the left of the topmost.
+    let left = u8::try_from(program.len() - at - 1).expect("half of the tree is shorter than a jump");
+    program[at] = jump(libc::BPF_JGE, bound, left, 0);
+    tree(program, &bounds[middle + 1..], below + middle + 1);
+}
+
+const ACCEPT: sock_filter = sock_filter { code: 0x06, jt: 0, jf: 0, k: u32::MAX };
+const DROP: sock_filter = sock_filter { code: 0x06, jt: 0, jf: 0, k: 0 };
+
+fn load(size: u32, offset: u32) -> sock_filter {
+    instruction(libc::BPF_LD | size | libc::BPF_ABS, 0, 0, offset)
+}
+
+fn jump(comparison: u32, value: u32, then: u8, otherwise: u8) -> sock_filter {
+    instruction(libc::BPF_JMP | comparison | libc::BPF_K, then, otherwise, value)
+}
+
+fn go_over(count: usize) -> sock_filter {
+    instruction(libc::BPF_JMP | libc::BPF_JA, 0, 0, u32::try_from(count).expect("a filter is shorter than 4096"))
 }
 
 fn instruction(code: u32, jt: u8, jf: u8, k: u32) -> sock_filter {

@@ -5,12 +5,16 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use metalev_wire::MacAddr;
 
-use crate::{filter, sys};
+use crate::filter::{self, Payload};
+use crate::ranges::Ranges;
+use crate::sys;
 
 /// The Ethernet type of ARP.
 pub const ETHERTYPE_ARP: u16 = 0x0806;
 /// The Ethernet type of beacons: IEEE 802 Local Experimental 1.
 pub const ETHERTYPE_BEACON: u16 = 0x88B5;
+/// The Ethernet type of IPv6, of which neighbor discovery alone is shown.
+pub const ETHERTYPE_IPV6: u16 = 0x86DD;
 /// How every beacon starts.
 const BEACON_MAGIC: [u8; 4] = *b"MLEV";
 /// The highest that needs no `CAP_NET_ADMIN`: beacons and answers leave before bulk traffic, or a busy uplink looks dead.
@@ -27,15 +31,16 @@ pub struct PacketSocket {
 }
 
 impl PacketSocket {
-    /// Open a socket on the interface with this index, whose own address is `mac`.
+    /// Open a socket on the interface with this index, whose own address is `mac`, for frames about addresses in
+    /// `about`. Beacons are about none and are shown in any case.
     ///
     /// # Errors
     /// `EPERM` without `CAP_NET_RAW`; `ENODEV` if there is no such interface.
-    pub fn open(interface: u32, ethertype: u16, mac: MacAddr) -> io::Result<Self> {
+    pub fn open(interface: u32, ethertype: u16, mac: MacAddr, about: &Ranges) -> io::Result<Self> {
         let address = sys::Address::packet(interface, ethertype)?;
         let socket = Self { fd: Self::unbound()?, interface, ethertype };
         // A socket of protocol 0 receives nothing: no frame passes before the filter is there.
-        socket.set_own_address(mac)?;
+        socket.set_filter(mac, about)?;
         sys::set_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_PRIORITY, PRIORITY)?;
         sys::bind(socket.as_fd(), &address)?;
         Ok(socket)
@@ -46,13 +51,17 @@ impl PacketSocket {
         sys::socket(libc::AF_PACKET, libc::SOCK_RAW, 0)
     }
 
-    /// Replace the filter after the interface's address has changed.
+    /// Replace the filter after the interface's address has changed, or what is of interest.
     ///
     /// # Errors
     /// `ENOMEM`, or `EPERM` if the filter was locked.
-    pub fn set_own_address(&self, mac: MacAddr) -> io::Result<()> {
-        let magic = (self.ethertype == ETHERTYPE_BEACON).then_some(BEACON_MAGIC);
-        sys::attach_filter(self.as_fd(), &filter::program(self.interface, mac, magic))
+    pub fn set_filter(&self, mac: MacAddr, about: &Ranges) -> io::Result<()> {
+        let payload = match self.ethertype {
+            ETHERTYPE_ARP => Payload::Arp(about),
+            ETHERTYPE_IPV6 => Payload::Ndp(about),
+            _ => Payload::Magic(BEACON_MAGIC),
+        };
+        sys::attach_filter(self.as_fd(), &filter::program(self.interface, mac, payload))
     }
 
     /// Send a frame, from the Ethernet header on.
@@ -62,6 +71,11 @@ impl PacketSocket {
     /// `EAGAIN` if it is congested.
     pub fn send(&self, frame: &[u8]) -> io::Result<()> {
         sys::send(self.as_fd(), frame)
+    }
+
+    /// Send many frames by few system calls; how many the kernel did not take.
+    pub fn send_all(&self, frames: &[Vec<u8>]) -> usize {
+        sys::send_all(self.as_fd(), frames)
     }
 
     /// Receive one frame without waiting; how much of `buffer` it fills.

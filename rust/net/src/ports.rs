@@ -1,4 +1,4 @@
-//! The packet sockets of each interface that carries VIPs: one for ARP, one for beacons.
+//! The packet sockets of each interface that carries VIPs: for ARP, for neighbor discovery, for beacons.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,7 +7,8 @@ use std::os::fd::AsFd;
 use metalev_engine::Interface;
 use metalev_wire::MacAddr;
 
-use crate::packet::{ETHERTYPE_ARP, ETHERTYPE_BEACON, PacketSocket};
+use crate::packet::{ETHERTYPE_ARP, ETHERTYPE_BEACON, ETHERTYPE_IPV6, PacketSocket};
+use crate::ranges::{Interest, Ranges};
 use crate::sys;
 
 /// What epoll reports, in the order in which it is dealt with.
@@ -17,6 +18,7 @@ pub(crate) enum Token {
     Mailbox,
     Udp,
     Arp(u32),
+    Ndp(u32),
     Beacon(u32),
 }
 
@@ -27,7 +29,8 @@ impl From<Token> for u64 {
             Token::Mailbox => (1, 0),
             Token::Udp => (2, 0),
             Token::Arp(index) => (3, index),
-            Token::Beacon(index) => (4, index),
+            Token::Ndp(index) => (4, index),
+            Token::Beacon(index) => (5, index),
         };
         kind << 32 | Self::from(index)
     }
@@ -41,6 +44,7 @@ impl From<u64> for Token {
             1 => Self::Mailbox,
             2 => Self::Udp,
             3 => Self::Arp(number as u32),
+            4 => Self::Ndp(number as u32),
             _ => Self::Beacon(number as u32),
         }
     }
@@ -49,62 +53,101 @@ impl From<u64> for Token {
 struct Port {
     mac: MacAddr,
     arp: PacketSocket,
+    ndp: PacketSocket,
     beacon: PacketSocket,
+}
+
+impl Port {
+    fn open(index: u32, mac: MacAddr, interest: &Interest, epoll: &sys::Epoll) -> io::Result<Self> {
+        let arp = PacketSocket::open(index, ETHERTYPE_ARP, mac, &interest.arp)?;
+        let ndp = PacketSocket::open(index, ETHERTYPE_IPV6, mac, &interest.ndp)?;
+        let beacon = PacketSocket::open(index, ETHERTYPE_BEACON, mac, &Ranges::default())?;
+        epoll.add(arp.as_fd(), Token::Arp(index).into())?;
+        epoll.add(ndp.as_fd(), Token::Ndp(index).into())?;
+        epoll.add(beacon.as_fd(), Token::Beacon(index).into())?;
+        Ok(Self { mac, arp, ndp, beacon })
+    }
+
+    fn set_filters(&mut self, mac: MacAddr, interest: &Interest) -> io::Result<()> {
+        self.arp.set_filter(mac, &interest.arp)?;
+        self.ndp.set_filter(mac, &interest.ndp)?;
+        self.beacon.set_filter(mac, &Ranges::default())?;
+        self.mac = mac;
+        Ok(())
+    }
+
+    /// The socket of a frame's own Ethernet type, so that the kernel takes it for what it is.
+    fn socket_for(&self, frame: &[u8]) -> &PacketSocket {
+        match frame.get(12..14).and_then(<[u8]>::first_chunk).map(|&octets| u16::from_be_bytes(octets)) {
+            Some(ETHERTYPE_BEACON) => &self.beacon,
+            Some(ETHERTYPE_IPV6) => &self.ndp,
+            _ => &self.arp,
+        }
+    }
 }
 
 /// All of them, by the interface's index.
 #[derive(Default)]
-pub(crate) struct Ports(BTreeMap<u32, Port>);
+pub(crate) struct Ports {
+    ports: BTreeMap<u32, Port>,
+    interest: Interest,
+}
 
 impl Ports {
     /// Close the sockets of every interface that is not among these.
     pub(crate) fn retain(&mut self, interfaces: &[Interface]) {
-        self.0.retain(|&index, _| interfaces.iter().any(|interface| interface.index == index));
+        self.ports.retain(|&index, _| interfaces.iter().any(|interface| interface.index == index));
     }
 
     /// Have the sockets of this interface open, with filters for its current address.
     pub(crate) fn open(&mut self, interface: &Interface, epoll: &sys::Epoll) -> io::Result<()> {
         let Interface { index, mac, .. } = *interface;
-        match self.0.get_mut(&index) {
+        match self.ports.get_mut(&index) {
             Some(port) if port.mac == mac => {}
-            Some(port) => {
-                port.arp.set_own_address(mac)?;
-                port.beacon.set_own_address(mac)?;
-                port.mac = mac;
-            }
+            Some(port) => port.set_filters(mac, &self.interest)?,
             None => {
-                let arp = PacketSocket::open(index, ETHERTYPE_ARP, mac)?;
-                let beacon = PacketSocket::open(index, ETHERTYPE_BEACON, mac)?;
-                epoll.add(arp.as_fd(), Token::Arp(index).into())?;
-                epoll.add(beacon.as_fd(), Token::Beacon(index).into())?;
-                self.0.insert(index, Port { mac, arp, beacon });
+                let port = Port::open(index, mac, &self.interest, epoll)?;
+                self.ports.insert(index, port);
             }
         }
         Ok(())
     }
 
+    /// Show questions about these addresses from now on; the interfaces where that failed.
+    pub(crate) fn set_interest(&mut self, interest: Interest) -> Vec<u32> {
+        if self.interest == interest {
+            return Vec::new();
+        }
+        self.interest = interest;
+        let renewed = self.ports.iter_mut().map(|(&index, port)| (index, port.set_filters(port.mac, &self.interest)));
+        renewed.filter(|(_, result)| result.is_err()).map(|(index, _)| index).collect()
+    }
+
     pub(crate) fn close(&mut self, index: u32) {
-        self.0.remove(&index);
+        self.ports.remove(&index);
     }
 
     /// The socket of a token; none if it is no packet socket, or closed by now.
     pub(crate) fn get(&self, token: Token) -> Option<&PacketSocket> {
         match token {
-            Token::Arp(index) => self.0.get(&index).map(|port| &port.arp),
-            Token::Beacon(index) => self.0.get(&index).map(|port| &port.beacon),
+            Token::Arp(index) => self.ports.get(&index).map(|port| &port.arp),
+            Token::Ndp(index) => self.ports.get(&index).map(|port| &port.ndp),
+            Token::Beacon(index) => self.ports.get(&index).map(|port| &port.beacon),
             Token::Alarm | Token::Mailbox | Token::Udp => None,
         }
     }
 
-    /// Send a frame by the socket of its Ethernet type, so that the kernel takes it for what it is.
-    pub(crate) fn send(&self, index: u32, frame: &[u8]) -> io::Result<()> {
-        let port = self.0.get(&index).ok_or_else(|| io::Error::from_raw_os_error(libc::ENETDOWN))?;
-        let is_beacon = frame.get(12..14) == Some(&ETHERTYPE_BEACON.to_be_bytes());
-        if is_beacon { port.beacon.send(frame) } else { port.arp.send(frame) }
+    /// Send frames of an interface in their order, those of one type together; how many were not taken.
+    pub(crate) fn send(&self, index: u32, frames: &[Vec<u8>]) -> usize {
+        let Some(port) = self.ports.get(&index) else {
+            return frames.len();
+        };
+        let runs = frames.chunk_by(|a, b| a.get(12..14) == b.get(12..14));
+        runs.map(|run| port.socket_for(&run[0]).send_all(run)).sum()
     }
 
     pub(crate) fn sockets(&self) -> impl Iterator<Item = &PacketSocket> {
-        self.0.values().flat_map(|port| [&port.arp, &port.beacon])
+        self.ports.values().flat_map(|port| [&port.arp, &port.ndp, &port.beacon])
     }
 }
 
@@ -114,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_token_survives_the_kernel() {
-        let tokens = [Token::Alarm, Token::Mailbox, Token::Udp, Token::Arp(1), Token::Beacon(u32::MAX)];
+        let tokens = [Token::Alarm, Token::Mailbox, Token::Udp, Token::Arp(1), Token::Ndp(2), Token::Beacon(u32::MAX)];
         for token in tokens {
             assert_eq!(Token::from(u64::from(token)), token);
         }

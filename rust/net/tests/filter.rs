@@ -3,8 +3,8 @@
 
 mod lab;
 
-use lab::{ARP, BEACON, FAR, Lab, NEAR, STRANGER, beacon, ip, next_frame, request};
-use metalev_net::PacketSocket;
+use lab::{ARP, BEACON, FAR, IPV6, Lab, NEAR, STRANGER, beacon, icmpv6, ip, next_frame, request, request_for};
+use metalev_net::{PacketSocket, Ranges};
 use metalev_wire::MacAddr;
 
 const EVERYBODY: MacAddr = MacAddr::BROADCAST;
@@ -76,7 +76,7 @@ fn a_source_that_differs_in_its_first_octets_only_is_not_our_own() {
 fn a_new_address_of_the_interface_is_the_one_that_counts() {
     let lab = Lab::new();
     let (near, far) = (lab.near(ARP), lab.far(ARP));
-    near.set_own_address(STRANGER).unwrap();
+    near.set_filter(STRANGER, &Ranges::all()).unwrap();
     far.send(&request(EVERYBODY, STRANGER)).unwrap();
     far.send(&request(EVERYBODY, NEAR)).unwrap();
     assert_eq!(next_frame(&near), request(EVERYBODY, NEAR));
@@ -121,9 +121,145 @@ fn each_socket_sees_frames_of_its_own_type_only() {
     assert_eq!(next_frame(&near), beacon(NEAR, FAR, b"MLEV"));
 }
 
+// ===== neighbor discovery =====
+
+const SOLICITATION: u8 = 135;
+const ADVERTISEMENT: u8 = 136;
+
+#[test]
+fn of_ipv6_only_solicitations_and_advertisements_come_through() {
+    let lab = Lab::new();
+    let (near, far) = (lab.near(IPV6), lab.far(IPV6));
+    let about = |kind| icmpv6(kind, 255, "2001:db8::1");
+    for other in [128, 134, 137, 143] {
+        far.send(&about(other)).unwrap();
+    }
+    far.send(&about(SOLICITATION)).unwrap();
+    far.send(&about(ADVERTISEMENT)).unwrap();
+    assert_eq!(next_solicited(&near), about(SOLICITATION));
+    assert_eq!(next_solicited(&near), about(ADVERTISEMENT));
+}
+
+#[test]
+fn what_a_router_may_have_forwarded_is_kept_out() {
+    let lab = Lab::new();
+    let (near, far) = (lab.near(IPV6), lab.far(IPV6));
+    far.send(&icmpv6(SOLICITATION, 254, "2001:db8::1")).unwrap();
+    far.send(&icmpv6(SOLICITATION, 255, "2001:db8::2")).unwrap();
+    assert_eq!(next_solicited(&near), icmpv6(SOLICITATION, 255, "2001:db8::2"));
+}
+
+#[test]
+fn a_solicitation_too_short_for_its_target_comes_through_to_be_counted() {
+    let lab = Lab::new();
+    let (near, far) = (lab.near(IPV6), lab.far(IPV6));
+    near.set_filter(NEAR, &Ranges::default()).unwrap();
+    let whole = icmpv6(SOLICITATION, 255, "2001:db8::1");
+    far.send(&whole).unwrap();
+    far.send(&whole[..60]).unwrap();
+    assert_eq!(next_solicited(&near), whole[..60]);
+}
+
+#[test]
+fn a_solicitation_for_an_address_without_interest_is_kept_out() {
+    let lab = Lab::new();
+    let (near, far) = (lab.near(IPV6), lab.far(IPV6));
+    near.set_filter(NEAR, &Ranges::covering(vec![5, 6, 9])).unwrap();
+    for other in ["2001:db8::4", "2001:db8::7", "2001:db8::8", "2001:db8::a", "2001:db8::1:5"] {
+        far.send(&icmpv6(SOLICITATION, 255, other)).unwrap();
+    }
+    far.send(&icmpv6(SOLICITATION, 255, "2001:db8::9")).unwrap();
+    assert_eq!(next_solicited(&near), icmpv6(SOLICITATION, 255, "2001:db8::9"));
+}
+
+/// The kernel's own neighbor discovery is on the wire too; the tests' frames are those to a solicited-node group from
+/// one address.
+fn next_solicited(socket: &PacketSocket) -> Vec<u8> {
+    let source = icmpv6(0, 0, "::")[22..38].to_vec();
+    loop {
+        let frame = next_frame(socket);
+        if frame.get(22..38) == Some(&source[..]) && frame[2] == 0xff {
+            return frame;
+        }
+    }
+}
+
+// ===== questions about others =====
+
+#[test]
+fn a_request_for_an_address_without_interest_is_kept_out() {
+    let lab = Lab::new();
+    let (near, far) = (lab.near(ARP), lab.far(ARP));
+    near.set_filter(NEAR, &ranges(&["192.0.2.10", "192.0.2.11", "192.0.2.20"])).unwrap();
+    for other in ["192.0.2.9", "192.0.2.12", "192.0.2.19", "192.0.2.21", "0.0.0.0", "255.255.255.255"] {
+        far.send(&request_for(other, "192.0.2.1")).unwrap();
+    }
+    far.send(&request_for("192.0.2.11", "192.0.2.1")).unwrap();
+    assert_eq!(next_frame(&near), request_for("192.0.2.11", "192.0.2.1"));
+}
+
+#[test]
+fn who_claims_an_address_of_interest_is_heard_whatever_it_asks_for() {
+    let lab = Lab::new();
+    let (near, far) = (lab.near(ARP), lab.far(ARP));
+    near.set_filter(NEAR, &ranges(&["192.0.2.10"])).unwrap();
+    far.send(&request_for("192.0.2.1", "192.0.2.9")).unwrap();
+    far.send(&request_for("192.0.2.1", "192.0.2.10")).unwrap();
+    assert_eq!(next_frame(&near), request_for("192.0.2.1", "192.0.2.10"));
+}
+
+#[test]
+fn every_address_of_a_thousand_scattered_ones_is_let_through() {
+    let lab = Lab::new();
+    let (near, far) = (lab.near(ARP), lab.far(ARP));
+    // Gaps of all widths: far more ranges than a filter has.
+    let scattered: Vec<String> = (0..1000u32).map(|n| std::net::Ipv4Addr::from(n * n * 4_000).to_string()).collect();
+    near.set_filter(NEAR, &ranges(&scattered)).unwrap();
+    for address in &scattered {
+        far.send(&request_for(address, "255.0.0.1")).unwrap();
+        assert_eq!(next_frame(&near), request_for(address, "255.0.0.1"));
+    }
+}
+
+#[test]
+fn without_interest_in_any_address_only_the_malformed_come_through() {
+    let lab = Lab::new();
+    let (near, far) = (lab.near(ARP), lab.far(ARP));
+    near.set_filter(NEAR, &Ranges::default()).unwrap();
+    let whole = request(EVERYBODY, FAR);
+    let mut token_ring = whole.clone();
+    token_ring[15] = 6; // the hardware type
+    far.send(&whole).unwrap();
+    far.send(&token_ring).unwrap();
+    far.send(&whole).unwrap();
+    far.send(&whole[..30]).unwrap();
+    assert_eq!(next_frame(&near), token_ring);
+    assert_eq!(next_frame(&near), whole[..30]);
+}
+
+fn ranges<S: AsRef<str>>(addresses: &[S]) -> Ranges {
+    let bits = |address: &S| address.as_ref().parse::<std::net::Ipv4Addr>().expect("an IPv4 address").to_bits();
+    Ranges::covering(addresses.iter().map(bits).collect())
+}
+
+// ===== the socket itself =====
+
+#[test]
+fn frames_sent_together_arrive_in_their_order_and_those_refused_are_counted() {
+    let lab = Lab::new();
+    let (near, far) = (lab.near(ARP), lab.far(ARP));
+    let mut frames: Vec<Vec<u8>> = (0..100).map(|n| request_for(&format!("192.0.2.{n}"), "192.0.2.1")).collect();
+    frames.insert(70, vec![0; 9000]); // longer than the interface takes
+    assert_eq!(far.send_all(&frames), 1);
+    frames.remove(70);
+    for frame in frames {
+        assert_eq!(next_frame(&near), frame);
+    }
+}
+
 #[test]
 fn an_interface_that_does_not_exist_has_no_socket() {
     let _lab = Lab::new();
-    let error = PacketSocket::open(4711, ARP, NEAR).err().unwrap();
+    let error = PacketSocket::open(4711, ARP, NEAR, &Ranges::all()).err().unwrap();
     assert_eq!(error.raw_os_error(), Some(libc::ENODEV));
 }

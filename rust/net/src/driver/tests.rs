@@ -23,7 +23,7 @@ fn holder(lab: &Lab) -> (Driver, Time) {
     let v0 =
         Interface { index: lab.near, name: "v0".to_owned(), mac: NEAR, addresses: Vec::new(), gateways: Vec::new() };
     driver.adopt(now, vec![v0]);
-    driver.feed(now, Event::Table(lab::table(&[], &["a"])));
+    driver.set_table(now, lab::table(&[], &["a"]));
     lab::eventually("the address", || {
         now += STEP;
         driver.turn(now, &mut []);

@@ -1,4 +1,4 @@
-//! Many datagrams by one system call (`recvmmsg`), into buffers that are allocated once.
+//! Many datagrams by one system call: `recvmmsg` into buffers that are allocated once, and `sendmmsg`.
 
 use std::array;
 use std::io;
@@ -98,6 +98,45 @@ fn header(slot: &mut Slot, vector: &mut libc::iovec) -> libc::mmsghdr {
     header.msg_hdr.msg_iovlen = 1;
     header.msg_hdr.msg_control = slot.control.as_mut_ptr().cast();
     header.msg_hdr.msg_controllen = slot.control.len();
+    header
+}
+
+/// Send datagrams on a bound socket, [`BATCH`] by one call; how many the kernel did not take.
+pub(crate) fn send_all(fd: BorrowedFd<'_>, datagrams: &[Vec<u8>]) -> usize {
+    datagrams.chunks(BATCH).map(|chunk| send_batch(fd, chunk)).sum()
+}
+
+/// The same for at most [`BATCH`] of them. The call stops at the first that fails and tells so only if it is the very
+/// first: go on behind it.
+fn send_batch(fd: BorrowedFd<'_>, datagrams: &[Vec<u8>]) -> usize {
+    let mut vectors: [libc::iovec; BATCH] = array::from_fn(|i| {
+        let bytes = datagrams.get(i).map_or(&[][..], Vec::as_slice);
+        libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() }
+    });
+    let mut headers: [libc::mmsghdr; BATCH] = array::from_fn(|i| outgoing(&mut vectors[i]));
+    let (mut next, mut refused) = (0, 0);
+    while next < datagrams.len() {
+        let rest = &mut headers[next..datagrams.len()];
+        #[expect(clippy::cast_possible_truncation, reason = "there are at most 64")]
+        let count = rest.len() as u32;
+        // SAFETY: each header points to its own element of `vectors`, which describes one of `datagrams`; all outlive
+        // the call, and the count is that of `rest`. The buffers are mutable for historical reasons: the kernel only
+        // reads them, and writes nothing but the lengths into the headers.
+        let sent = check(unsafe { libc::sendmmsg(fd.as_raw_fd(), rest.as_mut_ptr(), count, libc::MSG_NOSIGNAL) });
+        match sent {
+            Ok(sent) => next += usize::try_from(sent).unwrap_or(0).max(1),
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => (next, refused) = (next + 1, refused + 1),
+        }
+    }
+    refused
+}
+
+fn outgoing(vector: &mut libc::iovec) -> libc::mmsghdr {
+    // SAFETY: as in `header`.
+    let mut header: libc::mmsghdr = unsafe { std::mem::zeroed() };
+    header.msg_hdr.msg_iov = vector;
+    header.msg_hdr.msg_iovlen = 1;
     header
 }
 

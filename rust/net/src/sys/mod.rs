@@ -14,7 +14,7 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use libc::c_int;
 
-pub(crate) use batch::{Batch, Message};
+pub(crate) use batch::{Batch, Message, send_all};
 pub(crate) use process::CapabilitySets;
 pub(crate) use process::{boottime, capabilities, drop_from_bounding_set, no_new_privileges, random, set_capabilities};
 pub(crate) use socket::{Address, attach_filter, bind, receive, send, send_to, set_option, socket};

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use metalev_engine::{Candidate, Fact, FactKind, Group, Peer, Table};
-use metalev_net::{ETHERTYPE_ARP, ETHERTYPE_BEACON, Options, PacketSocket, Speaker};
+use metalev_net::{ETHERTYPE_ARP, ETHERTYPE_BEACON, ETHERTYPE_IPV6, Options, PacketSocket, Ranges, Speaker};
 use metalev_wire::MacAddr;
 use metalev_wire::arp::{Operation, Repr};
 use metalev_wire::beacon::Key;
@@ -43,12 +43,12 @@ impl Lab {
 
     /// A socket at the near end.
     pub(crate) fn near(&self, ethertype: u16) -> PacketSocket {
-        PacketSocket::open(self.near, ethertype, NEAR).unwrap()
+        PacketSocket::open(self.near, ethertype, NEAR, &Ranges::all()).unwrap()
     }
 
     /// A socket at the far end.
     pub(crate) fn far(&self, ethertype: u16) -> PacketSocket {
-        PacketSocket::open(self.far, ethertype, FAR).unwrap()
+        PacketSocket::open(self.far, ethertype, FAR, &Ranges::all()).unwrap()
     }
 }
 
@@ -78,6 +78,24 @@ pub(crate) fn request(to: MacAddr, from: MacAddr) -> Vec<u8> {
         target_ip: VIP.parse().unwrap(),
     };
     repr.frame(to, from).to_vec()
+}
+
+/// The same for any address, from any.
+pub(crate) fn request_for(target: &str, sender: &str) -> Vec<u8> {
+    let (target_ip, sender_ip) = (target.parse().unwrap(), sender.parse().unwrap());
+    let repr = Repr { operation: Operation::Request, sender_mac: FAR, sender_ip, target_mac: MacAddr::ZERO, target_ip };
+    repr.frame(MacAddr::BROADCAST, FAR).to_vec()
+}
+
+/// An IPv6 frame to a solicited-node group: `ICMPv6` of this type about `target`, without checksum and options.
+pub(crate) fn icmpv6(kind: u8, hop_limit: u8, target: &str) -> Vec<u8> {
+    let target: std::net::Ipv6Addr = target.parse().unwrap();
+    let [.., a, b, c] = target.octets();
+    let header = [0x60, 0, 0, 0, 0, 24, 58, hop_limit];
+    let source = "fe80::ff:fe00:b".parse::<std::net::Ipv6Addr>().unwrap().octets();
+    let group = std::net::Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00 | u16::from(a), u16::from_be_bytes([b, c]));
+    let icmp = [&[kind, 0, 0, 0, 0, 0, 0, 0][..], &target.octets()].concat();
+    [&[0x33, 0x33, 0xff, a, b, c][..], &FAR.octets(), &[0x86, 0xdd], &header, &source, &group.octets(), &icmp].concat()
 }
 
 /// A frame of the beacons' type with any payload.
@@ -157,3 +175,4 @@ pub(crate) fn eventually<T>(what: &str, mut attempt: impl FnMut() -> Option<T>) 
 
 pub(crate) const ARP: u16 = ETHERTYPE_ARP;
 pub(crate) const BEACON: u16 = ETHERTYPE_BEACON;
+pub(crate) const IPV6: u16 = ETHERTYPE_IPV6;
