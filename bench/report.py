@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import time
 import timeit
 from collections.abc import Callable
@@ -43,6 +44,22 @@ def best_seconds(function: Callable[[], object]) -> float:
     while len(series) < MIN_SERIES or time.perf_counter() < began + MIN_SECONDS:
         series.append(timer.timeit(calls))
     return min(series) / calls
+
+
+class Before:
+    """A baseline that runs before each round of the subject, as its ``setup``: what disturbs one disturbs the other.
+
+    It runs ``calls`` times at once, for a subject that does so many times as much.
+    """
+
+    def __init__(self, function: Callable[[], object], calls: int) -> None:
+        self.best = math.inf  # seconds of one call
+        self._timer = timeit.Timer(function, setup=gc.enable)
+        self._calls = calls
+
+    def __call__(self) -> None:
+        """Run and be timed."""
+        self.best = min(self.best, self._timer.timeit(self._calls) / self._calls)
 
 
 def compare(

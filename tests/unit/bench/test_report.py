@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
-from bench.report import best_seconds, compare, duration
+from bench.report import Before, best_seconds, compare, duration
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,12 @@ def test_best_time_is_of_one_call() -> None:
 
     assert 0 < best_seconds(count) < 1
     assert calls > 5
+
+
+def test_baseline_that_runs_before_each_round_keeps_its_best_time_of_one_call() -> None:
+    calls: list[None] = []
+    baseline = Before(lambda: calls.append(None), 4)
+    baseline()
+    baseline()
+    assert len(calls) == 8
+    assert 0 < baseline.best < 1
