@@ -3,7 +3,7 @@
 import hmac
 import json
 import struct
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ def load(name: str) -> dict[str, Any]:
 
 BEACONS = load("beacon.json")
 ARPS = load("arp.json")
+NDPS = load("ndp.json")
 SECRETS = {key["id"]: bytes.fromhex(key["secret"]) for key in BEACONS["keys"]}
 
 
@@ -66,6 +67,32 @@ def arp(of: dict[str, Any]) -> bytes:
     )
 
 
+def checksum(data: bytes) -> int:
+    """As RFC 1071 has it; ``data`` is of even length."""
+    total: int = sum(struct.unpack(f">{len(data) // 2}H", data))
+    while total > 0xFFFF:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def ndp(of: dict[str, Any]) -> bytes:
+    asks = of["message"] == "solicitation"
+    kind, option = (135, 1) if asks else (136, 2)
+    flags = 0 if asks else of["router"] << 31 | of["solicited"] << 30 | of["override"] << 29
+    rest = struct.pack(">I16s", flags, IPv6Address(of["target"]).packed)
+    if of["link_layer"] is not None:
+        rest += bytes([option, 1]) + mac(of["link_layer"])
+    addresses = IPv6Address(of["src_ip"]).packed + IPv6Address(of["dst_ip"]).packed
+    pseudo_header = addresses + struct.pack(">II", 4 + len(rest), 58)
+    message = struct.pack(">BBH", kind, 0, checksum(pseudo_header + bytes([kind, 0, 0, 0]) + rest)) + rest
+    return (
+        struct.pack(">6s6sH", mac(of["destination"]), mac(of["source"]), 0x86DD)
+        + struct.pack(">IHBB", 6 << 28, len(message), 58, 255)
+        + addresses
+        + message
+    )
+
+
 @accepted(BEACONS)
 def test_beacon_bytes_follow_from_their_meaning(row: dict[str, Any]) -> None:
     assert (beacon(row["meaning"], row["key"]) + bytes(row["padding"])).hex() == row["bytes"]
@@ -74,3 +101,8 @@ def test_beacon_bytes_follow_from_their_meaning(row: dict[str, Any]) -> None:
 @accepted(ARPS)
 def test_arp_bytes_follow_from_their_meaning(row: dict[str, Any]) -> None:
     assert (arp(row["meaning"]) + bytes(row["padding"])).hex() == row["frame"]
+
+
+@accepted(NDPS)
+def test_ndp_bytes_follow_from_their_meaning(row: dict[str, Any]) -> None:
+    assert (ndp(row["meaning"]) + bytes(row["padding"])).hex() == row["frame"]

@@ -6,7 +6,8 @@
 //!    │destination│  source   │ type │ payload ...
 //! ```
 //!
-//! Short frames are not padded here: the driver does that. Nor are 802.1Q tags looked for: the kernel has taken them off.
+//! Short frames are not padded here: the driver does that. Nor is anything behind an 802.1Q tag looked at: frames of a VLAN
+//! are for the VLAN's own interface, where the kernel has taken the tag off.
 
 use core::fmt;
 
@@ -32,8 +33,19 @@ pub struct EtherType(pub u16);
 impl EtherType {
     /// Address resolution (RFC 826).
     pub const ARP: Self = Self(0x0806);
+    /// IPv6 (RFC 2464).
+    pub const IPV6: Self = Self(0x86dd);
+    /// The tag of a VLAN (IEEE 802.1Q): the real type follows it.
+    pub const VLAN: Self = Self(0x8100);
+    /// The tag of a service provider around others' VLANs (IEEE 802.1ad).
+    pub const SERVICE_VLAN: Self = Self(0x88a8);
     /// Local Experimental `EtherType` 1 (IEEE 802), which no switch gives a meaning: the beacon.
     pub const BEACON: Self = Self(0x88b5);
+
+    /// Whether it is a tag and not yet what the frame carries.
+    pub const fn is_tag(self) -> bool {
+        matches!(self, Self::VLAN | Self::SERVICE_VLAN)
+    }
 }
 
 impl fmt::Display for EtherType {

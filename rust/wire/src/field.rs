@@ -1,6 +1,6 @@
 //! Fixed fields of a buffer. Callers have checked its length: a field beyond the end is a bug and panics.
 
-use core::net::Ipv4Addr;
+use core::net::{Ipv4Addr, Ipv6Addr};
 use core::ops::Range;
 
 use crate::MacAddr;
@@ -33,6 +33,10 @@ pub(crate) fn get_mac(data: &[u8], field: Field) -> MacAddr {
 
 pub(crate) fn get_ipv4(data: &[u8], field: Field) -> Ipv4Addr {
     Ipv4Addr::from(octets::<4>(data, field))
+}
+
+pub(crate) fn get_ipv6(data: &[u8], field: Field) -> Ipv6Addr {
+    Ipv6Addr::from(octets::<16>(data, field))
 }
 
 pub(crate) fn set(data: &mut [u8], field: Field, octets: &[u8]) {

@@ -6,7 +6,7 @@
 use core::net::IpAddr;
 
 use crate::beacon::{self, Claim, Key, Standing};
-use crate::{Error, MacAddr, arp, ethernet};
+use crate::{Error, MacAddr, arp, ethernet, ipv6, ndp};
 
 /// Every buffer is first filled with this, so that a byte that `emit` forgets shows.
 const OLD: u8 = 0xa5;
@@ -42,6 +42,41 @@ fn arp_as_it_is(data: &[u8]) -> bool {
     repr.emit(&mut arp::Packet::new_unchecked(&mut bytes));
     assert_eq!(bytes, data[..arp::LEN]);
     true
+}
+
+/// A packet that can be read means the same once written again: these bytes, and the same made whole enough to be read
+/// as a solicitation or an advertisement.
+pub fn ndp(data: &[u8]) {
+    ndp_as_it_is(data);
+    if let Some(mended) = mend(data) {
+        ndp_as_it_is(&mended);
+    }
+}
+
+fn ndp_as_it_is(data: &[u8]) {
+    let Ok(repr) = ndp::Packet::new_checked(data).and_then(|packet| ndp::Repr::parse(&packet)) else {
+        return;
+    };
+    let mut bytes = vec![OLD; repr.buffer_len()];
+    repr.emit(&mut ndp::Packet::new_unchecked(&mut bytes));
+    assert!(bytes.len() <= data.len(), "only what is not known is left out");
+    assert_eq!(ndp::Packet::new_checked(&bytes).and_then(|packet| ndp::Repr::parse(&packet)), Ok(repr));
+}
+
+/// The packet with a header, a type and a checksum that get it read.
+fn mend(data: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = data.to_vec();
+    if bytes.len() < ndp::MIN_LEN {
+        return None;
+    }
+    bytes[0] = 0x60;
+    let payload = u16::try_from(bytes.len() - 40).ok()?;
+    bytes[4..6].copy_from_slice(&payload.to_be_bytes());
+    bytes[6..8].copy_from_slice(&[ipv6::NEXT_HEADER_ICMPV6, 255]);
+    bytes[40] = 135 + (bytes[40] & 1);
+    bytes[41] = 0;
+    ndp::Packet::new_unchecked(&mut bytes).fill_checksum();
+    Some(bytes)
 }
 
 /// The view of any bytes does not panic, and whatever was signed and can be read is written back byte for byte: these

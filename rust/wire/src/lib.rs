@@ -1,4 +1,4 @@
-//! Bytes and their meaning: Ethernet, ARP and the beacon. No socket, no clock, no panic on any input.
+//! Bytes and their meaning: Ethernet, ARP, neighbor discovery and the beacon. No socket, no clock, no panic on any input.
 //!
 //! Each codec has two halves. A *view* (`Frame`, `Packet`) names the fields of a buffer and copies nothing; a `Repr`
 //! is what a valid packet means, a plain value. Parse once, at the edge, then pass only values:
@@ -20,7 +20,9 @@ pub mod ethernet;
 mod field;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod ipv6;
 mod mac;
+pub mod ndp;
 
 pub use error::Error;
 pub use mac::MacAddr;

@@ -1,7 +1,7 @@
 //! The bytes and meanings in `tests/vectors`, which every implementation of the formats has to agree with.
 
 use metalev_wire::beacon::{self, Claim, Key, Standing, verify};
-use metalev_wire::{Error, MacAddr, arp, ethernet};
+use metalev_wire::{Error, MacAddr, arp, ethernet, ndp};
 use serde_json::Value;
 
 fn beacons() -> Value {
@@ -10,6 +10,10 @@ fn beacons() -> Value {
 
 fn arps() -> Value {
     serde_json::from_str(include_str!("../../../tests/vectors/arp.json")).expect("JSON")
+}
+
+fn ndps() -> Value {
+    serde_json::from_str(include_str!("../../../tests/vectors/ndp.json")).expect("JSON")
 }
 
 fn rows(of: &Value) -> &Vec<Value> {
@@ -148,6 +152,56 @@ fn arp_frames_are_written_as_the_vectors_say() {
 fn arp_frames_are_refused_for_the_reason_in_the_vectors() {
     for row in rows(&arps()["refused"]) {
         let error = read_arp(&bytes(&row["frame"])).expect_err(text(&row["name"]));
+        assert_eq!(format!("{error:?}"), text(&row["error"]), "{}", row["name"]);
+    }
+}
+
+fn read_ndp(bytes: &[u8]) -> Result<(ethernet::Repr, ndp::Repr), Error> {
+    let frame = ethernet::Frame::new_checked(bytes)?;
+    let packet = ndp::Packet::new_checked(frame.payload())?;
+    Ok((ethernet::Repr::parse(&frame)?, ndp::Repr::parse(&packet)?))
+}
+
+fn ndp_meaning(of: &Value) -> (ethernet::Repr, ndp::Repr) {
+    let header =
+        ethernet::Repr { dst: mac(&of["destination"]), src: mac(&of["source"]), ethertype: ethernet::EtherType::IPV6 };
+    let [src_ip, dst_ip, target] =
+        ["src_ip", "dst_ip", "target"].map(|key| text(&of[key]).parse().expect("an IPv6 address"));
+    let link_layer = (!of["link_layer"].is_null()).then(|| mac(&of["link_layer"]));
+    let message = match text(&of["message"]) {
+        "solicitation" => ndp::Message::Solicitation { source_mac: link_layer },
+        "advertisement" => {
+            let [router, solicited, overrides] = ["router", "solicited", "override"].map(|key| of[key] == true);
+            let flags = ndp::Flags { router, solicited, overrides };
+            ndp::Message::Advertisement { flags, target_mac: link_layer }
+        }
+        other => panic!("no such message: {other}"),
+    };
+    (header, ndp::Repr { src_ip, dst_ip, target, message })
+}
+
+#[test]
+fn ndp_frames_mean_what_the_vectors_say() {
+    for row in rows(&ndps()["accepted"]) {
+        let meaning = ndp_meaning(&row["meaning"]);
+        assert_eq!(read_ndp(&bytes(&row["frame"])), Ok(meaning), "{}", row["name"]);
+    }
+}
+
+#[test]
+fn ndp_frames_are_written_as_the_vectors_say() {
+    for row in rows(&ndps()["accepted"]) {
+        let (header, packet) = ndp_meaning(&row["meaning"]);
+        let mut expected = bytes(&row["frame"]);
+        expected.truncate(expected.len() - number::<usize>(&row["padding"]));
+        assert_eq!(packet.frame(header.dst, header.src), expected, "{}", row["name"]);
+    }
+}
+
+#[test]
+fn ndp_frames_are_refused_for_the_reason_in_the_vectors() {
+    for row in rows(&ndps()["refused"]) {
+        let error = read_ndp(&bytes(&row["frame"])).expect_err(text(&row["name"]));
         assert_eq!(format!("{error:?}"), text(&row["error"]), "{}", row["name"]);
     }
 }
