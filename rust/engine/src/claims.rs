@@ -97,8 +97,8 @@ mod tests {
     #[test]
     fn a_newcomer_gets_everything_in_the_order_in_which_it_came() {
         let mut claims = Claims::default();
-        claims.set(ip(2), 1, Standing::Able);
-        claims.set(ip(1), 1, Standing::Able);
+        claims.set(ip(2), 1, Standing::Able(0));
+        claims.set(ip(1), 1, Standing::Able(0));
         let changes = claims.since(0, PLENTY);
         assert_eq!(groups(&changes), [ip(2), ip(1)]);
         assert_eq!((changes.since, changes.through, changes.latest), (0, 2, 2));
@@ -107,26 +107,26 @@ mod tests {
     #[test]
     fn only_the_newest_standing_of_a_group_is_told() {
         let mut claims = Claims::default();
-        claims.set(ip(1), 1, Standing::Able);
-        claims.set(ip(1), 2, Standing::Holds);
+        claims.set(ip(1), 1, Standing::Able(0));
+        claims.set(ip(1), 2, Standing::Holds(0));
         let changes = claims.since(0, PLENTY);
-        assert_eq!(changes.claims, [Claim { group: ip(1), term: 2, standing: Standing::Holds }]);
+        assert_eq!(changes.claims, [Claim { group: ip(1), term: 2, standing: Standing::Holds(0) }]);
         assert_eq!(changes.through, 2);
     }
 
     #[test]
     fn saying_the_same_again_is_no_news() {
         let mut claims = Claims::default();
-        assert!(claims.set(ip(1), 1, Standing::Able));
-        assert!(!claims.set(ip(1), 1, Standing::Able));
+        assert!(claims.set(ip(1), 1, Standing::Able(0)));
+        assert!(!claims.set(ip(1), 1, Standing::Able(0)));
         assert_eq!(claims.latest(), 1);
     }
 
     #[test]
     fn what_is_acknowledged_is_not_repeated() {
         let mut claims = Claims::default();
-        claims.set(ip(1), 1, Standing::Able);
-        claims.set(ip(2), 1, Standing::Able);
+        claims.set(ip(1), 1, Standing::Able(0));
+        claims.set(ip(2), 1, Standing::Able(0));
         assert_eq!(groups(&claims.since(1, PLENTY)), [ip(2)]);
         assert_eq!(groups(&claims.since(2, PLENTY)), Vec::<IpAddr>::new());
     }
@@ -135,7 +135,7 @@ mod tests {
     fn a_list_too_long_for_one_beacon_is_cut_and_goes_on_from_there() {
         let mut claims = Claims::default();
         for last in 1..=5 {
-            claims.set(ip(last), 1, Standing::Able);
+            claims.set(ip(last), 1, Standing::Able(0));
         }
         let size = claims.since(0, PLENTY).claims[0].wire_len();
         let first = claims.since(0, 2 * size + 1);
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_group_that_is_gone_is_forgotten_once_everybody_knows() {
         let mut claims = Claims::default();
-        claims.set(ip(1), 1, Standing::Holds);
+        claims.set(ip(1), 1, Standing::Holds(0));
         claims.set(ip(1), 1, Standing::Gone);
         claims.forget_gone(1);
         assert_eq!(claims.since(0, PLENTY).claims.len(), 1);

@@ -104,7 +104,7 @@ impl Group {
             return Verdict::Yield(cause, String::new());
         }
         let mine = self.rank(moment.me);
-        let holders = peers.claims(self.spec.key).filter(|(_, claim)| claim.standing == Standing::Holds);
+        let holders = peers.claims(self.spec.key).filter(|(_, claim)| matches!(claim.standing, Standing::Holds(_)));
         for (name, claim) in holders {
             if claim.term > self.term {
                 return Verdict::Yield(Cause::HigherTerm, name.to_owned());
@@ -156,9 +156,9 @@ impl Group {
 
     /// The peer that announces it, as far as it is heard on the segment; the strongest if there are two.
     fn living_holder(&self, peers: &Peers) -> Option<String> {
-        let holders = peers
-            .claims(self.spec.key)
-            .filter(|(name, claim)| claim.standing == Standing::Holds && peers.alive_on(name, &self.segment));
+        let holders = peers.claims(self.spec.key).filter(|(name, claim)| {
+            matches!(claim.standing, Standing::Holds(_)) && peers.alive_on(name, &self.segment)
+        });
         let strongest = holders.max_by_key(|(name, claim)| (claim.term, core::cmp::Reverse(self.rank(name))));
         strongest.map(|(name, _)| name.to_owned())
     }

@@ -189,10 +189,10 @@ impl Ownership {
     /// Say in the beacons how this node stands to a group.
     fn declare(&mut self, group: &Group) {
         let standing = match group.unable {
-            _ if group.held => Standing::Holds,
+            _ if group.held => Standing::Holds(0),
             _ if !group.may(&self.me) => Standing::Gone,
             Some(cause) => Standing::Unable(code(cause)),
-            None => Standing::Able,
+            None => Standing::Able(0),
         };
         // Only an announcer's term is news; the others would repeat every takeover to everybody.
         self.claims.set(group.spec.key, if group.held { group.term } else { 0 }, standing);

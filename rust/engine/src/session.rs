@@ -122,7 +122,7 @@ mod tests {
     }
 
     fn holds(last: u8, term: u64) -> Claim {
-        Claim { group: ip(last), term, standing: Standing::Holds }
+        Claim { group: ip(last), term, standing: Standing::Holds(0) }
     }
 
     #[test]

@@ -202,8 +202,8 @@ impl Source<'_> {
         }
         let [kind, reason] = self.take();
         let standing = match kind & 3 {
-            0 => Standing::Holds,
-            1 => Standing::Able,
+            0 => Standing::Holds(reason),
+            1 => Standing::Able(reason),
             2 => Standing::Unable(reason),
             _ => Standing::Gone,
         };

@@ -69,10 +69,11 @@ fn beacon_meaning(of: &Value) -> beacon::Repr {
 }
 
 fn claim(of: &Value) -> Claim {
+    let reason = if of["reason"].is_null() { 0 } else { number(&of["reason"]) };
     let standing = match text(&of["standing"]) {
-        "holds" => Standing::Holds,
-        "able" => Standing::Able,
-        "unable" => Standing::Unable(number(&of["reason"])),
+        "holds" => Standing::Holds(reason),
+        "able" => Standing::Able(reason),
+        "unable" => Standing::Unable(reason),
         "gone" => Standing::Gone,
         other => panic!("no such standing: {other}"),
     };

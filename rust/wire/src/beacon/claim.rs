@@ -24,10 +24,10 @@ pub struct Claim {
 /// How a speaker stands to a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Standing {
-    /// It announces the group.
-    Holds,
-    /// It could.
-    Able,
+    /// It announces the group; this many of the group's addresses are in no subnet of its interfaces.
+    Holds(u8),
+    /// It could; this many of the group's addresses are in no subnet of its interfaces.
+    Able(u8),
     /// It cannot, for the reason with this code; the engine gives codes their names, and one that it does not know is kept.
     Unable(u8),
     /// The group is no longer among those it may announce.
@@ -38,8 +38,8 @@ impl Standing {
     /// The bytes `standing` and `reason`.
     const fn to_bytes(self) -> [u8; 2] {
         match self {
-            Self::Holds => [1, 0],
-            Self::Able => [2, 0],
+            Self::Holds(off_link) => [1, off_link],
+            Self::Able(off_link) => [2, off_link],
             Self::Unable(reason) => [3, reason],
             Self::Gone => [4, 0],
         }
@@ -47,8 +47,8 @@ impl Standing {
 
     const fn from_bytes(bytes: [u8; 2]) -> Result<Self, Error> {
         match bytes {
-            [1, 0] => Ok(Self::Holds),
-            [2, 0] => Ok(Self::Able),
+            [1, off_link] => Ok(Self::Holds(off_link)),
+            [2, off_link] => Ok(Self::Able(off_link)),
             [3, reason] => Ok(Self::Unable(reason)),
             [4, 0] => Ok(Self::Gone),
             _ => Err(Error::Malformed),
@@ -142,11 +142,9 @@ mod tests {
     }
 
     #[test]
-    fn knows_four_standings_and_every_reason_for_one() {
-        let known = [Standing::Holds, Standing::Able, Standing::Gone]
-            .into_iter()
-            .chain((0..=255).map(Standing::Unable))
-            .collect::<Vec<_>>();
+    fn knows_four_standings_and_every_reason_for_three() {
+        let with_reason = [Standing::Holds, Standing::Able, Standing::Unable];
+        let known: Vec<_> = with_reason.into_iter().flat_map(|of| (0..=255).map(of)).chain([Standing::Gone]).collect();
         for bytes in (0..=u16::MAX).map(u16::to_be_bytes) {
             match Standing::from_bytes(bytes) {
                 Ok(standing) => assert!(known.contains(&standing) && standing.to_bytes() == bytes),

@@ -64,7 +64,7 @@ pub(super) fn repr() -> Repr {
 
 pub(super) fn ipv4_claim() -> Claim {
     let group = Ipv4Addr::new(192, 0, 2, 240).into();
-    Claim { group, term: 5, standing: Standing::Holds }
+    Claim { group, term: 5, standing: Standing::Holds(0) }
 }
 
 pub(super) fn ipv6_claim() -> Claim {
@@ -82,8 +82,8 @@ pub(super) fn forged(at: usize, byte: u8) -> Vec<u8> {
 
 pub(super) fn any_claim() -> impl Strategy<Value = Claim> {
     let standing = prop_oneof![
-        Just(Standing::Holds),
-        Just(Standing::Able),
+        any::<u8>().prop_map(Standing::Holds),
+        any::<u8>().prop_map(Standing::Able),
         any::<u8>().prop_map(Standing::Unable),
         Just(Standing::Gone),
     ];
