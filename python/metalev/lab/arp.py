@@ -11,6 +11,8 @@ from ipaddress import IPv4Address
 
 from msgspec import Struct
 
+from metalev.lab import ndp
+
 ETHERTYPE_ARP = 0x0806
 REQUEST, REPLY = 1, 2
 BROADCAST = "ff:ff:ff:ff:ff:ff"
@@ -61,6 +63,11 @@ class Frame(Struct, frozen=True):
         return ArpPacket(
             operation, _mac_text(sender_mac), IPv4Address(sender), _mac_text(target_mac), IPv4Address(target)
         )
+
+    @property
+    def ndp(self) -> ndp.NdpPacket | None:
+        """The neighbour solicitation or advertisement in it; None for anything else, also for a malformed one."""
+        return ndp.parse(self.payload) if self.ethertype == ndp.ETHERTYPE_IPV6 else None
 
 
 def request(sender_mac: str, sender: IPv4Address, target: IPv4Address) -> bytes:

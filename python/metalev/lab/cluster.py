@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,6 +20,7 @@ from metalev.lab.namespace import LabError, Namespace
 from metalev.lab.process import Process
 from metalev.lab.proxies import Proxies
 from metalev.lab.topology import Topology
+from metalev.model.address import IPAddress
 from metalev.model.meta import Name
 from metalev.model.services import ServiceStatus
 from metalev.model.snapshot import Snapshot
@@ -133,22 +134,26 @@ class LabCluster:
         return self._proxies.wait_for(what, wanted, timeout)
 
     def wait_for_address(self, service: str) -> IPv4Address:
-        """Wait until a Service has an address and the nodes' packet filters know it."""
-        self.wait_for(f"{service} gets an address", lambda _: bool(self.status(service).addresses))
-        (address,) = self.status(service).addresses
+        """Wait until a Service has an IPv4 address and the nodes' packet filters know it."""
+        (address,) = self.wait_for_addresses(service)
         assert isinstance(address, IPv4Address)
         return address
 
-    def endpoints(self, service: str) -> set[IPv4Address]:
+    def wait_for_addresses(self, service: str, count: int = 1) -> tuple[IPAddress, ...]:
+        """Wait until a Service has ``count`` addresses and the nodes' packet filters know them."""
+        self.wait_for(f"{service} gets an address", lambda _: len(self.status(service).addresses) == count)
+        return self.status(service).addresses
+
+    def endpoints(self, service: str) -> set[IPAddress]:
         """The pods behind a Service in ``default``, as the nodes' packet filters have them by now."""
         parts = self.snapshot.endpoints.get(Name("default", service), {}).values()
-        return {IPv4Address(endpoint.addresses[0]) for part in parts for endpoint in part.endpoints}
+        return {ip_address(endpoint.addresses[0]) for part in parts for endpoint in part.endpoints}
 
-    def announcers(self, address: IPv4Address) -> list[Node]:
+    def announcers(self, address: IPAddress) -> list[Node]:
         """The nodes that answer for an address now, asked on the wire by the client."""
         return [self.lab.node_with(mac) for mac in self.lab.client.who_has(address)]
 
-    def wait_for_announcer(self, address: IPv4Address, timeout: float = 10) -> Node:
+    def wait_for_announcer(self, address: IPAddress, timeout: float = 10) -> Node:
         """Wait until exactly one node answers for an address."""
         deadline = time.monotonic() + timeout
         while len(nodes := self.announcers(address)) != 1:

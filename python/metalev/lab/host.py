@@ -10,7 +10,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from subprocess import CompletedProcess
 
-from metalev.lab import arp, interrupts, links
+from metalev.lab import arp, interrupts, links, ndp
 from metalev.lab.capture import Capture, packet_socket, receive
 from metalev.lab.conntrack import forget_connections
 from metalev.lab.faults import Direction
@@ -18,6 +18,7 @@ from metalev.lab.namespace import Namespace
 from metalev.lab.process import Process
 from metalev.lab.switch import Switch
 from metalev.lab.topology import HostSpec, NodeSpec
+from metalev.model.address import IPAddress
 
 
 def mac_of(address: IPv4Address) -> str:
@@ -28,9 +29,10 @@ def mac_of(address: IPv4Address) -> str:
 class Host:
     """A machine with one interface, ``eth0``, on the switch."""
 
-    def __init__(self, spec: HostSpec | NodeSpec, namespace: Namespace, switch: Switch, env: Mapping[str, str]) -> None:
+    def __init__(self, spec: HostSpec, namespace: Namespace, switch: Switch, env: Mapping[str, str]) -> None:
         self.name = spec.name
         self.address = spec.address
+        self.address6 = spec.address6
         self.mac = mac_of(spec.address)
         self.namespace = namespace
         self.processes: list[Process] = []
@@ -76,11 +78,11 @@ class Host:
         for process in self.processes:
             process.resume()
 
-    def neighbour(self, address: IPv4Address) -> str | None:
+    def neighbour(self, address: IPAddress) -> str | None:
         """The MAC address in its neighbour table for ``address``."""
         return links.neighbour(self.namespace, address)
 
-    def pin_neighbour(self, address: IPv4Address, mac: str) -> None:
+    def pin_neighbour(self, address: IPAddress, mac: str) -> None:
         """Make it send to ``mac`` for ``address``, whoever answers."""
         links.pin_neighbour(self.namespace, address, mac)
 
@@ -88,32 +90,45 @@ class Host:
         """Empty its neighbour table."""
         links.forget_neighbours(self.namespace)
 
-    def who_has(self, address: IPv4Address, timeout: float = 0.3) -> list[str]:
+    def who_has(self, address: IPAddress, timeout: float = 0.3) -> list[str]:
         """Ask the segment once, and wait the whole ``timeout`` (s): the MAC addresses that answer, first one first.
 
         More than one means that two hosts hold the address. The host's own neighbour table may learn from the answers.
         """
         answers: dict[str, None] = {}
-        with packet_socket(self.namespace, links.UPLINK, arp.ETHERTYPE_ARP) as sock:
+        ethertype = arp.ETHERTYPE_ARP if address.version == 4 else ndp.ETHERTYPE_IPV6
+        with packet_socket(self.namespace, links.UPLINK, ethertype) as sock:
             deadline = time.monotonic() + timeout
-            sock.send(arp.request(self.mac, self.address, address))
+            sock.send(self._question(address))
             while (left := deadline - time.monotonic()) > 0:
                 sock.settimeout(left)
                 try:
                     frame = receive(sock)
                 except TimeoutError:
                     break
-                if (answer := frame.arp) and answer.operation == arp.REPLY and answer.sender == address:
-                    answers[answer.sender_mac] = None
+                if (mac := _answer(frame, address)) is not None:
+                    answers[mac] = None
         return list(answers)
+
+    def _question(self, address: IPAddress) -> bytes:
+        if isinstance(address, IPv4Address):
+            return arp.request(self.mac, self.address, address)
+        assert self.address6 is not None, f"{self.name} has no IPv6 address: home_network(ipv6=True)"
+        return ndp.solicitation(self.mac, self.address6, address)
+
+    def send(self, *frames: bytes) -> None:
+        """Put whole Ethernet frames on the segment, just as they are; ``frames`` has some that nobody should send."""
+        with packet_socket(self.namespace, links.UPLINK, ethertype=0) as sock:
+            for frame in frames:
+                sock.send(frame)
 
     def capture(self, ethertype: int = arp.ETHERTYPE_ARP) -> Capture:
         """Record what passes its ``eth0``, as a context manager."""
         return Capture(self.namespace, links.UPLINK, ethertype)
 
-    def socket(self, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:
-        """An IPv4 socket on it, for a test to hold a connection of its own."""
-        return self.namespace.socket(socket.AF_INET, kind)
+    def socket(self, kind: socket.SocketKind = socket.SOCK_STREAM, *, family: int = socket.AF_INET) -> socket.socket:
+        """A socket on it, for a test to hold a connection of its own."""
+        return self.namespace.socket(family, kind)
 
 
 class Node(Host):
@@ -123,6 +138,7 @@ class Node(Host):
         super().__init__(spec, namespace, switch, env)
         self.pods = spec.pods
         self.pod_cidr = spec.pod_cidr
+        self.pod_cidr6 = spec.pod_cidr6
 
     def kill(self) -> None:
         """A power cut: at once nothing leaves it any more, its programs are gone, its connections are forgotten.
@@ -138,3 +154,12 @@ class Node(Host):
     def revive(self) -> None:
         """Power is back. The programs are not: spawn them again."""
         self._switch.power_on(self.name)
+
+
+def _answer(frame: arp.Frame, address: IPAddress) -> str | None:
+    """The MAC address that a frame gives for ``address``, if it answers a question for it."""
+    if (told := frame.arp) and told.operation == arp.REPLY and told.sender == address:
+        return told.sender_mac
+    if (advert := frame.ndp) and advert.kind == ndp.ADVERTISEMENT and advert.target == address:
+        return advert.link_layer or frame.source
+    return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import ip_interface
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,6 +18,7 @@ from metalev.lab.process import Process
 from metalev.lab.switch import Switch
 from metalev.lab.topology import HostSpec, NodeSpec, Topology
 from metalev.lab.userns import privileged
+from metalev.model.address import IPAddress, IPNetwork
 from metalev.model.errors import StartError
 
 SWITCH = "switch"
@@ -139,15 +140,17 @@ class Lab:
             self._add_pods(node)
         self._serve_pods()
 
-    def _add_host(self, spec: HostSpec | NodeSpec, switch: Switch) -> None:
+    def _add_host(self, spec: HostSpec, switch: Switch) -> None:
         namespace = self.namespace_of(spec.name)
         namespace.create()
+        links.use_addresses_at_once(namespace)
         switch.connect(spec.name, namespace, mac_of(spec.address))
         router = self.topology.router
+        subnets = zip(spec.addresses, self.topology.subnets, strict=True)
         links.configure(
             namespace,
-            IPv4Interface((spec.address, self.topology.subnet.prefixlen)),
-            gateway=router.address if router and spec != router else None,
+            [ip_interface((address, subnet.prefixlen)) for address, subnet in subnets],
+            gateways=router.addresses if router and spec != router else (),
             routes=self._pod_routes(spec) if isinstance(spec, NodeSpec) else (),
         )
         switch.power_on(spec.name)
@@ -155,16 +158,19 @@ class Lab:
             self._nodes[spec.name] = Node(spec, namespace, switch, self._env)
         if isinstance(spec, NodeSpec) or spec == router:
             namespace.sysctl("ipv4/ip_forward", 1)
+            namespace.sysctl("ipv6/conf/all/forwarding", 1, optional=True)
         self._hosts[spec.name] = self._nodes.get(spec.name) or Host(spec, namespace, switch, self._env)
 
-    def _pod_routes(self, spec: NodeSpec) -> list[tuple[IPv4Network, IPv4Address]]:
-        return [(other.pod_cidr, other.address) for other in self.topology.nodes if other != spec]
+    def _pod_routes(self, spec: NodeSpec) -> list[tuple[IPNetwork, IPAddress]]:
+        others = [other for other in self.topology.nodes if other != spec]
+        return [route for other in others for route in zip(other.pod_cidrs, other.addresses, strict=True)]
 
     def _add_pods(self, node: NodeSpec) -> None:
-        namespaces = [(self.namespace_of(pod.name), pod.address) for pod in node.pods]
+        namespaces = [(self.namespace_of(pod.name), pod.addresses) for pod in node.pods]
         for namespace, _ in namespaces:
             namespace.create()
-        links.plug_pods(self.namespace_of(node.name), node.pod_cidr[1], namespaces)
+            links.use_addresses_at_once(namespace)
+        links.plug_pods(self.namespace_of(node.name), [cidr[1] for cidr in node.pod_cidrs], namespaces)
 
     def _serve_pods(self) -> None:
         """Open every pod's sockets here, so that they queue connections before the program that serves them is up."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from socket import AF_INET
+from ipaddress import IPv4Interface, IPv6Interface
+from socket import AF_INET, AF_INET6
 from typing import Any, Protocol, TypeVar, cast
 
 from metalev.lab.namespace import LabError, Namespace
+from metalev.model.address import IPAddress, IPNetwork
 
 T = TypeVar("T")
 
@@ -18,6 +19,7 @@ BRIDGE = "br0"
 UPLINK = "eth0"  # what a node's interface is called: the speaker's default exclude list does not match it
 
 BR_STATE_FORWARDING = 3
+NUD_NOARP = 0x40  # neighbours that need no resolution, as multicast groups: the kernel's own
 LINK_TIMEOUT_S = 10
 LINK_POLL_S = 0.002
 
@@ -31,7 +33,7 @@ class Netlink(Protocol):
     def neigh(self, command: str, **attributes: object) -> object: ...  # noqa: D102
     def get_links(self, *, ifname: str) -> Sequence[Any]: ...  # noqa: D102
     def link_lookup(self, *, ifname: str) -> Sequence[int]: ...  # noqa: D102
-    def get_neighbours(self, **match: object) -> Iterable[Mapping[str, str]]: ...  # noqa: D102
+    def get_neighbours(self, **match: object) -> Iterable[Any]: ...  # noqa: D102
 
 
 def make_bridge(switch: Namespace) -> None:
@@ -73,63 +75,72 @@ def lower_port(switch: Namespace, port: str) -> None:
     _with_netlink(switch, lambda netlink: netlink.link("set", ifname=port, state="down"))
 
 
+def use_addresses_at_once(host: Namespace) -> None:
+    """Let interfaces made from now on have their IPv6 addresses without DAD, which takes a second for each."""
+    for scope in ("all", "default"):  # the greater of `all` and the interface's own counts
+        host.sysctl(f"ipv6/conf/{scope}/accept_dad", 0, optional=True)
+
+
 def configure(
     host: Namespace,
-    address: IPv4Interface,
-    gateway: IPv4Address | None,
-    routes: Sequence[tuple[IPv4Network, IPv4Address]] = (),
+    addresses: Sequence[IPv4Interface | IPv6Interface],
+    gateways: Sequence[IPAddress] = (),
+    routes: Sequence[tuple[IPNetwork, IPAddress]] = (),
 ) -> None:
-    """Give the host's ``eth0`` its address, and the host its default route and ``routes`` (network, next hop)."""
+    """Give the host's ``eth0`` its addresses, and the host default routes and ``routes`` (network, next hop)."""
 
     def set_up(netlink: Netlink) -> None:
         netlink.link("set", ifname="lo", state="up")
         uplink = netlink.link_lookup(ifname=UPLINK)[0]
-        netlink.addr("add", index=uplink, address=str(address.ip), prefixlen=address.network.prefixlen)
+        for address in addresses:
+            netlink.addr("add", index=uplink, address=str(address.ip), prefixlen=address.network.prefixlen)
         netlink.link("set", index=uplink, state="up")
-        if gateway is not None:
-            netlink.route("add", dst="default", gateway=str(gateway))
+        for gateway in gateways:
+            netlink.route("add", family=_family(gateway), dst="default", gateway=str(gateway))
         for network, next_hop in routes:
-            netlink.route("add", dst=str(network), gateway=str(next_hop))
+            netlink.route("add", family=_family(network), dst=str(network), gateway=str(next_hop))
 
     _with_netlink(host, set_up)
 
 
-def plug_pods(node: Namespace, node_address: IPv4Address, pods: Sequence[tuple[Namespace, IPv4Address]]) -> None:
-    """Lead to each pod over a pair of its own, as the ptp and kindnet plugins do: no bridge, one /32 route each.
+def plug_pods(
+    node: Namespace, node_addresses: Sequence[IPAddress], pods: Sequence[tuple[Namespace, Sequence[IPAddress]]]
+) -> None:
+    """Lead to each pod over a pair of its own, as the ptp and kindnet plugins do: no bridge, a host route each.
 
-    The node's ends bear the pod network's first address (``node_address``) and names that the exclude list matches.
+    The node's ends bear the pod network's first addresses (``node_addresses``, one of each family) and names that the
+    exclude list matches.
     """
 
     def connect(netlink: Netlink) -> None:
-        for number, (pod, address) in enumerate(pods):
+        for number, (pod, addresses) in enumerate(pods):
             name = f"veth{number}"
             netlink.link("add", ifname=name, kind="veth", peer={"ifname": UPLINK, "net_ns_fd": pod.name})
             index = netlink.link_lookup(ifname=name)[0]
-            netlink.addr("add", index=index, address=str(node_address), prefixlen=32)
-            netlink.link("set", index=index, state="up")
-            netlink.route("add", dst=f"{address}/32", oif=index, scope="link")
+            _address_link(netlink, index, own=node_addresses, beyond=addresses)
 
     _with_netlink(node, connect)
-    for pod, address in pods:
-        _configure_pod(pod, address, node_address)
+    for pod, addresses in pods:
+        _configure_pod(pod, addresses, node_addresses)
 
 
-def neighbour(host: Namespace, address: IPv4Address) -> str | None:
+def neighbour(host: Namespace, address: IPAddress) -> str | None:
     """The MAC address that the host has in its neighbour table for ``address``, if it has one."""
 
     def look_up(netlink: Netlink) -> str | None:
-        entries = netlink.get_neighbours(family=AF_INET, dst=str(address))
+        entries = netlink.get_neighbours(family=_family(address), dst=str(address))
         return next((mac for entry in entries if (mac := entry.get("lladdr")) is not None), None)
 
     return _with_netlink(host, look_up)
 
 
-def pin_neighbour(host: Namespace, address: IPv4Address, mac: str) -> None:
+def pin_neighbour(host: Namespace, address: IPAddress, mac: str) -> None:
     """Write a permanent entry into the host's neighbour table: it asks nobody for ``address`` any more."""
 
     def pin(netlink: Netlink) -> None:
         index = netlink.link_lookup(ifname=UPLINK)[0]
-        netlink.neigh("replace", ifindex=index, dst=str(address), lladdr=mac, state="permanent")
+        neighbour = {"family": _family(address), "dst": str(address), "lladdr": mac}
+        netlink.neigh("replace", ifindex=index, state="permanent", **neighbour)
 
     _with_netlink(host, pin)
 
@@ -138,23 +149,38 @@ def forget_neighbours(host: Namespace) -> None:
     """Empty the host's neighbour table, pinned entries included."""
 
     def forget(netlink: Netlink) -> None:
-        for entry in list(netlink.get_neighbours(family=AF_INET)):
-            if (address := entry.get("dst")) is not None:
-                netlink.neigh("delete", ifindex=entry["ifindex"], dst=address)
+        for family in (AF_INET, AF_INET6):
+            for entry in list(netlink.get_neighbours(family=family)):
+                address = entry.get("dst")
+                if address is not None and not entry["state"] & NUD_NOARP:
+                    netlink.neigh("delete", family=family, ifindex=entry["ifindex"], dst=address)
 
     _with_netlink(host, forget)
 
 
-def _configure_pod(pod: Namespace, address: IPv4Address, node_address: IPv4Address) -> None:
+def _configure_pod(pod: Namespace, addresses: Sequence[IPAddress], node_addresses: Sequence[IPAddress]) -> None:
     def set_up(netlink: Netlink) -> None:
         netlink.link("set", ifname="lo", state="up")
-        uplink = netlink.link_lookup(ifname=UPLINK)[0]
-        netlink.addr("add", index=uplink, address=str(address), prefixlen=32)
-        netlink.link("set", index=uplink, state="up")
-        netlink.route("add", dst=f"{node_address}/32", oif=uplink, scope="link")
-        netlink.route("add", dst="default", gateway=str(node_address))
+        _address_link(netlink, netlink.link_lookup(ifname=UPLINK)[0], own=addresses, beyond=node_addresses)
+        for gateway in node_addresses:
+            netlink.route("add", family=_family(gateway), dst="default", gateway=str(gateway))
 
     _with_netlink(pod, set_up)
+
+
+def _address_link(netlink: Netlink, index: int, own: Sequence[IPAddress], beyond: Sequence[IPAddress]) -> None:
+    """One end of a link between two: its own addresses, and routes to those of the other end."""
+    for address in own:
+        netlink.addr("add", index=index, address=str(address), prefixlen=address.max_prefixlen)
+    netlink.link("set", index=index, state="up")
+    for address in beyond:
+        host_route = f"{address}/{address.max_prefixlen}"
+        scope = {"scope": "link"} if address.version == 4 else {}  # IPv6 routes have none
+        netlink.route("add", family=_family(address), dst=host_route, oif=index, **scope)
+
+
+def _family(address: IPAddress | IPNetwork) -> int:
+    return AF_INET if address.version == 4 else AF_INET6
 
 
 def _port_state(netlink: Netlink, port: str) -> object:

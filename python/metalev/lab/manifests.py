@@ -13,6 +13,7 @@ import yaml
 
 from metalev.lab.pods import ECHO_PORT, HTTP_PORT
 from metalev.lab.topology import NodeSpec, PodSpec, Topology
+from metalev.model.address import Family
 
 Manifest: TypeAlias = dict[str, Any]
 
@@ -22,6 +23,7 @@ PORTS: Mapping[str, int] = {
 }  # what every pod of the lab serves, by the port's name
 SYSTEM_NAMESPACE = "metallb-system"
 POOL = "192.168.1.200-192.168.1.210"
+POOL6 = "fd00:192:168:1::200-fd00:192:168:1::210"
 
 
 class Manifests:
@@ -40,19 +42,24 @@ class Manifests:
 
     def write_pool(self, *ranges: str) -> None:
         """The address pool of the user's home network (or other ``ranges``), announced on layer 2."""
-        self.write("pool", pool("default", ranges or (POOL,)), l2_advertisement("default", ("default",)))
+        usual = (POOL, POOL6) if self._topology.subnet6 else (POOL,)
+        self.write("pool", pool("default", ranges or usual), l2_advertisement("default", ("default",)))
 
-    def write_service(self, name: str, **options: Any) -> None:
+    def write_service(self, name: str, *, families: Sequence[Family] = (4,), **options: Any) -> None:
         """A Service with all pods of the topology behind it; see :func:`service` for the options."""
         self._services += 1
-        options.setdefault("cluster_ip", f"10.96.0.{9 + self._services}")
-        self.write(name, service(name, **options), endpoint_slice(name, self._topology.pods))
+        own = {4: f"10.96.0.{9 + self._services}", 6: f"fd00:10:96::{9 + self._services}"}
+        options.setdefault("cluster_ip", tuple(own[family] for family in families))
+        pods = list(self._topology.pods)
+        slices = [endpoint_slice(name, pods, family=family) for family in families]
+        self.write(name, service(name, **options), *slices)
 
     def write_endpoints(self, name: str, pods: Iterable[tuple[NodeSpec, PodSpec]], **options: Any) -> None:
         """Replace the Service's pods by ``pods``: the file that :meth:`write_service` wrote keeps its Service."""
-        path = self.path(name)
-        kept = [document for document in yaml.safe_load_all(path.read_text()) if document["kind"] == "Service"]
-        self.write(name, *kept, endpoint_slice(name, pods, **options))
+        there, pods = list(yaml.safe_load_all(self.path(name).read_text())), list(pods)
+        (kept,) = (document for document in there if document["kind"] == "Service")
+        families: list[Family] = [4 if family == "IPv4" else 6 for family in kept["spec"]["ipFamilies"]]
+        self.write(name, kept, *(endpoint_slice(name, pods, family=family, **options) for family in families))
 
     def write(self, file: str, *documents: Manifest) -> Path:
         """Write ``file``.yaml with these documents."""
@@ -75,10 +82,10 @@ def node(spec: NodeSpec) -> Manifest:
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {"name": spec.name, "labels": {"kubernetes.io/hostname": spec.name}},
-        "spec": {"podCIDR": str(spec.pod_cidr)},
+        "spec": {"podCIDR": str(spec.pod_cidr), "podCIDRs": list(map(str, spec.pod_cidrs))},
         "status": {
             "addresses": [
-                {"type": "InternalIP", "address": str(spec.address)},
+                *({"type": "InternalIP", "address": str(address)} for address in spec.addresses),
                 {"type": "Hostname", "address": spec.name},
             ],
             "conditions": [{"type": "Ready", "status": "True"}],
@@ -94,13 +101,17 @@ def namespace(name: str) -> Manifest:
 def service(
     name: str,
     *,
-    cluster_ip: str,
+    cluster_ip: str | Sequence[str],
     traffic_policy: str = "Cluster",
     sticky_seconds: int | None = None,
     annotations: Mapping[str, str] | None = None,
     ports: Mapping[str, int] = PORTS,
 ) -> Manifest:
-    """A Service of type LoadBalancer in ``default``; ``sticky_seconds`` sets sessionAffinity ClientIP."""
+    """A Service of type LoadBalancer in ``default``; ``sticky_seconds`` sets sessionAffinity ClientIP.
+
+    Its families are those of ``cluster_ip``: with two, it requires an address of each.
+    """
+    cluster_ips = [cluster_ip] if isinstance(cluster_ip, str) else list(cluster_ip)
     affinity: Manifest = {"sessionAffinity": "None"}
     if sticky_seconds is not None:
         config = {"clientIP": {"timeoutSeconds": sticky_seconds}}
@@ -111,9 +122,10 @@ def service(
         "metadata": {"name": name, "namespace": "default", "annotations": dict(annotations or {})},
         "spec": {
             "type": "LoadBalancer",
-            "clusterIP": cluster_ip,
-            "clusterIPs": [cluster_ip],
-            "ipFamilies": ["IPv4"],
+            "clusterIP": cluster_ips[0],
+            "clusterIPs": cluster_ips,
+            "ipFamilies": ["IPv6" if ":" in ip else "IPv4" for ip in cluster_ips],
+            "ipFamilyPolicy": "SingleStack" if len(cluster_ips) == 1 else "RequireDualStack",
             "selector": {"app": name},
             "externalTrafficPolicy": traffic_policy,
             **affinity,
@@ -128,19 +140,20 @@ def endpoint_slice(
     *,
     ports: Mapping[str, int] = PORTS,
     unready: Sequence[str] = (),
+    family: Family = 4,
 ) -> Manifest:
-    """The pods behind a Service, except that those named in ``unready`` are not ready."""
+    """The pods behind a Service by one family, except that those named in ``unready`` are not ready."""
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
         "metadata": {
-            "name": f"{service_name}-lab",
+            "name": f"{service_name}-ipv{family}",
             "namespace": "default",
             "labels": {"kubernetes.io/service-name": service_name},
         },
-        "addressType": "IPv4",
+        "addressType": f"IPv{family}",
         "ports": [_port(port, number) for port, number in ports.items()],
-        "endpoints": [_endpoint(node, pod, ready=pod.name not in unready) for node, pod in pods],
+        "endpoints": [_endpoint(node, pod, family, ready=pod.name not in unready) for node, pod in pods],
     }
 
 
@@ -163,9 +176,9 @@ def _port(name: str, number: int) -> Manifest:
     return {"name": name, "port": number, "protocol": "TCP"}
 
 
-def _endpoint(node: NodeSpec, pod: PodSpec, *, ready: bool) -> Manifest:
+def _endpoint(node: NodeSpec, pod: PodSpec, family: Family, *, ready: bool) -> Manifest:
     return {
-        "addresses": [str(pod.address)],
+        "addresses": [str(pod.address if family == 4 else pod.address6)],
         "nodeName": node.name,
         "conditions": {"ready": ready, "serving": ready, "terminating": False},
         "targetRef": {"kind": "Pod", "name": pod.name, "namespace": "default"},

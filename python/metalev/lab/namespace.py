@@ -60,7 +60,7 @@ class Namespace:
         return self.call(lambda: socket.socket(family, kind, protocol))
 
     def sysctl(self, name: str, value: int, *, optional: bool = False) -> None:
-        """Set a ``net.`` sysctl (``ipv4/ip_forward``); each namespace has its own. An ``optional`` one may be absent."""
+        """Set a ``net.`` sysctl (``ipv4/ip_forward``); each namespace has its own. An ``optional`` one may lack."""
         path = Path("/proc/sys/net") / name
 
         def write() -> None:

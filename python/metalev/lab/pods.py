@@ -19,11 +19,12 @@ import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
+from itertools import product
 
 import msgspec
 
 from metalev.lab.namespace import Namespace
-from metalev.lab.topology import PodSpec
+from metalev.lab.topology import PodSpec, socket_address
 
 HTTP_PORT = 80
 ECHO_PORT = 7
@@ -77,7 +78,7 @@ class Connection:
     def _page(self) -> str:
         here = self._listener
         return (
-            f"Server address: {here.address}:{here.port}\nServer name: {here.pod}\nNode: {here.node}\n"
+            f"Server address: {socket_address(here.address, here.port)}\nServer name: {here.pod}\nNode: {here.node}\n"
             f"Client address: {self._client}\n"
         )
 
@@ -107,7 +108,7 @@ class Server:
             accepted, client = sock.accept()
             accepted.setblocking(False)
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection = Connection(accepted, listener, f"{client[0]}:{client[1]}")
+            connection = Connection(accepted, listener, socket_address(client[0], client[1]))
             self._selector.register(accepted, selectors.EVENT_READ, connection)
 
     def _serve_one(self, connection: Connection, events: int) -> None:
@@ -136,11 +137,12 @@ class Server:
 
 def listen(namespace: Namespace, pod: PodSpec, node: str, stack: ExitStack) -> Iterator[Listener]:
     """Open a pod's sockets; ``stack`` closes this process's copies of them."""
-    for port in (HTTP_PORT, ECHO_PORT):
-        sock = stack.enter_context(namespace.socket(socket.AF_INET, socket.SOCK_STREAM))
-        sock.bind((str(pod.address), port))
+    for address, port in product(pod.addresses, (HTTP_PORT, ECHO_PORT)):
+        family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+        sock = stack.enter_context(namespace.socket(family, socket.SOCK_STREAM))
+        sock.bind((str(address), port))
         sock.listen(_BACKLOG)
-        yield Listener(sock.fileno(), port, str(pod.address), pod.name, node)
+        yield Listener(sock.fileno(), port, str(address), pod.name, node)
 
 
 def command(listeners: Sequence[Listener]) -> list[str]:

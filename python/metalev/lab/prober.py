@@ -118,7 +118,7 @@ def now() -> float:
 
 
 def start(host: Host, connect: str, *, log: Path, seconds: float = 60, held: int = 0, echo: str = "") -> Process:
-    """Start probing ``connect`` (address:port) from a host and wait for its first answer; then see :func:`finish`."""
+    """Start probing ``connect`` (a socket's address) from a host and wait for its first answer; :func:`finish` it."""
     options = ["--connect", connect, "--seconds", str(seconds), "--held", str(held)]
     process = host.spawn_module(__name__, *options, *(["--echo", echo] if echo else []), log=log)
     process.wait_for("answered")
@@ -152,7 +152,7 @@ def _socket_address(text: str) -> tuple[str, int]:
     if not address or not port.isdigit():
         message = f'"{text}" is not ADDRESS:PORT'
         raise argparse.ArgumentTypeError(message)
-    return address, int(port)
+    return address.removeprefix("[").removesuffix("]"), int(port)
 
 
 if __name__ == "__main__":

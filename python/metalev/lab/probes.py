@@ -26,12 +26,13 @@ class Attempts:
         self.completions: list[float] = []
         self._selector = selector
         self._target = target
+        self._family = socket.AF_INET6 if ":" in target[0] else socket.AF_INET
         self._waiting: dict[socket.socket, float] = {}  # in the order in which they were opened
 
     def open(self, now: float) -> None:
         """Send a SYN; a SYN that the own kernel cannot send is unanswered at once (no route, no neighbour)."""
         self.opened += 1
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        sock = socket.socket(self._family, socket.SOCK_STREAM)
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         error = sock.connect_ex(self._target)

@@ -81,4 +81,5 @@ class Proxies:
     def _follow(self, snapshot: Snapshot) -> None:
         slices = [part for parts in snapshot.endpoints.values() for part in parts.values()]
         for node in self._lab.nodes.values():
-            kubeproxy.apply(node, list(snapshot.services.values()), slices, self._lab.topology.cluster_cidr)
+            for cluster_cidr in self._lab.topology.cluster_cidrs:
+                kubeproxy.apply(node, list(snapshot.services.values()), slices, cluster_cidr)

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import getpass
 import os
 import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from metalev.lab.system import check
@@ -65,6 +67,8 @@ def enter(instead: str) -> None:
     ``instead``. The process is of no use then.
     """
     uid, gid = os.geteuid(), os.getegid()
+    with suppress(KeyError, OSError):  # a user without a name has none to keep
+        os.environ.setdefault("LOGNAME", getpass.getuser())  # else pytest's folder would be root's, who has one already
     try:
         check(_libc.unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET), "unshare")
         Path("/proc/self/setgroups").write_text("deny")  # else no gid may be mapped: user_namespaces(7)
