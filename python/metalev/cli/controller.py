@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from metalev.cli.options import add_program_options, manifests_of
+from metalev.cli.options import DEFAULT_ADDRESS_REST, add_program_options, manifests_of, seconds_or_none
 
 if TYPE_CHECKING:
     from metalev.cli.options import Subparsers
@@ -19,6 +19,14 @@ def register(subparsers: Subparsers) -> None:
         description="Gives Services of type LoadBalancer addresses out of IPAddressPools. One per cluster is active.",
     )
     add_program_options(parser)
+    parser.add_argument(
+        "--address-rest",
+        metavar="SECONDS",
+        type=seconds_or_none,
+        default=DEFAULT_ADDRESS_REST,
+        help="how long a released address rests before another Service gets it, while others are free "
+        "(%(default)g); 0: not at all",
+    )
     parser.set_defaults(run=_run)
 
 
@@ -35,5 +43,6 @@ def _run(options: argparse.Namespace) -> None:
             log_level=options.log_level,
             log_format=options.log_format,
             lb_class=options.lb_class,
+            address_rest=options.address_rest,
         )
     )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 DEFAULT_NAMESPACE = "metallb-system"
 DEFAULT_METRICS = ":7472"
+DEFAULT_ADDRESS_REST = 60.0
 
 
 def add_program_options(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +69,11 @@ def seconds(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 0.05 or 50ms")
     return value
+
+
+def seconds_or_none(text: str) -> float:
+    """As :func:`seconds`, but ``0`` is nothing."""
+    return 0.0 if text in {"0", "0s", "0ms"} else seconds(text)
 
 
 def at_least_one(text: str) -> int:

@@ -16,6 +16,7 @@ from metalev.adapters.http import Listen, PageServer, program_pages
 from metalev.adapters.metrics import Metrics
 from metalev.adapters.native import keep_capabilities
 from metalev.controller.reconcile import ControllerReconciler
+from metalev.decide.controller import REST_SECONDS
 from metalev.model.meta import Name
 from metalev.runtime.effects import Effects
 from metalev.runtime.loop import Loop
@@ -26,7 +27,10 @@ log = logging.getLogger("metalev.controller")
 
 
 class ControllerOptions(Struct, frozen=True):
-    """The command line. ``state`` unset means ``.metalev`` in ``manifests``; ``metrics`` unset means no server."""
+    """The command line. ``state`` unset means ``.metalev`` in ``manifests``; ``metrics`` unset means no server.
+
+    ``address_rest`` is in seconds.
+    """
 
     manifests: Path
     state: Path | None = None
@@ -35,6 +39,7 @@ class ControllerOptions(Struct, frozen=True):
     log_level: str = "info"
     log_format: str = "text"
     lb_class: str | None = None
+    address_rest: float = REST_SECONDS
 
 
 def run(options: ControllerOptions) -> None:
@@ -54,7 +59,7 @@ def _serve(options: ControllerOptions, stack: ExitStack) -> None:
         options.manifests, clock, state=options.state, namespace=options.namespace, writer="controller"
     )
     stack.callback(cluster.stop)
-    reconciler = ControllerReconciler(Effects(cluster), clock, options.lb_class)
+    reconciler = ControllerReconciler(Effects(cluster), clock, options.lb_class, options.address_rest)
 
     def observe(seconds: float, outcome: Outcome) -> None:
         metrics.reconciled(seconds, failed=isinstance(outcome, Retry | Stop))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from metalev.adapters.metrics import Figures
-from metalev.decide.controller import ControllerDecider, ControllerDesired
+from metalev.decide.controller import REST_SECONDS, ControllerDecider, ControllerDesired
 from metalev.decide.diff import controller_actions
 from metalev.model.errors import StaleWrite, Unavailable
 from metalev.model.meta import Kind, Name
@@ -27,11 +27,16 @@ OVERVIEW_PAUSE = 0.25
 class ControllerReconciler:
     """Wires ``decide`` to the cluster; names are those of Services, and ``OVERVIEW``."""
 
-    def __init__(self, effects: Effects, clock: Clock, lb_class: str | None = None) -> None:
-        """``lb_class`` is the one ``loadBalancerClass`` to serve; ``None`` serves the Services that name none."""
+    def __init__(
+        self, effects: Effects, clock: Clock, lb_class: str | None = None, rest_seconds: float = REST_SECONDS
+    ) -> None:
+        """``lb_class`` is the one ``loadBalancerClass`` to serve; ``None`` serves the Services that name none.
+
+        A released address rests for ``rest_seconds`` before somebody else gets it.
+        """
         self._effects = effects
         self._clock = clock
-        self._decider = ControllerDecider(lb_class)
+        self._decider = ControllerDecider(lb_class, rest_seconds)
         self._desired = self._applied = ControllerDesired()
         self._overview_at = float("-inf")
         self._overview_of: tuple[object, ...] = ()
@@ -43,7 +48,7 @@ class ControllerReconciler:
         if not applied.before.synced:
             return [*sorted(applied.after.services), OVERVIEW]
         names = sorted(key.name for key in applied.touched if key.kind is Kind.SERVICE)
-        return [*names, OVERVIEW] if applied.changed else names
+        return [*names, OVERVIEW] if applied.changed and not self._is_echo(applied) else names
 
     def reconcile(self, name: Name, snapshot: Snapshot) -> Outcome:
         """See ``Reconciler``. A stale write means that the newer object is on its way: the shortest backoff."""
@@ -69,7 +74,7 @@ class ControllerReconciler:
         )
 
     def _service(self, name: Name, snapshot: Snapshot) -> Outcome:
-        for action in self._decider.service(snapshot, name):
+        for action in self._decider.service(snapshot, name, self._wall()):
             self._effects.carry_out(action)
         return Done()
 
@@ -82,11 +87,24 @@ class ControllerReconciler:
         if settled and rest > 0 and all(one is other for one, other in zip(world, self._overview_of, strict=True)):
             return After(rest)
         self._overview_at, self._overview_of = now, world
-        self._desired = self._decider.desired(snapshot)
-        for action in controller_actions(self._applied, self._desired, snapshot.pools):
+        self._desired = self._decider.desired(snapshot, self._wall())
+        for action in controller_actions(self._applied, self._desired, snapshot.pools, snapshot.pool_statuses):
             self._effects.carry_out(action)
         self._applied = self._desired
-        return Done()
+        rest_end = self._decider.next_rest_end()
+        return Done() if rest_end is None else After(max(rest_end - self._wall(), OVERVIEW_PAUSE))
+
+    def _is_echo(self, applied: Applied) -> bool:
+        """Whether all that changed is that this program's own pool statuses have been seen to be written."""
+        before, after = applied.before, applied.after
+        others = (field for field in after.__struct_fields__ if field != "pool_statuses")
+        if any(getattr(before, field) is not getattr(after, field) for field in others):
+            return False
+        return all(self._applied.pool_statuses.get(name) == one for name, one in after.pool_statuses.items())
+
+    def _wall(self) -> float:
+        """Seconds since 1970."""
+        return self._clock.wall().timestamp()
 
 
 def _by_pool(statuses: Mapping[Name, PoolStatus]) -> Mapping[str, PoolStatus]:

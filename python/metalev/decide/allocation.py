@@ -8,15 +8,16 @@ from enum import StrEnum
 from msgspec import Struct
 
 from metalev.decide.ledger import Ledger
-from metalev.decide.poolchoice import Namespaces, best_offer, is_for, offer
-from metalev.decide.wishes import deprecated_annotations, requested_addresses, requested_pool
+from metalev.decide.poolchoice import Addresses, Namespaces, Offers, automatic, is_for
+from metalev.decide.sharing import terms_of
+from metalev.decide.waiting import Want
+from metalev.decide.wishes import check_families, deprecated_annotations, requested_addresses, requested_pool
 from metalev.decide.words import quoted, quoted_list
 from metalev.model.actions import Event, EventType
-from metalev.model.address import IPAddress
 from metalev.model.errors import BadValue, MetalevError
 from metalev.model.meta import Kind, ObjectKey
 from metalev.model.pools import Pool
-from metalev.model.services import Condition, ConditionStatus, Service
+from metalev.model.services import Condition, ConditionStatus, FamilyPolicy, Service
 
 COMPONENT = "metallb-controller"
 CONDITION = "metalev.io/AddressAssigned"
@@ -35,14 +36,16 @@ class Outcome(StrEnum):
 class Allocation(Struct, frozen=True):
     """What a Service should hold, and what to say about it.
 
-    ``events`` tell of a change: they are for the pass that makes it, and not to be repeated.
+    ``events`` tell of a change: they are for the pass that makes it, and not to be repeated. ``want`` is what it waits
+    for, also beside an address that it holds; ``None`` if it has all that it asks for.
     """
 
     outcome: Outcome
-    addresses: tuple[IPAddress, ...] = ()
+    addresses: Addresses = ()
     pool: str = ""
     condition: Condition | None = None
     events: tuple[Event, ...] = ()
+    want: Want | None = None
 
 
 class Refused(MetalevError):
@@ -61,11 +64,25 @@ def decide_addresses(
         return Allocation(Outcome.CLEARED)
     if service.load_balancer_class != lb_class:
         return Allocation(Outcome.NOT_OURS)
+    return _hindrance(service, ledger) or _Case(service, ledger, namespaces).decide()
+
+
+def _hindrance(service: Service, ledger: Ledger) -> Allocation | None:
+    """What stands in the way of any address at all."""
     if not ledger.pools:
         return _pending(service, "NoPools", "no IPAddressPool is defined, so there is no address to give: create one")
     if not service.families:
         return _pending(service, "NoClusterIP", "the Service has no ClusterIP, so an address would lead nowhere")
-    return _Case(service, ledger, namespaces).decide()
+    try:
+        check_families(service.cluster_ips)
+    except BadValue as error:
+        message = f"Failed to retrieve ClusterIPs IPFamily for {quoted_list(service.cluster_ips)}"
+        message += f" {service.cluster_ips[0]}: {error}"
+        return _pending(service, "noclusterIPsIPFamily", message)
+    if service.family_policy is FamilyPolicy.REQUIRE and len(service.families) < 2:
+        message = f"Service requires dual stack but not enough clusterips [{' '.join(map(str, service.cluster_ips))}]"
+        return _pending(service, "NotEnoughClusterIPs", message, event_reason="not enough clusterips")
+    return None
 
 
 class _Case:
@@ -75,6 +92,10 @@ class _Case:
         self._service = service
         self._ledger = ledger
         self._namespaces = namespaces
+        self._terms = terms_of(service)
+        self._offers = Offers(service, ledger)
+        self._named = requested_pool(service)
+        self._remarks: list[tuple[str, str]] = []
         self._events = [
             _event(service, EventType.WARNING, "deprecatedAnnotation", f"Service uses deprecated annotation {name}")
             for name in deprecated_annotations(service)
@@ -83,62 +104,94 @@ class _Case:
     def decide(self) -> Allocation:
         held = self._still_allowed(self._service.status.addresses)
         try:
-            wished = requested_addresses(self._service)
-            if held and (not wished or set(wished) == set(held)):
-                return self._kept(held, "IPAllocated", f"Assigned IP {quoted_list(held)}")
-            return self._assigned(self._allocate(wished))
+            wished = self._wish()
         except BadValue as error:
-            # A wish that nobody can read takes nothing away.
-            if held:
-                return self._kept(held, "LoadBalancerFailed", f"invalid requested loadbalancer IPs: {error}")
-            return self._failed(error)
+            return self._unreadable(held, error)
+        if held and self._is_met_by(held, wished):
+            completed = self._completed(held)
+            if completed is not None:
+                return completed
+            held = ()
+        try:
+            return self._assigned(self._allocate(wished))
         except Refused as error:
-            return self._failed(error)
+            return self._unmet(held, wished, error)
 
-    def _still_allowed(self, held: tuple[IPAddress, ...]) -> tuple[IPAddress, ...]:
-        """``held`` if the Service may keep it, else nothing."""
-        service = self._service
-        versions = [address.version for address in held]
-        if not held or len(set(versions)) < len(versions) or not set(versions) <= set(service.families):
+    # --- What it has ---
+
+    def _still_allowed(self, shown: Addresses) -> Addresses:
+        """What the Service may keep of the addresses that its status shows."""
+        try:
+            check_families(shown)
+        except BadValue as error:
+            message = f"Failed to retrieve LBIPs IPFamily for {quoted_list(shown)}: {error}"
+            self._say(EventType.WARNING, "nolbIPsIPFamily", message)
+            return ()
+        held = tuple(address for address in shown if address.version in self._service.families)
+        if not held:
             return ()
         try:
-            pool = self._check(held, holds_it=True)
+            self._check(held, holds_it=True)
         except Refused as error:
-            message = f"current IP for {quoted(service.name)} not allowed by config, "
+            message = f"current IP for {quoted(self._service.name)} not allowed by config, "
             message += f"will attempt for new IP assignment: {error}"
-            self._events.append(_event(service, EventType.NORMAL, "ClearAssignment", message))
+            self._say(EventType.NORMAL, "ClearAssignment", message)
             return ()
-        return held if requested_pool(service) in {"", pool.name.name} else ()
+        return held
 
-    def _allocate(self, wished: tuple[IPAddress, ...]) -> tuple[IPAddress, ...]:
+    def _completed(self, held: Addresses) -> Allocation | None:
+        """``held`` with the family that it lacks, from the same pool; ``None`` if it is needed and not to be had."""
+        missing = [family for family in self._service.families if family not in {one.version for one in held}]
+        if not missing:
+            return self._kept(held)
+        pool = self._pool_of(held)
+        extra = self._offers.one(pool, missing[0])
+        if extra is not None:
+            self._say(EventType.NORMAL, "IPAllocated", f"Assigned additional IP {quoted(extra)}")
+            return self._holding(Outcome.ASSIGNED, (*held, extra))
+        if self._service.family_policy is not FamilyPolicy.PREFER:
+            return None
+        return self._kept(held)
+
+    def _is_met_by(self, held: Addresses, wished: Addresses) -> bool:
+        right_pool = self._named in {"", self._pool_of(held).name.name}
+        return right_pool and (not wished or set(wished) == set(held))
+
+    # --- What it asks for ---
+
+    def _wish(self) -> Addresses:
+        """The addresses that it names. Raises :class:`BadValue` for a wish that can never be met as it is."""
+        wished = requested_addresses(self._service)
+        if wished and {address.version for address in wished} != set(self._service.families):
+            subject = f"requested loadBalancer IP(s) {quoted_list(wished)}"
+            raise BadValue(f"{subject} does not match the ipFamily of the service")
+        return wished
+
+    def _allocate(self, wished: Addresses) -> Addresses:
         """Addresses that the Service may have. Raises :class:`Refused`."""
-        service, named = self._service, requested_pool(self._service)
         if wished:
-            return self._grant(wished, named)
-        if not named:
-            addresses = best_offer(service, self._ledger, self._namespaces)
+            return self._grant(wished)
+        if not self._named:
+            addresses = self._offers.best(automatic(self._service, self._ledger, self._namespaces))
             if not addresses:
                 raise Refused("no available IPs")
             return addresses
-        if named not in self._ledger.pools:
-            raise Refused(f"unknown pool {quoted(named)}")
-        addresses = offer(service, self._ledger, self._ledger.pools[named])
+        if self._named not in self._ledger.pools:
+            raise Refused(f"unknown pool {quoted(self._named)}")
+        addresses = self._offers.best([[self._ledger.pools[self._named]]])
         if not addresses:
-            raise Refused(f"no available IPs in pool {named}")
+            raise Refused(f"no available IPs in pool {self._named}")
         self._check(addresses)
         return addresses
 
-    def _grant(self, wished: tuple[IPAddress, ...], named: str) -> tuple[IPAddress, ...]:
-        if {address.version for address in wished} != set(self._service.families):
-            subject = f"requested loadBalancer IP(s) {quoted_list(wished)}"
-            raise Refused(f"{subject} does not match the ipFamily of the service")
+    def _grant(self, wished: Addresses) -> Addresses:
         pool = self._check(wished)
-        if named not in {"", pool.name.name}:
+        if self._named not in {"", pool.name.name}:
             subject = f"requested loadBalancer IP(s) {quoted_list(wished)}"
-            raise Refused(f"{subject} is not compatible with requested address pool {named}")
+            raise Refused(f"{subject} is not compatible with requested address pool {self._named}")
         return wished
 
-    def _check(self, addresses: Sequence[IPAddress], *, holds_it: bool = False) -> Pool:
+    def _check(self, addresses: Addresses, *, holds_it: bool = False) -> Pool:
         """The one pool that all ``addresses`` are of, if the Service may have them. Raises :class:`Refused`."""
         pool = self._ledger.pool_of(addresses[0])
         if pool is None or any(self._ledger.pool_of(address) != pool for address in addresses):
@@ -146,38 +199,90 @@ class _Case:
         if not is_for(pool, self._service, self._namespaces, holds_it=holds_it):
             raise Refused(f"pool {pool.name.name} not compatible for ip assignment")
         for address in addresses:
-            others = self._ledger.ahead_of(self._service.name, address)
-            if others:
-                subject = f"can't change sharing key for {quoted(self._service.name)}"
-                raise Refused(f"{subject}, address also in use by {','.join(map(str, others))}")
+            whose = self._ledger.barred(address)
+            if whose and not holds_it:
+                raise Refused(f"{quoted(address)} is not allowed in config: it is an address {whose}")
+            refusal = self._ledger.refusal(self._service.name, self._terms, address)
+            if refusal:
+                raise Refused(refusal)
         return pool
 
-    def _kept(self, held: tuple[IPAddress, ...], reason: str, message: str) -> Allocation:
-        if reason == "LoadBalancerFailed":
-            self._events.append(_event(self._service, EventType.WARNING, reason, message))
-        return self._holding(Outcome.KEPT, held, reason, message)
+    # --- What becomes of it ---
 
-    def _assigned(self, addresses: tuple[IPAddress, ...]) -> Allocation:
-        message = f"Assigned IP {quoted_list(addresses)}"
-        self._events.append(_event(self._service, EventType.NORMAL, "IPAllocated", message))
-        return self._holding(Outcome.ASSIGNED, addresses, "IPAllocated", message)
+    def _kept(self, held: Addresses, want: Want | None = None) -> Allocation:
+        return self._holding(Outcome.KEPT, held, want)
 
-    def _holding(self, outcome: Outcome, addresses: tuple[IPAddress, ...], reason: str, message: str) -> Allocation:
+    def _assigned(self, addresses: Addresses) -> Allocation:
+        self._say(EventType.NORMAL, "IPAllocated", f"Assigned IP {quoted_list(addresses)}")
+        return self._holding(Outcome.ASSIGNED, addresses)
+
+    def _unreadable(self, held: Addresses, error: BadValue) -> Allocation:
+        if not held:
+            return self._failed(error, Want())
+        self._remark(EventType.WARNING, "LoadBalancerFailed", f"invalid requested loadbalancer IPs: {error}")
+        return self._kept(held)
+
+    def _unmet(self, held: Addresses, wished: Addresses, error: Refused) -> Allocation:
+        """A new wish that cannot be met takes nothing away. It may be met later."""
+        want = Want(wished, () if wished else self._service.families, self._named)
+        if not held:
+            return self._failed(error, want)
+        self._remark(EventType.WARNING, "AllocationFailed", self._failure(error))
+        return self._kept(held, want)
+
+    def _holding(self, outcome: Outcome, addresses: Addresses, want: Want | None = None) -> Allocation:
+        """``addresses``, and every remark that is to be made about holding them."""
+        pool = self._pool_of(addresses)
+        missing = tuple(one for one in self._service.families if one not in {held.version for held in addresses})
+        if missing:
+            message = "cannot assign additional IP in PreferDualStack: "
+            message += f"no available IPs in pool {pool.name.name}"
+            self._remark(EventType.NORMAL, "AdditionalAssignFailed", message)
+            want = want or Want(families=missing, pool=pool.name.name)
+        for address in addresses:
+            if whose := self._ledger.barred(address):
+                message = f"{quoted(address)} is an address {whose}: traffic to it may end there, not at the Service"
+                self._remark(EventType.WARNING, "AddressInUse", message)
+        reason = self._remarks[0][0] if self._remarks else "IPAllocated"
+        message = "; ".join([f"Assigned IP {quoted_list(addresses)}", *(text for _, text in self._remarks)])
+        condition = Condition(CONDITION, ConditionStatus.TRUE, reason, message)
+        return Allocation(outcome, addresses, pool.name.name, condition, tuple(self._events), want)
+
+    def _failed(self, error: MetalevError, want: Want) -> Allocation:
+        return _pending(self._service, "AllocationFailed", self._failure(error), events=self._events, want=want)
+
+    def _failure(self, error: MetalevError) -> str:
+        return f"Failed to allocate IP for {quoted(self._service.name)}: {error}"
+
+    def _pool_of(self, addresses: Addresses) -> Pool:
         pool = self._ledger.pool_of(addresses[0])
         assert pool is not None
-        condition = Condition(CONDITION, ConditionStatus.TRUE, reason, message)
-        return Allocation(outcome, addresses, pool.name.name, condition, tuple(self._events))
+        return pool
 
-    def _failed(self, error: MetalevError) -> Allocation:
-        message = f"Failed to allocate IP for {quoted(self._service.name)}: {error}"
-        return _pending(self._service, "AllocationFailed", message, self._events)
+    def _say(self, kind: EventType, reason: str, message: str) -> None:
+        self._events.append(_event(self._service, kind, reason, message))
+
+    def _remark(self, kind: EventType, reason: str, message: str) -> None:
+        """Say it now, and in the condition for as long as it is so."""
+        self._say(kind, reason, message)
+        self._remarks.append((reason, message))
 
 
-def _pending(service: Service, reason: str, message: str, events: Sequence[Event] = ()) -> Allocation:
+def _pending(
+    service: Service,
+    reason: str,
+    message: str,
+    *,
+    event_reason: str = "",
+    events: Sequence[Event] = (),
+    want: Want | None = None,
+) -> Allocation:
+    """No address; without a ``want``, none that becomes free would help."""
     return Allocation(
         Outcome.PENDING,
         condition=Condition(CONDITION, ConditionStatus.FALSE, reason, message),
-        events=(*events, _event(service, EventType.WARNING, reason, message)),
+        events=(*events, _event(service, EventType.WARNING, event_reason or reason, message)),
+        want=want or Want(),
     )
 
 

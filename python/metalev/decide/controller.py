@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from math import ceil, inf
 
 from msgspec import Struct
 
 from metalev.decide.allocation import CONDITION, Allocation, Outcome, decide_addresses
 from metalev.decide.announcements import Announcements
 from metalev.decide.groups import Groups
-from metalev.decide.ledger import Ledger
+from metalev.decide.keepback import addresses_in_use, skipped
+from metalev.decide.ledger import ALONE, Ledger
+from metalev.decide.sharing import Terms, terms_of
 from metalev.decide.waiting import Waiting
 from metalev.model.actions import Action, RecordEvent, WriteServiceStatus
 from metalev.model.address import IPAddress
 from metalev.model.meta import Name
-from metalev.model.pools import PoolStatus
+from metalev.model.pools import PoolStatus, Resting
 from metalev.model.services import Service, ServiceStatus
 from metalev.model.snapshot import Snapshot
+
+REST_SECONDS = 60.0
+"""How long a released address rests: what neighbours remember of it (ARP) has mostly expired then."""
 
 
 class Unannounced(Struct, frozen=True):
@@ -28,10 +34,14 @@ class Unannounced(Struct, frozen=True):
 
 
 class ControllerDesired(Struct, frozen=True):
-    """What the controller says besides the Services' statuses: of pools by name, of groups by their key as text."""
+    """What the controller says besides the Services' statuses: of pools by name, of groups by their key as text.
+
+    ``pool_problems`` are mistakes in the pools, ``pool_skips`` addresses of theirs that are not handed out.
+    """
 
     pool_statuses: Mapping[Name, PoolStatus] = {}
     pool_problems: Mapping[Name, str] = {}
+    pool_skips: Mapping[Name, str] = {}
     unannounced: Mapping[str, Unannounced] = {}
 
 
@@ -40,31 +50,40 @@ class ControllerDecider:
 
     All of it comes from the snapshots: a new decider that sees the same snapshot decides the same. Before the first
     complete snapshot it decides nothing, for what is absent from an incomplete one may still be there.
+
+    ``now`` is in seconds since 1970, for the rests of released addresses go on while no controller runs.
     """
 
-    def __init__(self, lb_class: str | None = None) -> None:
+    def __init__(self, lb_class: str | None = None, rest_seconds: float = REST_SECONDS) -> None:
         self.ledger = Ledger()
         self.waiting = Waiting()
+        """Those without an address."""
+        self.wanting = Waiting()
+        """Those with an address who want another or one more."""
         self._lb_class = lb_class
+        self._rest_seconds = rest_seconds
         self._last = Snapshot()
+        self._local: Mapping[Name, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+        self._in_use: Mapping[IPAddress, str] = {}
         self._due: dict[Name, None] = {}
         self._announcements = Announcements("", lb_class)
         self._groups = Groups()
 
-    def service(self, snapshot: Snapshot, name: Name) -> tuple[Action, ...]:
+    def service(self, snapshot: Snapshot, name: Name, now: float = 0.0) -> tuple[Action, ...]:
         """What is to be done about the Service ``name``, which need not exist any more; nothing if all is well."""
-        if not self._look(snapshot):
+        if not self._look(snapshot, now):
             return ()
         service = snapshot.services.get(name)
         if service is None:
-            self._let_go(name)
+            self._let_go(name, now)
             return ()
-        self._hold(name, service.status.addresses)
+        terms = terms_of(service)
+        self._hold(name, service.status.addresses, terms, now)
         allocation = decide_addresses(service, self.ledger, snapshot.namespaces, lb_class=self._lb_class)
         if allocation.outcome is Outcome.NOT_OURS:
-            self._let_go(name)
+            self._let_go(name, now)
             return ()
-        self._enter(service, allocation)
+        self._enter(name, allocation, terms, now)
         return _actions(service, allocation)
 
     def due(self) -> tuple[Name, ...]:
@@ -72,51 +91,98 @@ class ControllerDecider:
         due, self._due = tuple(self._due), {}
         return due
 
-    def desired(self, snapshot: Snapshot) -> ControllerDesired:
+    def desired(self, snapshot: Snapshot, now: float = 0.0) -> ControllerDesired:
         """What to say of the pools, and of the addresses that no node may announce."""
-        if not self._look(snapshot):
+        if not self._look(snapshot, now):
             return ControllerDesired()
         statuses = {name: self.ledger.counts(name.name) for name in snapshot.pools if name.name in self.ledger.pools}
-        return ControllerDesired(statuses, self.ledger.problems, self._unannounced(snapshot))
+        return ControllerDesired(statuses, self.ledger.problems, self._skips(), self._unannounced(snapshot))
 
-    def _look(self, snapshot: Snapshot) -> bool:
+    def next_rest_end(self) -> int | None:
+        """When the next rest of an address ends, in seconds since 1970: there is something to say of its pool then."""
+        return self.ledger.next_rest_end()
+
+    # --- What concerns everybody ---
+
+    def _look(self, snapshot: Snapshot, now: float) -> bool:
         """Take in what concerns every Service; tells whether the snapshot is complete enough to decide by."""
         if not snapshot.synced:
             return False
         last, self._last = self._last, snapshot
         if not last.synced:
-            self._adopt(snapshot)
+            self._adopt(snapshot, now)
         pools_changed = snapshot.pools is not last.pools and self.ledger.set_pools(snapshot.pools.values())
         if pools_changed:
             self._wake(self.ledger.services())  # a pool that shrank takes addresses away, one that grew has more
         if pools_changed or snapshot.namespaces is not last.namespaces:
-            self._wake(self.waiting.in_order())
+            self._wake((*self.waiting.in_order(), *self.wanting.in_order()))
+        if snapshot.nodes is not last.nodes or snapshot.speakers is not last.speakers:
+            self._keep_back(snapshot, nodes_changed=snapshot.nodes is not last.nodes)
+        self._offer(self.ledger.end_rests(now))
         return True
 
-    def _adopt(self, snapshot: Snapshot) -> None:
-        """Let everybody hold what they held before this program started, before anything is given away."""
-        for name, service in sorted(snapshot.services.items()):
-            if service.wants_address and service.load_balancer_class == self._lb_class:
-                self.ledger.hold(name, service.status.addresses)
+    def _adopt(self, snapshot: Snapshot, now: float) -> None:
+        """Let everybody hold what they held before this program started, before anything is given away.
 
-    def _enter(self, service: Service, allocation: Allocation) -> None:
+        Of two who hold the same and do not share it, the older one keeps it.
+        """
+        for service in sorted(snapshot.services.values(), key=_seniority):
+            if service.load_balancer_class == self._lb_class:
+                self.ledger.hold(service.name, service.status.addresses, terms_of(service))
+        latest = ceil(now + self._rest_seconds)  # the clock may have been set back, or the option changed
+        for status in snapshot.pool_statuses.values():
+            for resting in status.resting:
+                if min(resting.until, latest) > now:
+                    self.ledger.rest(Resting(resting.address, resting.service, min(resting.until, latest)))
+
+    def _keep_back(self, snapshot: Snapshot, *, nodes_changed: bool) -> None:
+        """Keep the addresses of nodes, their interfaces and their routers from being handed out."""
+        local = {name: (one.local_addresses, one.gateways) for name, one in snapshot.speakers.items()}
+        if not nodes_changed and local == self._local:
+            return
+        self._local, self._in_use = local, addresses_in_use(snapshot.nodes, snapshot.speakers)
+        changed = self.ledger.bar(self._in_use)
+        self._wake(dict.fromkeys(name for address in changed for name in self.ledger.holders(address)))
+        self._offer(address for address in changed if address not in self._in_use)
+
+    def _skips(self) -> Mapping[Name, str]:
+        pools = self.ledger.barred_in_pools()
+        return {self.ledger.pools[one].name: skipped(one, found, self._in_use) for one, found in pools.items()}
+
+    # --- Who holds what, and who is woken by that ---
+
+    def _enter(self, name: Name, allocation: Allocation, terms: Terms, now: float) -> None:
         """Enter a decision; what the status still shows stays held until the write has been seen to succeed."""
-        shown = self.ledger.addresses_of(service.name)
-        self._hold(service.name, tuple(dict.fromkeys((*allocation.addresses, *shown))))
-        if allocation.outcome is Outcome.PENDING:
-            self.waiting.add(service.name)
-        else:
-            self.waiting.discard(service.name)
+        shown = self.ledger.addresses_of(name)
+        self._hold(name, tuple(dict.fromkeys((*allocation.addresses, *shown))), terms, now)
+        holds = bool(allocation.addresses)
+        for queue, concerned in ((self.waiting, not holds), (self.wanting, holds)):
+            if concerned and allocation.want is not None:
+                queue.add(name, allocation.want)
+            else:
+                queue.discard(name)
 
-    def _let_go(self, name: Name) -> None:
-        self._hold(name, ())
+    def _let_go(self, name: Name, now: float) -> None:
+        self._hold(name, (), ALONE, now)
         self.waiting.discard(name)
+        self.wanting.discard(name)
 
-    def _hold(self, name: Name, addresses: tuple[IPAddress, ...]) -> None:
-        if self.ledger.hold(name, addresses):
-            self._wake(self.waiting.in_order())
+    def _hold(self, name: Name, addresses: tuple[IPAddress, ...], terms: Terms, now: float) -> None:
+        released = self.ledger.hold(name, addresses, terms)
+        if self._rest_seconds > 0:
+            until = ceil(now + self._rest_seconds)
+            for address in released:
+                self.ledger.rest(Resting(address, name, until))
+        self._offer(released)
 
-    def _wake(self, names: tuple[Name, ...]) -> None:
+    def _offer(self, addresses: Iterable[IPAddress]) -> None:
+        """Wake those whom one of ``addresses`` can help."""
+        pools = ((address, self.ledger.pool_of(address)) for address in addresses)
+        freed = [(address, pool.name.name) for address, pool in pools if pool]
+        if freed:
+            self._wake((*self.waiting.helped_by(freed), *self.wanting.helped_by(freed)))
+
+    def _wake(self, names: Iterable[Name]) -> None:
         self._due.update(dict.fromkeys(names))
 
     def _unannounced(self, snapshot: Snapshot) -> Mapping[str, Unannounced]:
@@ -129,6 +195,11 @@ class ControllerDecider:
             everything = dict.fromkeys(address for name in names for address in addresses[name])
             found[key] = Unannounced(tuple(everything), names, why)
         return found
+
+
+def _seniority(service: Service) -> tuple[bool, float, Name]:
+    """Those who still want an address first, then the older ones; nobody's age is known in a directory of manifests."""
+    return not service.wants_address, inf if service.created is None else service.created, service.name
 
 
 def _actions(service: Service, allocation: Allocation) -> tuple[Action, ...]:

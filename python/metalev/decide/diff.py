@@ -22,7 +22,7 @@ from metalev.model.actions import (
 )
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.ownership import OwnershipTable
-from metalev.model.pools import Pool
+from metalev.model.pools import Pool, PoolStatus
 
 SPEAKER = "metallb-speaker"
 LAYER2 = "layer2"
@@ -47,18 +47,20 @@ def speaker_actions(applied: SpeakerApplied, desired: SpeakerDesired, state: Spe
 
 
 def controller_actions(
-    applied: ControllerDesired, desired: ControllerDesired, pools: Mapping[Name, Pool]
+    applied: ControllerDesired,
+    desired: ControllerDesired,
+    pools: Mapping[Name, Pool],
+    written: Mapping[Name, PoolStatus] = {},
 ) -> tuple[Action, ...]:
-    """What makes ``applied`` into ``desired``; ``pools`` are the objects to write to."""
+    """What makes ``applied`` into ``desired``; ``pools`` are the objects to write to, ``written`` what they say now."""
     actions: list[Action] = []
     for name, status in desired.pool_statuses.items():
-        if applied.pool_statuses.get(name) != status:
+        if written.get(name, applied.pool_statuses.get(name)) != status:
             in_use = f"{status.assigned_ipv4} IPv4 and {status.assigned_ipv6} IPv6 addresses are in use"
-            actions.append(WritePoolStatus(pools[name], status, in_use))
-    for name, problem in desired.pool_problems.items():
-        if applied.pool_problems.get(name) != problem:
-            pool = ObjectKey(Kind.POOL, name)
-            actions.append(RecordEvent(Event(pool, EventType.WARNING, "ConfigurationError", problem, CONTROLLER)))
+            resting = f", {len(status.resting)} rest" if status.resting else ""
+            actions.append(WritePoolStatus(pools[name], status, in_use + resting))
+    actions.extend(_pool_events("ConfigurationError", applied.pool_problems, desired.pool_problems))
+    actions.extend(_pool_events("AddressesSkipped", applied.pool_skips, desired.pool_skips))
     for key, unannounced in desired.unannounced.items():
         if applied.unannounced.get(key) != unannounced:
             message = f"no node may announce {quoted_list(unannounced.addresses)}: {unannounced.why}"
@@ -67,6 +69,14 @@ def controller_actions(
                 for name in unannounced.services
             )
     return tuple(actions)
+
+
+def _pool_events(reason: str, before: Mapping[Name, str], now: Mapping[Name, str]) -> Iterator[Action]:
+    """A warning on every pool of which something new is to be said."""
+    for name, message in now.items():
+        if before.get(name) != message:
+            pool = ObjectKey(Kind.POOL, name)
+            yield RecordEvent(Event(pool, EventType.WARNING, reason, message, CONTROLLER))
 
 
 def _announced(before: SpeakerState | None, now: SpeakerState, desired: SpeakerDesired) -> Iterator[Event]:

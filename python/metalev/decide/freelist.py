@@ -8,10 +8,11 @@ unless taken. So memory follows the addresses in use, and an IPv6 /64 or a /8 co
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from heapq import heappop, heappush
 
 from metalev.model.address import AddressRange, Family, IPAddress, address_of
+from metalev.model.pools import Resting
 
 MAX_COUNT = 2**63 - 1
 """Counts stop here, as MetalLB's do (an int64)."""
@@ -24,8 +25,9 @@ Skip = Callable[[IPAddress], bool]
 class FreeList:
     """The free and the taken addresses of disjoint ``ranges``.
 
-    With ``avoid_buggy`` the IPv4 addresses that end in .0 or .255 do not belong to it (MetalLB's ``avoidBuggyIPs``:
-    smurf protection in old home routers drops them).
+    An address that is not taken may rest (it is handed out last) or be barred (it is never handed out). With
+    ``avoid_buggy`` the IPv4 addresses that end in .0 or .255 do not belong to it (MetalLB's ``avoidBuggyIPs``: smurf
+    protection in old home routers drops them).
     """
 
     def __init__(self, ranges: Sequence[AddressRange], *, avoid_buggy: bool = False) -> None:
@@ -37,12 +39,20 @@ class FreeList:
     def __contains__(self, address: IPAddress) -> bool:
         return self._queues[address.version].number_of(int(address)) is not None
 
+    def number_of(self, address: IPAddress) -> int:
+        """The place of ``address`` in the order of its family. Raises ``ValueError`` if it is not of these ranges."""
+        return self._queues[address.version].number(address)
+
     def first_free(self, family: Family, skip: Skip | None = None) -> IPAddress | None:
         """The next address to hand out, or ``None`` when there is none; it stays free until taken.
 
         ``skip`` passes over addresses: each costs O(log n), so it is for a few of them.
         """
         return self._queues[family].first_free(skip)
+
+    def longest_rested(self, family: Family) -> IPAddress | None:
+        """The resting address whose rest ends first, ``None`` if none rests."""
+        return self._queues[family].longest_rested()
 
     def take(self, address: IPAddress) -> None:
         """Mark ``address`` as taken. Raises ``ValueError`` if it is not of these ranges or not free."""
@@ -52,6 +62,22 @@ class FreeList:
         """Make ``address`` free again. Raises ``ValueError`` if it was not taken."""
         self._queues[address.version].release(address)
 
+    def set(self, address: IPAddress, *, taken: bool, barred: bool = False, rests: Resting | None = None) -> None:
+        """Make all of this so, whatever was before; what is taken does not rest. One that is barred can be taken.
+
+        Raises ``ValueError`` if ``address`` is not of these ranges.
+        """
+        until = rests.until if rests and not taken else None
+        self._queues[address.version].set(self.number_of(address), taken=taken, barred=barred, until=until)
+
+    def address_at(self, family: Family, number: int) -> IPAddress:
+        """The address of ``family`` at the place ``number``, as :meth:`number_of` gives it."""
+        return self._queues[family].address_at(number)
+
+    def resting(self) -> tuple[IPAddress, ...]:
+        """The addresses that rest, in the order in which they would be handed out without."""
+        return tuple(address for family in FAMILIES for address in self._queues[family].resting())
+
     def total(self, family: Family) -> int:
         """How many addresses there are, at most ``MAX_COUNT``."""
         return min(self._queues[family].total, MAX_COUNT)
@@ -59,6 +85,10 @@ class FreeList:
     def in_use(self, family: Family) -> int:
         """How many of them are taken."""
         return len(self._queues[family].taken)
+
+    def available(self, family: Family) -> int:
+        """How many can still be handed out, resting ones too, at most ``MAX_COUNT``."""
+        return self.total(family) - self.in_use(family) - self._queues[family].barred_and_free()
 
 
 class _Queue:
@@ -79,6 +109,9 @@ class _Queue:
         self._heap: list[int] = []
         self._in_heap: set[int] = set()  # a number may be taken by name while it waits in the heap
         self.taken: set[int] = set()
+        self._barred: set[int] = set()
+        self._resting: dict[int, int] = {}
+        self._rests: list[tuple[int, int]] = []  # end and number; what is not in _resting like this is over
         self.total = self._size - (sum(map(_buggy_in, ranges)) if avoid_buggy else 0)
 
     def number_of(self, value: int) -> int | None:
@@ -94,7 +127,7 @@ class _Queue:
         passed_over: list[int] = []
         found = None
         while (number := self._lowest()) is not None:
-            address = address_of(self._family, self._value_of(number))
+            address = self.address_at(number)
             if skip is None or not skip(address):
                 found = address
                 break
@@ -103,27 +136,62 @@ class _Queue:
             self._push(number)
         return found
 
+    def longest_rested(self) -> IPAddress | None:
+        while self._rests:
+            until, number = self._rests[0]
+            if self._resting.get(number) == until and number not in self._barred:
+                return self.address_at(number)
+            heappop(self._rests)
+        return None
+
     def take(self, address: IPAddress) -> None:
         number = self.number_of(int(address))
         if number is None or number in self.taken:
             raise ValueError(f"{address} is not free here")
-        self.taken.add(number)
+        self.set(number, taken=True, barred=number in self._barred, until=None)
 
     def release(self, address: IPAddress) -> None:
         number = self.number_of(int(address))
         if number is None or number not in self.taken:
             raise ValueError(f"{address} is not taken here")
-        self.taken.remove(number)
-        if number < self._mark and number not in self._in_heap:
+        self.set(number, taken=False, barred=number in self._barred, until=None)
+
+    def set(self, number: int, *, taken: bool, barred: bool, until: int | None) -> None:
+        (self.taken.add if taken else self.taken.discard)(number)
+        (self._barred.add if barred else self._barred.discard)(number)
+        if until is None:
+            self._resting.pop(number, None)
+        else:
+            self._resting[number] = until
+            heappush(self._rests, (until, number))
+        if number < self._mark and number not in self._in_heap and self._is_free(number):
             self._push(number)
+
+    def resting(self) -> Iterator[IPAddress]:
+        return map(self.address_at, sorted(self._resting))
+
+    def barred_and_free(self) -> int:
+        return len(self._barred - self.taken)
+
+    def address_at(self, number: int) -> IPAddress:
+        return address_of(self._family, self._value_of(number))
+
+    def number(self, address: IPAddress) -> int:
+        number = self.number_of(int(address))
+        if number is None:
+            raise ValueError(f"{address} does not belong here")
+        return number
+
+    def _is_free(self, number: int) -> bool:
+        return number not in self.taken and number not in self._barred and number not in self._resting
 
     def _lowest(self) -> int | None:
         """The lowest free number, at the top of the heap when this returns."""
-        while self._heap and self._heap[0] in self.taken:
+        while self._heap and not self._is_free(self._heap[0]):
             self._pop()
         while not self._heap and self._mark < self._size:
             number, self._mark = self._mark, self._mark + 1
-            if number not in self.taken and not (self._avoid_buggy and _is_buggy(self._value_of(number))):
+            if self._is_free(number) and not (self._avoid_buggy and _is_buggy(self._value_of(number))):
                 self._push(number)
         return self._heap[0] if self._heap else None
 

@@ -6,18 +6,22 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from metalev.decide.freelist import FreeList, Skip
+from metalev.decide.freelist import FAMILIES, FreeList, Skip
 from metalev.decide.pools import PoolIndex, check_pools
+from metalev.decide.rests import Rests
+from metalev.decide.sharing import Openings, Tenancy, Terms
 from metalev.model.address import Family, IPAddress
 from metalev.model.meta import Name
-from metalev.model.pools import Pool, PoolStatus
+from metalev.model.pools import Pool, PoolStatus, Resting
+
+ALONE = Terms()
 
 
 class Ledger:
     """The pools and the Services that hold addresses of them.
 
-    It keeps books and makes no rules: several Services may hold one address, in the order in which they came, and a
-    held address need not be of any pool. What it never does is to call an address free that somebody holds.
+    It keeps books and makes no rules: several Services may hold one address, whether they agree on sharing it or not,
+    and a held address need not be of any pool. What it never does is to call an address free that somebody holds.
     """
 
     def __init__(self) -> None:
@@ -26,8 +30,14 @@ class Ledger:
         self._problems: Mapping[Name, str] = {}
         self._index = PoolIndex(())
         self._free: dict[str, FreeList] = {}
+        self._openings: dict[tuple[str, Family], Openings] = {}
         self._addresses: dict[Name, tuple[IPAddress, ...]] = {}
-        self._holders: dict[IPAddress, dict[Name, None]] = {}  # a dict is a set that remembers who came first
+        self._terms: dict[Name, Terms] = {}
+        self._use: dict[IPAddress, Tenancy] = {}
+        self._barred: Mapping[IPAddress, str] = {}
+        self._rests = Rests()
+
+    # --- Pools ---
 
     @property
     def pools(self) -> Mapping[str, Pool]:
@@ -52,31 +62,50 @@ class Ledger:
         self._free = {
             name: FreeList(pool.ranges, avoid_buggy=pool.avoid_buggy_ips) for name, pool in self._pools.items()
         }
-        for address in self._holders:
-            self._mark(address, taken=True)
+        self._openings = {(name, family): Openings() for name in self._pools for family in FAMILIES}
+        self._enter_all()
         return True
 
-    def hold(self, service: Name, addresses: Sequence[IPAddress]) -> tuple[IPAddress, ...]:
-        """Let ``service`` hold exactly ``addresses``; returns those that nobody holds any more because of it.
+    def pool_of(self, address: IPAddress) -> Pool | None:
+        """The pool that ``address`` is of, if any."""
+        return self._index.pool_of(address)
+
+    def counts(self, pool: str) -> PoolStatus:
+        """How many addresses of ``pool`` are held and free, and which rest. Raises ``KeyError`` for an unknown pool."""
+        free = self._free[pool]
+        rests = (self._rests.get(address) for address in free.resting())
+        return PoolStatus(
+            assigned_ipv4=free.in_use(4),
+            assigned_ipv6=free.in_use(6),
+            available_ipv4=free.available(4),
+            available_ipv6=free.available(6),
+            resting=tuple(resting for resting in rests if resting is not None),
+        )
+
+    # --- Holders ---
+
+    def hold(self, service: Name, addresses: Sequence[IPAddress], terms: Terms = ALONE) -> tuple[IPAddress, ...]:
+        """Let ``service`` hold exactly ``addresses``, on ``terms``; returns those that others may get because of it.
 
         What it held already keeps its place in line.
         """
         before, now = self._addresses.get(service, ()), tuple(dict.fromkeys(addresses))
-        if before == now:
+        if before == now and self._terms.get(service, terms) == terms:
             return ()
         for address in now:
-            if address not in self._holders:
-                self._holders[address] = {}
-                self._mark(address, taken=True)
-            self._holders[address].setdefault(service)
+            self._enter(service, address, terms)
         if now:
-            self._addresses[service] = now
+            self._addresses[service], self._terms[service] = now, terms
         else:
             self._addresses.pop(service, None)
-        return tuple(address for address in before if address not in now and self._leave(service, address))
+            self._terms.pop(service, None)
+        left = [address for address in before if address not in now]
+        for address in left:
+            self._leave(service, address)
+        return tuple(one for one in before if (one in left and self.is_free(one)) or self._is_shared(one))
 
     def release(self, service: Name) -> tuple[IPAddress, ...]:
-        """Let ``service`` hold nothing; returns the addresses that nobody holds any more because of it."""
+        """Let ``service`` hold nothing; returns the addresses that others may get because of it."""
         return self.hold(service, ())
 
     def addresses_of(self, service: Name) -> tuple[IPAddress, ...]:
@@ -88,44 +117,111 @@ class Ledger:
         return tuple(self._addresses)
 
     def holders(self, address: IPAddress) -> tuple[Name, ...]:
-        """Who holds ``address``, first come first."""
-        return tuple(self._holders.get(address, ()))
+        """Who holds ``address``, by right and first come first."""
+        tenancy = self._use.get(address)
+        return tenancy.everybody() if tenancy else ()
 
-    def ahead_of(self, service: Name, address: IPAddress) -> tuple[Name, ...]:
-        """Who held ``address`` before ``service``: everybody who does, if ``service`` itself does not."""
-        holders = self.holders(address)
-        return holders[: holders.index(service)] if service in holders else holders
+    def is_free(self, address: IPAddress) -> bool:
+        """Whether nobody holds ``address``."""
+        return address not in self._use
 
-    def pool_of(self, address: IPAddress) -> Pool | None:
-        """The pool that ``address`` is of, if any."""
-        return self._index.pool_of(address)
+    def refusal(self, service: Name, terms: Terms, address: IPAddress) -> str:
+        """Why those who hold ``address`` do not let ``service`` have it too, in MetalLB's words; empty if they do."""
+        tenancy = self._use.get(address)
+        return tenancy.refusal(service, terms, address) if tenancy else ""
+
+    # --- Addresses to hand out ---
 
     def first_free(self, pool: str, family: Family, skip: Skip | None = None) -> IPAddress | None:
-        """The address that ``pool`` would give next; ``skip`` passes over a few."""
+        """The address that ``pool`` would give next to somebody who shares with nobody; ``skip`` passes over a few."""
         return self._free[pool].first_free(family, skip)
 
-    def counts(self, pool: str) -> PoolStatus:
-        """How many addresses of ``pool`` are held and free. Raises ``KeyError`` for an unknown pool."""
+    def first_fit(self, pool: str, family: Family, terms: Terms, *, rested: bool = False) -> IPAddress | None:
+        """The first address of ``pool`` that is free or may be shared on ``terms``.
+
+        With ``rested``, if there is none, the resting one that has rested longest.
+        """
         free = self._free[pool]
-        return PoolStatus(
-            assigned_ipv4=free.in_use(4),
-            assigned_ipv6=free.in_use(6),
-            available_ipv4=free.total(4) - free.in_use(4),
-            available_ipv6=free.total(6) - free.in_use(6),
-        )
+        first, shared = free.first_free(family), self._openings[pool, family].lowest(terms)
+        if shared is not None and (first is None or shared < free.number_of(first)):
+            return free.address_at(family, shared)
+        return free.longest_rested(family) if first is None and rested else first
 
-    def _leave(self, service: Name, address: IPAddress) -> bool:
-        """Strike ``service`` from the holders of ``address``; tells whether it was the last."""
-        holders = self._holders[address]
-        del holders[service]
-        if holders:
-            return False
-        del self._holders[address]
-        self._mark(address, taken=False)
-        return True
+    # --- Addresses that are kept back ---
 
-    def _mark(self, address: IPAddress, *, taken: bool) -> None:
+    def bar(self, barred: Mapping[IPAddress, str]) -> frozenset[IPAddress]:
+        """Make ``barred`` the addresses that are never handed out, and why; returns those that this concerns anew."""
+        changed = frozenset(barred.keys() ^ self._barred.keys())
+        self._barred = barred
+        for address in changed:
+            self._mark(address)
+        return changed
+
+    def barred(self, address: IPAddress) -> str:
+        """Why ``address`` is never handed out; empty if it is."""
+        return self._barred.get(address, "")
+
+    def barred_in_pools(self) -> Mapping[str, tuple[IPAddress, ...]]:
+        """The barred addresses by the pool that has them."""
+        found: dict[str, list[IPAddress]] = {}
+        for address in self._barred:
+            pool = self.pool_of(address)
+            if pool is not None:
+                found.setdefault(pool.name.name, []).append(address)
+        return {name: tuple(addresses) for name, addresses in found.items()}
+
+    def rest(self, resting: Resting) -> None:
+        """Let an address rest that nobody holds; if somebody does, it needs no rest."""
+        if self.is_free(resting.address):
+            self._rests.begin(resting)
+            self._mark(resting.address)
+
+    def rests_of(self, service: Name) -> tuple[IPAddress, ...]:
+        """The addresses that rest for ``service``."""
+        return self._rests.of(service)
+
+    def next_rest_end(self) -> int | None:
+        """When the next rest ends (seconds since 1970)."""
+        return self._rests.next_end()
+
+    def end_rests(self, now: float) -> tuple[IPAddress, ...]:
+        """End the rests that are over; returns their addresses."""
+        over = self._rests.over(now)
+        for address in over:
+            self._rests.end(address)
+            self._mark(address)
+        return over
+
+    # --- Keeping the free lists in step ---
+
+    def _enter(self, service: Name, address: IPAddress, terms: Terms) -> None:
+        if address not in self._use:
+            self._use[address] = Tenancy()
+            self._rests.end(address)
+        self._use[address].enter(service, terms, address)
+        self._mark(address)
+
+    def _leave(self, service: Name, address: IPAddress) -> None:
+        if self._use[address].leave(service, address):
+            del self._use[address]
+        self._mark(address)
+
+    def _is_shared(self, address: IPAddress) -> bool:
+        tenancy = self._use.get(address)
+        return tenancy is not None and tenancy.together is not None
+
+    def _enter_all(self) -> None:
+        """Tell new free lists of everything that is not simply free."""
+        resting = [one.address for one in self._rests]
+        for address in dict.fromkeys((*self._use, *self._barred, *resting)):
+            self._mark(address)
+
+    def _mark(self, address: IPAddress) -> None:
+        """Make the free list of ``address`` say what these books say."""
         pool = self._index.pool_of(address)
-        if pool is not None:
-            free = self._free[pool.name.name]
-            (free.take if taken else free.release)(address)
+        if pool is None:
+            return
+        name, tenancy, barred = pool.name.name, self._use.get(address), address in self._barred
+        self._free[name].set(address, taken=tenancy is not None, barred=barred, rests=self._rests.get(address))
+        openings = self._openings[name, address.version]
+        openings.changed(self._free[name].number_of(address), None if barred else tenancy)

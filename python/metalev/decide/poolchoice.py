@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from metalev.decide.ledger import Ledger
-from metalev.model.address import IPAddress
+from metalev.decide.sharing import terms_of
+from metalev.model.address import Family, IPAddress
 from metalev.model.cluster import Namespace
 from metalev.model.meta import Labels, Name, any_matches
 from metalev.model.pools import Pool
-from metalev.model.services import Service
+from metalev.model.services import FamilyPolicy, Service
 
 NAME_LABEL = "kubernetes.io/metadata.name"
 """The API server puts it on every namespace; a namespace that nobody described has it too."""
 
 Namespaces = Mapping[Name, Namespace]
+Addresses = tuple[IPAddress, ...]
 
 
 def is_for(pool: Pool, service: Service, namespaces: Namespaces, *, holds_it: bool = False) -> bool:
@@ -37,35 +39,71 @@ def is_for(pool: Pool, service: Service, namespaces: Namespaces, *, holds_it: bo
     return holds_it or any_matches(rules.namespace_selectors, _labels(service.name.namespace, namespaces))
 
 
-def best_offer(service: Service, ledger: Ledger, namespaces: Namespaces) -> tuple[IPAddress, ...]:
-    """The addresses for a Service that names neither addresses nor a pool; none if there are none.
+class Offers:
+    """What the pools have for one Service: an address of each of its families, all from one pool.
 
-    First the pools made for such Services, by priority, then the general ones by name: MetalLB's order, but where it
-    leaves the general ones to chance, the same pool for the same question.
+    Under ``PreferDualStack`` one family will do where no pool has both, the primary one first.
     """
-    automatic = [pool for pool in ledger.pools.values() if pool.auto_assign]
-    pinned = [pool for pool in automatic if pool.allocation and is_for(pool, service, namespaces)]
-    general = [pool for pool in automatic if pool.allocation is None]
-    return _best(service, ledger, sorted(pinned, key=_priority)) or _best(service, ledger, general)
+
+    def __init__(self, service: Service, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._families = service.families
+        self._terms = terms_of(service)
+        self._alone_will_do = service.family_policy is FamilyPolicy.PREFER and len(service.families) > 1
+        pools = ((address, ledger.pool_of(address)) for address in ledger.rests_of(service.name))
+        self._own = {address: pool.name.name for address, pool in pools if pool}
+
+    def best(self, groups: Iterable[Sequence[Pool]]) -> Addresses:
+        """The best offer of the first group of pools that has one, but first of all what rests for this Service."""
+        groups = list(groups)
+        regained = (self._regained(pool) for pools in groups for pool in pools if pool.name.name in self._own.values())
+        chosen = (self._best_of(pools) for pools in groups)
+        return next((addresses for addresses in (*regained, *chosen) if addresses), ())
+
+    def one(self, pool: Pool, family: Family) -> IPAddress | None:
+        """The address of ``family`` that ``pool`` has: its own of before, a free one, or one that still rests."""
+        return self._own_of(pool, family) or self._fit(pool, family, rested=True)
+
+    def _regained(self, pool: Pool) -> Addresses:
+        """An offer with an address that it had until now; what rests for others is left to them."""
+        found = [self._own_of(pool, family) or self._fit(pool, family, rested=True) for family in self._families]
+        addresses = tuple(address for address in found if address is not None)
+        enough = len(addresses) == len(self._families) or self._alone_will_do
+        return addresses if enough and any(address in self._own for address in addresses) else ()
+
+    def _best_of(self, pools: Sequence[Pool]) -> Addresses:
+        """What has rested comes before what still rests, and both families come before one."""
+        wanted = [self._families]
+        if self._alone_will_do:
+            wanted += [(family,) for family in self._families]
+        offers = (
+            self._all_of(pool, families, rested=rested)
+            for families in wanted
+            for rested in (False, True)
+            for pool in pools
+        )
+        return next((addresses for addresses in offers if addresses), ())
+
+    def _all_of(self, pool: Pool, families: Sequence[Family], *, rested: bool) -> Addresses:
+        addresses = [self._fit(pool, family, rested=rested) for family in families]
+        return tuple(one for one in addresses if one is not None) if None not in addresses else ()
+
+    def _fit(self, pool: Pool, family: Family, *, rested: bool) -> IPAddress | None:
+        return self._ledger.first_fit(pool.name.name, family, self._terms, rested=rested)
+
+    def _own_of(self, pool: Pool, family: Family) -> IPAddress | None:
+        found = (one for one, name in self._own.items() if name == pool.name.name and one.version == family)
+        return next((address for address in found if not self._ledger.barred(address)), None)
 
 
-def offer(service: Service, ledger: Ledger, pool: Pool) -> tuple[IPAddress, ...]:
-    """The addresses that ``pool`` has for ``service``: one of each of its families, or those that there are."""
-    free = (ledger.first_free(pool.name.name, family) for family in service.families)
-    return tuple(address for address in free if address is not None)
+def automatic(service: Service, ledger: Ledger, namespaces: Namespaces) -> tuple[Sequence[Pool], Sequence[Pool]]:
+    """The pools for a Service that names none: those made for such Services by priority, then the general ones by name.
 
-
-def _best(service: Service, ledger: Ledger, pools: Iterable[Pool]) -> tuple[IPAddress, ...]:
-    """The first offer with every family, else the first with the primary one, else the first at all."""
-    offers = []
-    for pool in pools:
-        addresses = offer(service, ledger, pool)
-        if len(addresses) == len(service.families):
-            return addresses
-        if addresses:
-            offers.append(addresses)
-    primary = [addresses for addresses in offers if addresses[0].version == service.families[0]]
-    return next(iter(primary + offers), ())
+    This is MetalLB's order, but where it leaves the general ones to chance, the same pool for the same question.
+    """
+    pools = [pool for pool in ledger.pools.values() if pool.auto_assign]
+    pinned = [pool for pool in pools if pool.allocation and is_for(pool, service, namespaces)]
+    return sorted(pinned, key=_priority), [pool for pool in pools if pool.allocation is None]
 
 
 def _priority(pool: Pool) -> tuple[bool, int]:

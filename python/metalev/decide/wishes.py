@@ -41,9 +41,22 @@ def requested_addresses(service: Service) -> tuple[IPAddress, ...]:
         raise BadValue(f"invalid spec.loadBalancerIP {quoted(service.load_balancer_ip)}") from None
 
 
+def sharing_key(service: Service) -> str:
+    """The key that it shares its address under, or nothing."""
+    return _annotation(service, ALLOW_SHARED_IP)
+
+
 def shares(service: Service) -> bool:
     """Whether the Service offers to share its address."""
-    return bool(_annotation(service, ALLOW_SHARED_IP))
+    return bool(sharing_key(service))
+
+
+def check_families(addresses: Sequence[IPAddress]) -> None:
+    """At most one address of each family. Raises :class:`BadValue` in MetalLB's words for anything else."""
+    if len(addresses) > 2:
+        raise BadValue(f"IPFamilyForAddresses: invalid ips length {len(addresses)} {quoted_list(addresses)}")
+    if len(addresses) == 2 and addresses[0].version == addresses[1].version:
+        raise BadValue(f"IPFamilyForAddresses: same address family {quoted_list(addresses)}")
 
 
 def deprecated_annotations(service: Service) -> tuple[str, ...]:
@@ -63,7 +76,7 @@ def _parse_list(listed: str) -> tuple[IPAddress, ...]:
         addresses = tuple(_address(text.strip()) for text in listed.split(","))
     except ValueError:
         raise BadValue(f"invalid {PREFIX}{LOAD_BALANCER_IPS}: {quoted(listed)}") from None
-    _check_families(addresses)
+    check_families(addresses)
     return addresses
 
 
@@ -75,11 +88,3 @@ def _address(text: str) -> IPAddress:
     if address.scope_id is not None:
         raise ValueError(text)
     return address.ipv4_mapped or address
-
-
-def _check_families(addresses: Sequence[IPAddress]) -> None:
-    """One address, or two of two families. Raises :class:`BadValue` in MetalLB's words for anything else."""
-    if len(addresses) > 2:
-        raise BadValue(f"IPFamilyForAddresses: invalid ips length {len(addresses)} {quoted_list(addresses)}")
-    if len(addresses) == 2 and addresses[0].version == addresses[1].version:
-        raise BadValue(f"IPFamilyForAddresses: same address family {quoted_list(addresses)}")

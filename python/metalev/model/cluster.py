@@ -12,13 +12,17 @@ BEACON_SECRET = "metalev-beacon"  # noqa: S105  (the name of the Secret, not its
 
 
 class Node(Struct, frozen=True):
-    """A node as far as metalev reads it; ``addresses`` are its InternalIPs, where its speaker hears beacons by UDP."""
+    """A node as far as metalev reads it.
+
+    ``addresses`` are its InternalIPs, where its speaker hears beacons by UDP; ``other_addresses`` are the rest of them.
+    """
 
     name: Name
     version: str = ""
     labels: Labels = {}
     addresses: tuple[IPAddress, ...] = ()
     network_unavailable: bool = False
+    other_addresses: tuple[IPAddress, ...] = ()
 
     @property
     def excluded(self) -> bool:

@@ -17,6 +17,14 @@ class TrafficPolicy(StrEnum):
     LOCAL = "Local"
 
 
+class FamilyPolicy(StrEnum):
+    """``spec.ipFamilyPolicy``."""
+
+    SINGLE = "SingleStack"
+    PREFER = "PreferDualStack"
+    REQUIRE = "RequireDualStack"
+
+
 class Port(Struct, frozen=True, order=True):
     """One port of a Service."""
 
@@ -59,13 +67,15 @@ class Service(Struct, frozen=True):
     """A Service as far as metalev reads it.
 
     ``families`` are the families it can be reached by, primary first; empty means that it has no ClusterIP, so there is
-    nothing to lead traffic to. ``version`` is opaque: equal versions are equal objects.
+    nothing to lead traffic to. ``version`` is opaque: equal versions are equal objects. ``created`` is in seconds since
+    1970, ``None`` where nobody says it.
     """
 
     name: Name
     version: str = ""
     type: str = "ClusterIP"
     families: tuple[Family, ...] = (4,)
+    family_policy: FamilyPolicy = FamilyPolicy.SINGLE
     cluster_ips: tuple[IPAddress, ...] = ()
     load_balancer_ip: str = ""
     load_balancer_class: str | None = None
@@ -76,6 +86,7 @@ class Service(Struct, frozen=True):
     labels: Labels = {}
     annotations: Labels = {}
     status: ServiceStatus = ServiceStatus()
+    created: int | None = None
 
     @property
     def wants_address(self) -> bool:

@@ -12,7 +12,7 @@ from metalev.model.cluster import BeaconSecret, Namespace, Node
 from metalev.model.legacy import LegacyConfig
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.ownership import Fact
-from metalev.model.pools import L2Advertisement, Pool
+from metalev.model.pools import L2Advertisement, Pool, PoolStatus
 from metalev.model.services import EndpointSlice, Service
 
 Object: TypeAlias = (
@@ -71,6 +71,16 @@ class Rejected(Struct, frozen=True):
     serious: bool = True
 
 
+class PoolStatusSeen(Struct, frozen=True):
+    """What stands written of a pool; ``None`` if nothing does any more. Only who writes it is told.
+
+    It is no part of the pool, so that writing it leaves everything alone that is derived from pools.
+    """
+
+    name: Name
+    status: PoolStatus | None
+
+
 class Synced(Struct, frozen=True):
     """Every kind has been listed once: from here on what is absent is really absent."""
 
@@ -81,7 +91,7 @@ class Noticed(Struct, frozen=True):
     fact: Fact
 
 
-Change: TypeAlias = Upserted | Deleted | Listed | Rejected | Synced | Noticed
+Change: TypeAlias = Upserted | Deleted | Listed | Rejected | PoolStatusSeen | Synced | Noticed
 
 
 class Snapshot(Struct, frozen=True):
@@ -97,6 +107,7 @@ class Snapshot(Struct, frozen=True):
     nodes: Mapping[Name, Node] = {}
     namespaces: Mapping[Name, Namespace] = {}
     pools: Mapping[Name, Pool] = {}
+    pool_statuses: Mapping[Name, PoolStatus] = {}
     l2_advertisements: Mapping[Name, L2Advertisement] = {}
     secrets: Mapping[Name, BeaconSecret] = {}
     speakers: Mapping[Name, SpeakerState] = {}

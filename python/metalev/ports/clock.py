@@ -14,5 +14,5 @@ class Clock(Protocol):
         ...
 
     def wall(self) -> datetime:
-        """The time of day, aware, in UTC. For what people read; nothing is decided by it."""
+        """The time of day, aware, in UTC. For what people read, and for what lasts longer than a process."""
         ...

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from metalev.decide.legacy import InForce
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.ownership import Fact
+from metalev.model.pools import PoolStatus
 from metalev.model.services import EndpointSlice
 from metalev.model.snapshot import (
     Change,
@@ -18,6 +19,7 @@ from metalev.model.snapshot import (
     Listed,
     Noticed,
     Object,
+    PoolStatusSeen,
     Rejected,
     Snapshot,
     Synced,
@@ -95,11 +97,11 @@ class _Draft:
             case Deleted(key):
                 self._delete(key)
             case Listed(kind, names):
-                for name in self._names(kind) - names:
-                    self._delete(ObjectKey(kind, name))
-            case Rejected(source, message, serious):
-                self._complain("problems", source, message if serious else "")
-                self._complain("notes", source, "" if serious else message)
+                self._keep_only(kind, names)
+            case Rejected():
+                self._reject(change)
+            case PoolStatusSeen(name, status):
+                self._note_pool(name, status)
             case Noticed(fact):
                 self.facts.append(fact)
                 self._wire.note(fact)
@@ -138,6 +140,10 @@ class _Draft:
             del self._own(FIELD_OF[key.kind])[key.name]
             self.touched.add(key)
 
+    def _keep_only(self, kind: Kind, names: frozenset[Name]) -> None:
+        for name in self._names(kind) - names:
+            self._delete(ObjectKey(kind, name))
+
     def _delete_slice(self, key: ObjectKey) -> None:
         service = self._slice_service.pop(key.name, None)
         if service is None:
@@ -148,6 +154,18 @@ class _Draft:
             del self._own("endpoints")[service]
             self._own_groups.discard(service)
         self.touched.add(key)
+
+    def _note_pool(self, name: Name, status: PoolStatus | None) -> None:
+        if self._now("pool_statuses").get(name) == status:
+            return
+        if status is None:
+            del self._own("pool_statuses")[name]
+        else:
+            self._own("pool_statuses")[name] = status
+
+    def _reject(self, change: Rejected) -> None:
+        self._complain("problems", change.source, change.message if change.serious else "")
+        self._complain("notes", change.source, "" if change.serious else change.message)
 
     def _complain(self, field: str, source: str, message: str) -> None:
         if self._now(field).get(source, "") == message:

@@ -11,7 +11,7 @@ from metalev.model.address import AddressRange, Family
 from metalev.model.cluster import Namespace
 from metalev.model.meta import Name
 from metalev.model.pools import Pool, ServiceAllocation
-from metalev.model.services import Service, ServiceStatus
+from metalev.model.services import FamilyPolicy, Service, ServiceStatus
 
 IPS = "metallb.io/loadBalancerIPs"
 POOL = "metallb.io/address-pool"
@@ -33,11 +33,13 @@ def service(
     labels: Mapping[str, str] | None = None,
     kind: str = "LoadBalancer",
     lb_class: str | None = None,
+    policy: FamilyPolicy = FamilyPolicy.SINGLE,
 ) -> Service:
     return Service(
         Name("shop", "web"),
         type=kind,
         families=families,
+        family_policy=policy,
         load_balancer_ip=wish,
         load_balancer_class=lb_class,
         annotations=annotations or {},

@@ -71,11 +71,6 @@ def test_a_dual_stack_service_gets_both_from_one_pool_primary_first() -> None:
     assert told(allocation) == ['Normal IPAllocated Assigned IP ["2001:db8::" "10.0.1.0"]']
 
 
-def test_a_dual_stack_service_takes_the_primary_family_if_no_pool_has_both() -> None:
-    books = ledger(pool("a", "2001:db8::/126"), pool("b", "10.0.1.0/30"))
-    assert given(decide(service(families=(4, 6)), books)) == ["10.0.1.0"]
-
-
 def test_general_pools_are_tried_by_name() -> None:
     books = ledger(pool("b", "10.0.0.0/30"), pool("a", "10.0.1.0/30"))
     assert decide(service(), books).pool == "a"

@@ -68,10 +68,6 @@ def test_two_addresses_of_one_family_are_replaced() -> None:
     assert given(decide(service("10.0.0.1", "10.0.0.2"), books)) == ["10.0.0.0"]
 
 
-def test_a_dual_stack_service_keeps_the_one_address_that_it_has() -> None:
-    assert given(decide(service("10.0.0.2", families=(4, 6)), held_by_us())) == ["10.0.0.2"]
-
-
 def test_naming_another_pool_moves_the_service() -> None:
     books = held_by_us(pool("main", "10.0.0.0/30"), pool("b", "10.0.1.0/30"))
     assert given(decide(service("10.0.0.2", annotations={POOL: "b"}), books)) == ["10.0.1.0"]
@@ -86,20 +82,6 @@ def test_wishing_what_is_held_changes_nothing_whatever_the_order() -> None:
     wishing = service("10.0.0.2", "2001:db8::2", annotations={IPS: "2001:db8::2,10.0.0.2"}, families=(4, 6))
     allocation = decide(wishing, books)
     assert (allocation.outcome, given(allocation)) == (Outcome.KEPT, ["10.0.0.2", "2001:db8::2"])
-
-
-def test_a_wish_that_nobody_can_read_takes_nothing_away() -> None:
-    allocation = decide(service("10.0.0.2", wish="please"), held_by_us())
-    assert (allocation.outcome, given(allocation)) == (Outcome.KEPT, ["10.0.0.2"])
-    assert told(allocation) == [
-        'Warning LoadBalancerFailed invalid requested loadbalancer IPs: invalid spec.loadBalancerIP "please"'
-    ]
-
-
-def test_a_wish_for_an_address_of_somebody_else_costs_the_held_one() -> None:
-    books = held_by_us()
-    books.hold(OTHER, (ip_address("10.0.0.3"),))
-    assert "also in use by shop/other" in complaint(decide(service("10.0.0.2", wish="10.0.0.3"), books))
 
 
 def test_new_labels_of_the_namespace_take_nothing_away() -> None:

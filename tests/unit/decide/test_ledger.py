@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from metalev.decide.ledger import Ledger
+from metalev.decide.sharing import Terms
 from metalev.model.address import AddressRange, IPAddress
 from metalev.model.meta import Name
 from metalev.model.pools import Pool, PoolStatus
@@ -73,13 +74,13 @@ def test_a_shared_address_is_free_when_the_last_holder_leaves() -> None:
     assert books.release(DNS) == (FIRST,)
 
 
-def test_who_came_first_is_ahead() -> None:
+def test_who_came_first_refuses_the_others_and_is_not_refused() -> None:
     books = ledger()
     for name in (WEB, DNS):
         books.hold(name, (FIRST,))
-    assert books.ahead_of(WEB, FIRST) == ()
-    assert books.ahead_of(DNS, FIRST) == (WEB,)
-    assert books.ahead_of(MAIL, FIRST) == (WEB, DNS)
+    assert books.refusal(WEB, Terms(), FIRST) == ""
+    assert "in use by shop/web" in books.refusal(DNS, Terms(), FIRST)
+    assert "in use by shop/web" in books.refusal(MAIL, Terms(), FIRST)
 
 
 def test_holding_more_keeps_the_place_in_line() -> None:

@@ -92,7 +92,10 @@ def test_every_option_that_is_named_exists(path: Path, capsys: pytest.CaptureFix
 def test_every_option_is_described_with_the_programs_that_have_it(capsys: pytest.CaptureFixture[str]) -> None:
     controller, speaker = options_of(capsys, "controller"), options_of(capsys, "speaker")
     rows = re.findall(r"^\| `(--[a-z-]+).*?` \| (\w+) \|", WALK_THROUGH.read_text(), re.MULTILINE)
-    assert dict(rows) == dict.fromkeys(speaker - controller, "speaker") | dict.fromkeys(controller, "both")
+    assert dict(rows) == {
+        option: "both" if option in speaker & controller else "speaker" if option in speaker else "controller"
+        for option in speaker | controller
+    }
 
 
 def test_what_the_labs_example_uses_is_there() -> None:

@@ -130,6 +130,6 @@ def test_the_causes_that_are_explained_are_those_of_takeovers_and_yields() -> No
 def test_the_reasons_of_the_condition_are_those_that_allocation_gives() -> None:
     reasons = {row[1].strip("`") for row in tables(ADDRESSES, "status", "reason")}
     allocation = (ROOT / "python" / "metalev" / "decide" / "allocation.py").read_text()
-    of_events_alone = {"deprecatedAnnotation", "ClearAssignment"}
-    given = set(re.findall(r'"([A-Za-z]{5,})", (?:f?"|message)', allocation)) - of_events_alone
+    of_events_alone = {"deprecatedAnnotation", "ClearAssignment", "nolbIPsIPFamily"}
+    given = set(re.findall(r'"([A-Za-z]{5,})", (?:f?"|message|self._failure)', allocation)) - of_events_alone
     assert reasons == given

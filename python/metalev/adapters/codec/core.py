@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from ipaddress import ip_address
 
 from metalev.adapters.codec import wire
 from metalev.adapters.codec.fields import BadField, parse_address
 from metalev.model.actions import Holding, SpeakerState
+from metalev.model.address import IPAddress
 from metalev.model.cluster import BeaconKey, BeaconSecret, Namespace, Node
 from metalev.model.meta import Name
 
@@ -33,6 +36,7 @@ def node(document: wire.Node, name: Name) -> Node:
         network_unavailable=any(
             condition.type == "NetworkUnavailable" and condition.status == "True" for condition in status.conditions
         ),
+        other_addresses=tuple(_other_addresses(status.addresses)),
     )
 
 
@@ -87,6 +91,14 @@ def speaker_state(document: wire.SpeakerState, name: Name) -> SpeakerState:
         local_addresses=tuple(status.local_addresses),
         gateways=tuple(status.gateways),
     )
+
+
+def _other_addresses(items: Iterable[wire.NodeAddress]) -> Iterator[IPAddress]:
+    """Whatever else is an address among them: an ExternalIP is, a Hostname may be."""
+    for item in items:
+        if item.type != "InternalIP":
+            with suppress(ValueError):
+                yield ip_address(item.address)
 
 
 def _entries(document: wire.Secret) -> Iterator[tuple[str, tuple[bytes, str]]]:

@@ -15,6 +15,7 @@ from metalev.model.address import Family
 from metalev.model.cluster import BEACON_SECRET
 from metalev.model.errors import BadInput
 from metalev.model.meta import Kind, Name, ObjectKey
+from metalev.model.pools import PoolStatus
 from metalev.model.services import ServiceStatus
 from metalev.model.snapshot import Object
 
@@ -84,6 +85,11 @@ class Codec(Struct, frozen=True):
         partial = convert(document, wire.ServiceStatusDocument)
         name = self._name(Kind.SERVICE, partial.metadata)
         return name, services.status(partial.metadata, partial.status)
+
+    def decode_pool_status(self, document: object) -> tuple[Name, PoolStatus]:
+        """Read a document that holds a pool's status alone, as :mod:`.encode` writes it."""
+        partial = convert(document, wire.PoolStatusDocument)
+        return self._name(Kind.POOL, partial.metadata), metallb.pool_status(partial.status)
 
     def _kind(self, header: wire.Header) -> Kind | None:
         group, _ = split_api_version(header.api_version)

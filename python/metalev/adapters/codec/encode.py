@@ -52,15 +52,22 @@ def conditions(wanted: Iterable[Condition], now: datetime, previous: Document | 
 
 
 def pool_status(name: Name, status: PoolStatus) -> Encoded:
-    """An IPAddressPool reduced to its status."""
-    return _object(ObjectKey(Kind.POOL, name)) | {
-        "status": {
-            "assignedIPv4": status.assigned_ipv4,
-            "assignedIPv6": status.assigned_ipv6,
-            "availableIPv4": status.available_ipv4,
-            "availableIPv6": status.available_ipv6,
-        }
+    """An IPAddressPool reduced to its status; ``resting`` is ours, and there while something rests."""
+    counts: Encoded = {
+        "assignedIPv4": status.assigned_ipv4,
+        "assignedIPv6": status.assigned_ipv6,
+        "availableIPv4": status.available_ipv4,
+        "availableIPv6": status.available_ipv6,
     }
+    resting = [
+        {
+            "address": str(one.address),
+            "service": str(one.service),
+            "until": timestamp(datetime.fromtimestamp(one.until, UTC)),
+        }
+        for one in status.resting
+    ]
+    return _object(ObjectKey(Kind.POOL, name)) | {"status": counts | ({"resting": resting} if resting else {})}
 
 
 def speaker_state(state: SpeakerState) -> Encoded:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from metalev.adapters.codec import wire
-from metalev.adapters.codec.fields import BadField
+from metalev.adapters.codec.fields import BadField, parse_address
 from metalev.model.address import AddressRange
 from metalev.model.errors import BadValue
 from metalev.model.meta import Expression, LabelSelector, Name, Operator
-from metalev.model.pools import L2Advertisement, Pool, Preference, ServiceAllocation
+from metalev.model.pools import L2Advertisement, Pool, PoolStatus, Preference, Resting, ServiceAllocation
 
 _WITH_VALUES = frozenset({Operator.IN, Operator.NOT_IN})
 
@@ -28,6 +28,23 @@ def pool(document: wire.Pool, name: Name) -> Pool:
         allocation=_allocation(spec.service_allocation) if spec.service_allocation else None,
         labels=metadata.labels,
     )
+
+
+def pool_status(document: wire.PoolStatus) -> PoolStatus:
+    """Read what the controller wrote of a pool."""
+    return PoolStatus(
+        document.assigned_ipv4,
+        document.assigned_ipv6,
+        document.available_ipv4,
+        document.available_ipv6,
+        tuple(_resting(item, f"status.resting[{index}]") for index, item in enumerate(document.resting)),
+    )
+
+
+def _resting(item: wire.Resting, path: str) -> Resting:
+    namespace, _, name = item.service.rpartition("/")
+    address = parse_address(item.address, f"{path}.address")
+    return Resting(address, Name(namespace, name), int(item.until.timestamp()))
 
 
 def l2_advertisement(document: wire.L2Advertisement, name: Name) -> L2Advertisement:

@@ -8,7 +8,16 @@ from metalev.adapters.codec import wire
 from metalev.adapters.codec.fields import BadField, parse_address
 from metalev.model.address import Family, IPAddress
 from metalev.model.meta import Name
-from metalev.model.services import Condition, Endpoint, EndpointSlice, Port, Service, ServiceStatus, TrafficPolicy
+from metalev.model.services import (
+    Condition,
+    Endpoint,
+    EndpointSlice,
+    FamilyPolicy,
+    Port,
+    Service,
+    ServiceStatus,
+    TrafficPolicy,
+)
 
 OUR_PREFIX = "metalev.io/"
 OUR_ANNOTATIONS = ("metallb.io/", "metallb.universe.tf/", OUR_PREFIX)
@@ -30,6 +39,7 @@ def service(document: wire.Service, name: Name, default_families: tuple[Family, 
         version=metadata.resource_version,
         type=spec.type,
         families=_families(spec, addresses, default_families),
+        family_policy=FamilyPolicy(spec.ip_family_policy),
         cluster_ips=addresses or (),
         load_balancer_ip=spec.load_balancer_ip,
         load_balancer_class=spec.load_balancer_class,
@@ -40,6 +50,7 @@ def service(document: wire.Service, name: Name, default_families: tuple[Family, 
         labels=metadata.labels,
         annotations={key: text for key, text in metadata.annotations.items() if key.startswith(OUR_ANNOTATIONS)},
         status=status(metadata, document.status),
+        created=int(metadata.creation_timestamp.timestamp()) if metadata.creation_timestamp else None,
     )
 
 
@@ -97,7 +108,11 @@ def _families(
         return ()
     if addresses is not None:
         return tuple(address.version for address in addresses)
-    return tuple(_FAMILY[family] for family in spec.ip_families) or default
+    families = tuple(_FAMILY[family] for family in spec.ip_families) or default
+    if spec.ip_family_policy == "SingleStack" or len(families) != 1:
+        return families
+    # Behind an API server there are ClusterIPs of both where the cluster has both; here nobody gives them.
+    return (*families, 6 if families[0] == 4 else 4)
 
 
 def _affinity_seconds(spec: wire.ServiceSpec) -> int | None:

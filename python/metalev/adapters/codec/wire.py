@@ -6,6 +6,7 @@ Each class is named after the part of the document that it is.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct, field
@@ -31,6 +32,7 @@ class Metadata(Identity, frozen=True):
     labels: Strings = {}
     annotations: Strings = {}
     resource_version: str = ""
+    creation_timestamp: datetime | None = None
 
 
 class Header(Wire, frozen=True):
@@ -75,6 +77,7 @@ class ServiceSpec(Wire, frozen=True):
     cluster_ip: str = field(default="", name="clusterIP")
     cluster_ips: list[str] = field(default=[], name="clusterIPs")
     ip_families: list[Literal["IPv4", "IPv6"]] = []
+    ip_family_policy: Literal["SingleStack", "PreferDualStack", "RequireDualStack"] = "SingleStack"
     load_balancer_ip: str = field(default="", name="loadBalancerIP")
     load_balancer_class: str | None = None
     external_traffic_policy: Literal["Cluster", "Local"] = "Cluster"
@@ -197,6 +200,27 @@ class PoolSpec(Wire, frozen=True):
 class Pool(Wire, frozen=True):
     metadata: Metadata
     spec: PoolSpec
+
+
+class Resting(Wire, frozen=True):
+    address: str
+    service: str
+    until: datetime
+
+
+class PoolStatus(Wire, frozen=True):
+    assigned_ipv4: int = field(default=0, name="assignedIPv4")
+    assigned_ipv6: int = field(default=0, name="assignedIPv6")
+    available_ipv4: int = field(default=0, name="availableIPv4")
+    available_ipv6: int = field(default=0, name="availableIPv6")
+    resting: list[Resting] = []
+
+
+class PoolStatusDocument(Wire, frozen=True):
+    """An IPAddressPool of which only the status was written."""
+
+    metadata: Metadata
+    status: PoolStatus
 
 
 class Preference(Wire, frozen=True):

@@ -1,0 +1,54 @@
+"""Addresses that the network itself uses, and that no Service may be given: nodes', interfaces' and routers'."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import ip_address
+
+from metalev.decide.words import quoted
+from metalev.model.actions import SpeakerState
+from metalev.model.address import IPAddress, sort_key
+from metalev.model.cluster import Node
+from metalev.model.meta import Name
+
+# Addresses that are spelled out in one message; a person needs an example and the number.
+NAMED = 5
+
+
+def addresses_in_use(nodes: Mapping[Name, Node], speakers: Mapping[Name, SpeakerState]) -> Mapping[IPAddress, str]:
+    """What must not be handed out, and whose it is; the first thing that is known of an address says it."""
+    found: dict[IPAddress, str] = {}
+    for address, whose in (*_of_nodes(nodes.values()), *_of_speakers(speakers.values())):
+        found.setdefault(address, whose)
+    return found
+
+
+def skipped(pool: str, addresses: Iterable[IPAddress], whose: Mapping[IPAddress, str]) -> str:
+    """What to tell of the addresses of ``pool`` that are not handed out."""
+    ordered = sorted(addresses, key=sort_key)
+    named = ", ".join(f"{one} ({whose[one]})" for one in ordered[:NAMED])
+    more = f" and {len(ordered) - NAMED} more" if len(ordered) > NAMED else ""
+    return f"pool {quoted(pool)} has addresses that are in use and are not handed out: {named}{more}"
+
+
+def _of_nodes(nodes: Iterable[Node]) -> Iterator[tuple[IPAddress, str]]:
+    for node in sorted(nodes, key=lambda one: one.name):
+        for address in (*node.addresses, *node.other_addresses):
+            yield address, f"of node {quoted(node.name)}"
+
+
+def _of_speakers(speakers: Iterable[SpeakerState]) -> Iterator[tuple[IPAddress, str]]:
+    for state in sorted(speakers, key=lambda one: one.name):
+        for address in _parsed(state.gateways):
+            yield address, f"of a gateway of node {quoted(state.name)}"
+        for address in _parsed(state.local_addresses):
+            yield address, f"on an interface of node {quoted(state.name)}"
+
+
+def _parsed(texts: Iterable[str]) -> Iterator[IPAddress]:
+    """The addresses among ``texts``, without prefix length or zone; a speaker of another version may say more."""
+    for text in texts:
+        try:
+            yield ip_address(text.partition("/")[0].partition("%")[0])
+        except ValueError:
+            continue
