@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import sys
 import time
@@ -103,6 +104,15 @@ class LabCluster:
     def speaker(self, node: str) -> Process:
         """A node's speaker, with what it has logged."""
         return self._speakers[node]
+
+    def metrics(self, node: str) -> dict[str, float]:
+        """What the node's speaker shows at /metrics now: the value of each sample, by its name and labels."""
+        speaker = self._speakers[node]
+        speaker.wait_for("metrics and probes on port ")
+        (port,) = re.findall(r"metrics and probes on port (\d+)", speaker.output())
+        page = self.lab.node(node).run(["curl", "-sf", "-m", "5", f"http://127.0.0.1:{port}/metrics"]).stdout
+        samples = (line.rsplit(" ", 1) for line in page.splitlines() if not line.startswith("#"))
+        return {sample: float(value) for sample, value in samples}
 
     @property
     def controller(self) -> Process:

@@ -99,18 +99,19 @@ class Host:
         ethertype = arp.ETHERTYPE_ARP if address.version == 4 else ndp.ETHERTYPE_IPV6
         with packet_socket(self.namespace, links.UPLINK, ethertype) as sock:
             deadline = time.monotonic() + timeout
-            sock.send(self._question(address))
+            sock.send(self.question(address))
             while (left := deadline - time.monotonic()) > 0:
                 sock.settimeout(left)
                 try:
                     frame = receive(sock)
                 except TimeoutError:
                     break
-                if (mac := _answer(frame, address)) is not None:
+                if (mac := answer_in(frame, address)) is not None:
                     answers[mac] = None
         return list(answers)
 
-    def _question(self, address: IPAddress) -> bytes:
+    def question(self, address: IPAddress) -> bytes:
+        """The Ethernet frame by which it asks everybody for ``address``."""
         if isinstance(address, IPv4Address):
             return arp.request(self.mac, self.address, address)
         assert self.address6 is not None, f"{self.name} has no IPv6 address: home_network(ipv6=True)"
@@ -156,7 +157,7 @@ class Node(Host):
         self._switch.power_on(self.name)
 
 
-def _answer(frame: arp.Frame, address: IPAddress) -> str | None:
+def answer_in(frame: arp.Frame, address: IPAddress) -> str | None:
     """The MAC address that a frame gives for ``address``, if it answers a question for it."""
     if (told := frame.arp) and told.operation == arp.REPLY and told.sender == address:
         return told.sender_mac

@@ -66,11 +66,17 @@ def solicitation(sender_mac: str, sender: IPv6Address, target: IPv6Address) -> b
     option = b"" if sender.is_unspecified else bytes((_SOURCE, 1)) + mac
     group = solicited_node(target)
     message = _MESSAGE.pack(SOLICITATION, 0, 0, 0, target.packed) + option
-    checksum = _checksum(sender.packed, group.packed, message)
-    message = message[:2] + checksum.to_bytes(2) + message[4:]
     header = _IP.pack(6 << 28, len(message), _ICMPV6, _HOP_LIMIT, sender.packed, group.packed)
     ethernet = b"\x33\x33" + group.packed[-4:] + mac + ETHERTYPE_IPV6.to_bytes(2)  # RFC 2464 section 7
-    return ethernet + header + message
+    return with_checksum(ethernet + header + message)
+
+
+def with_checksum(frame: bytes) -> bytes:
+    """The frame with the checksum that its ICMPv6 message should have."""
+    head, message = frame[: 14 + _IP.size], frame[14 + _IP.size :]
+    message = message[:2] + bytes(2) + message[4:]
+    checksum = _checksum(head[22:38], head[38:54], message)
+    return head + message[:2] + checksum.to_bytes(2) + message[4:]
 
 
 def solicited_node(address: IPv6Address) -> IPv6Address:
