@@ -81,15 +81,17 @@ class Speaker:
         *,
         beacon_interval: float,
         beacon_misses: int,
+        refresh: float,
         port: int,
         interfaces: Sequence[str],
         exclude: Sequence[str],
     ) -> Speaker:
         """Open the sockets and start the thread.
 
-        ``beacon_interval`` is in seconds. ``interfaces`` empty means every interface whose name matches none of the
-        regular expressions in ``exclude``. Raises ``PermissionError`` without CAP_NET_RAW, ``OSError`` when ``port``
-        is in use, ``LookupError`` for an interface that does not exist, ``ValueError`` for options that make no sense.
+        ``beacon_interval`` and ``refresh``, the time between two gratuitous announcements (0: none), are in seconds.
+        ``interfaces`` empty means every interface whose name matches none of the regular expressions in ``exclude``.
+        Raises ``PermissionError`` without CAP_NET_RAW, ``OSError`` when ``port`` is in use, ``LookupError`` for an
+        interface that does not exist, ``ValueError`` for options that make no sense.
         """
 
     def set(self, table: _Table) -> None:

@@ -17,6 +17,7 @@ from metalev.ports.ownership import AddressCounters, Counters
 BEACON_INTERVAL = 0.05
 BEACON_MISSES = 3
 BEACON_PORT = 7946
+GRATUITOUS_INTERVAL = 60.0
 
 DEFAULT_EXCLUDE = (
     "^docker.*",
@@ -40,8 +41,9 @@ DEFAULT_EXCLUDE = (
 class NativeOwnership:
     """The engine on its own thread, started by the constructor.
 
-    ``beacon_interval`` is in seconds. ``interfaces`` empty means every interface whose name matches none of the
-    regular expressions in ``exclude``. Raises :class:`StartError` when it cannot start.
+    ``beacon_interval`` and ``gratuitous_interval`` (0: announce at a takeover only) are in seconds. ``interfaces``
+    empty means every interface whose name matches none of the regular expressions in ``exclude``. Raises
+    :class:`StartError` when it cannot start.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class NativeOwnership:
         *,
         beacon_interval: float = BEACON_INTERVAL,
         beacon_misses: int = BEACON_MISSES,
+        gratuitous_interval: float = GRATUITOUS_INTERVAL,
         port: int = BEACON_PORT,
         interfaces: Sequence[str] = (),
         exclude: Sequence[str] = DEFAULT_EXCLUDE,
@@ -61,6 +64,7 @@ class NativeOwnership:
                 node,
                 beacon_interval=beacon_interval,
                 beacon_misses=beacon_misses,
+                refresh=gratuitous_interval,
                 port=port,
                 interfaces=interfaces,
                 exclude=exclude,

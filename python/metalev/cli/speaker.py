@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from metalev.cli.options import add_program_options, at_least_one, manifests_of, seconds
+from metalev.cli.options import add_program_options, at_least_one, manifests_of, seconds, seconds_or_none
 from metalev.model.errors import StartError
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ def register(subparsers: Subparsers) -> None:
     parser = subparsers.add_parser(
         "speaker",
         help="announce the addresses that this node may announce",
-        description="Answers ARP for the addresses that this node holds, and agrees with its peers on who holds which.",
+        description="Answers ARP and neighbor discovery for the addresses that this node holds, and agrees with its "
+        "peers on who holds which.",
     )
     add_program_options(parser)
     add = parser.add_argument
@@ -36,7 +37,21 @@ def register(subparsers: Subparsers) -> None:
         metavar="NAME",
         action="append",
         default=[],
-        help="announce here only; repeatable (default: all but those of containers and overlays)",
+        help="announce here only; repeatable (default: all but the excluded)",
+    )
+    add(
+        "--exclude-interface",
+        metavar="REGEX",
+        action="append",
+        help="not here; repeatable, '' alone: exclude none (default: those of containers and overlays)",
+    )
+    add(
+        "--gratuitous-interval",
+        "--gratuitous-arp-interval",
+        metavar="SECONDS",
+        type=seconds_or_none,
+        default="60",
+        help="between two announcements of what is held; 0: at a takeover only (%(default)s)",
     )
     parser.set_defaults(run=_run)
 
@@ -60,6 +75,13 @@ def _run(options: argparse.Namespace) -> None:
             key_file=options.key_file,
             beacon_interval=options.beacon_interval,
             beacon_misses=options.beacon_misses,
+            gratuitous_interval=options.gratuitous_interval,
             interfaces=tuple(options.interface),
+            exclude=_patterns(options.exclude_interface),
         )
     )
+
+
+def _patterns(given: list[str] | None) -> tuple[str, ...] | None:
+    """The patterns given instead of the default ones; an empty one, which would match every name, is none."""
+    return None if given is None else tuple(pattern for pattern in given if pattern)

@@ -14,7 +14,14 @@ from metalev.adapters.clock import SystemClock
 from metalev.adapters.files import CONTROLLER, FilesCluster
 from metalev.adapters.http import Listen, PageServer, program_pages
 from metalev.adapters.metrics import Metrics
-from metalev.adapters.native import BEACON_INTERVAL, BEACON_MISSES, NativeOwnership, keep_capabilities
+from metalev.adapters.native import (
+    BEACON_INTERVAL,
+    BEACON_MISSES,
+    DEFAULT_EXCLUDE,
+    GRATUITOUS_INTERVAL,
+    NativeOwnership,
+    keep_capabilities,
+)
 from metalev.model.cluster import BEACON_SECRET, BeaconKey
 from metalev.model.errors import StartError
 from metalev.runtime.effects import Effects
@@ -31,7 +38,8 @@ log = logging.getLogger("metalev.speaker")
 class SpeakerOptions(Struct, frozen=True):
     """The command line. ``state`` unset means ``.metalev`` in ``manifests``; ``metrics`` unset means no server.
 
-    ``beacon_interval`` is in seconds; ``interfaces`` empty means all that the exclude list does not match.
+    ``beacon_interval`` and ``gratuitous_interval`` (0: at a takeover only) are in seconds. ``interfaces`` empty means
+    all whose name no regular expression of ``exclude`` matches; that unset means those of containers and overlays.
     """
 
     manifests: Path
@@ -45,7 +53,9 @@ class SpeakerOptions(Struct, frozen=True):
     key_file: Path | None = None
     beacon_interval: float = BEACON_INTERVAL
     beacon_misses: int = BEACON_MISSES
+    gratuitous_interval: float = GRATUITOUS_INTERVAL
     interfaces: tuple[str, ...] = ()
+    exclude: tuple[str, ...] | None = None
 
 
 def run(options: SpeakerOptions) -> None:
@@ -65,7 +75,9 @@ def _serve(options: SpeakerOptions, keys: tuple[BeaconKey, ...], stack: ExitStac
         options.node_name,
         beacon_interval=options.beacon_interval,
         beacon_misses=options.beacon_misses,
+        gratuitous_interval=options.gratuitous_interval,
         interfaces=options.interfaces,
+        exclude=DEFAULT_EXCLUDE if options.exclude is None else options.exclude,
     )
     stack.callback(ownership.stop)
     cluster = FilesCluster(

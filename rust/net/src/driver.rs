@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use metalev_engine::{Action, Datagram, Engine, Event, Interface, Table, Time};
 
+use crate::groups::Wish;
 use crate::mailbox::Mailbox;
 use crate::ports::{Ports, Token};
 use crate::ranges::Interest;
@@ -22,6 +23,7 @@ const BATCHES_QUEUED: usize = 64;
 pub(crate) struct Driver {
     engine: Engine,
     mailbox: Arc<Mailbox>,
+    groups: Arc<Wish>,
     epoll: sys::Epoll,
     alarm: sys::Alarm,
     udp: UdpSocket,
@@ -36,7 +38,7 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn new(engine: Engine, mailbox: Arc<Mailbox>, udp: UdpSocket) -> io::Result<Self> {
+    pub(crate) fn new(engine: Engine, mailbox: Arc<Mailbox>, groups: Arc<Wish>, udp: UdpSocket) -> io::Result<Self> {
         let (epoll, alarm) = (sys::Epoll::new()?, sys::Alarm::new()?);
         epoll.add(alarm.as_fd(), Token::Alarm.into())?;
         epoll.add(mailbox.as_fd(), Token::Mailbox.into())?;
@@ -44,6 +46,7 @@ impl Driver {
         Ok(Self {
             engine,
             mailbox,
+            groups,
             epoll,
             alarm,
             udp,
@@ -137,6 +140,7 @@ impl Driver {
 
     fn tell(&mut self, now: Time, open: Vec<Interface>) {
         if open != self.open {
+            self.groups.retain(&open);
             self.open.clone_from(&open);
             self.feed(now, Event::Interfaces(open));
         }
@@ -204,7 +208,7 @@ impl Driver {
         match action {
             Action::SendFrame { interface, bytes } => self.send(interface, &mut vec![bytes]),
             Action::SendDatagram { to, bytes } => self.unsent += u64::from(self.udp.send(to, &bytes).is_err()),
-            Action::SetGroups { .. } => {}
+            Action::SetGroups { interface, groups } => self.groups.put(interface, groups),
             Action::DiscardQueued => self.discard_queued(),
             Action::Report(fact) => self.mailbox.report(fact),
         }

@@ -17,6 +17,7 @@ mod clock;
 mod driver;
 mod error;
 mod filter;
+mod groups;
 mod links;
 mod mailbox;
 mod netlink;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use metalev_engine::{Config, Engine, Fact, Table};
 
 use crate::driver::Driver;
+use crate::groups::Wish;
 use crate::links::Selection;
 use crate::mailbox::{Counters, Mailbox};
 use crate::packet::PacketSocket;
@@ -26,6 +27,8 @@ pub struct Options {
     pub beacon_interval: Duration,
     /// After how many missed beacons a peer is dead.
     pub beacon_misses: u32,
+    /// Between two gratuitous announcements of what is held, after the burst at a takeover; zero means none.
+    pub refresh: Duration,
     /// The UDP port of the beacons, the same on every node.
     pub port: u16,
     /// The names of the interfaces to use; empty means all but the excluded.
@@ -54,6 +57,7 @@ impl Options {
 /// The engine at work on its own thread. Dropping it stops it.
 pub struct Speaker {
     mailbox: Arc<Mailbox>,
+    groups: Arc<Wish>,
     stop_links: Arc<sys::Bell>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -75,7 +79,7 @@ impl Speaker {
             nonce: nonce().map_err(|e| Error::system("draw random bits", e))?,
             beacon_interval: options.beacon_interval,
             misses: options.beacon_misses,
-            refresh: metalev_engine::REFRESH,
+            refresh: options.refresh,
         });
         Self::spawn(engine, udp, watcher).map_err(|e| Error::system("start the engine's threads", e))
     }
@@ -83,13 +87,16 @@ impl Speaker {
     fn spawn(engine: Engine, udp: UdpSocket, watcher: Watcher) -> io::Result<Self> {
         let mailbox = Arc::new(Mailbox::new()?);
         let stop_links = Arc::new(sys::Bell::new()?);
-        let mut driver = Driver::new(engine, Arc::clone(&mailbox), udp)?;
+        let groups = Arc::new(Wish::new()?);
+        let mut driver = Driver::new(engine, Arc::clone(&mailbox), Arc::clone(&groups), udp)?;
         driver.adopt(clock::now(), watcher.known().to_vec());
         // From here on a failure drops `speaker`, which ends the thread that did start.
-        let speaker = Self { mailbox, stop_links, threads: Mutex::default() };
+        let speaker = Self { mailbox, groups, stop_links, threads: Mutex::default() };
         speaker.thread("metalev-engine", move |_| driver.run())?;
         let stop = Arc::clone(&speaker.stop_links);
         speaker.thread("metalev-links", move |mailbox| watcher.run(mailbox, &stop))?;
+        let groups = Arc::clone(&speaker.groups);
+        speaker.thread("metalev-groups", move |_| groups.run())?;
         Ok(speaker)
     }
 
@@ -131,6 +138,7 @@ impl Speaker {
     pub fn stop(&self) {
         self.mailbox.put_stop();
         self.stop_links.ring();
+        self.groups.stop();
         let threads: Vec<_> = self.threads().drain(..).collect();
         for thread in threads {
             // A panic was caught and is told by `facts`.
@@ -171,6 +179,7 @@ mod tests {
     fn idle() -> Speaker {
         Speaker {
             mailbox: Arc::new(Mailbox::new().unwrap()),
+            groups: Arc::new(Wish::new().unwrap()),
             stop_links: Arc::new(sys::Bell::new().unwrap()),
             threads: Mutex::default(),
         }

@@ -17,18 +17,21 @@ pub(crate) struct Speaker(metalev_net::Speaker);
 impl Speaker {
     /// Open the sockets and start the thread.
     #[new]
-    #[pyo3(signature = (node, *, beacon_interval, beacon_misses, port, interfaces, exclude))]
+    #[pyo3(signature = (node, *, beacon_interval, beacon_misses, refresh, port, interfaces, exclude))]
+    #[expect(clippy::too_many_arguments, reason = "they are named by the caller")]
     fn new(
         py: Python<'_>,
         node: String,
         beacon_interval: f64,
         beacon_misses: u32,
+        refresh: f64,
         port: u16,
         interfaces: Vec<String>,
         exclude: Vec<String>,
     ) -> PyResult<Self> {
         let beacon_interval = duration("beacon_interval", beacon_interval)?;
-        let options = Options { node, beacon_interval, beacon_misses, port, interfaces, exclude };
+        let refresh = duration("refresh", refresh)?;
+        let options = Options { node, beacon_interval, beacon_misses, refresh, port, interfaces, exclude };
         py.detach(|| metalev_net::Speaker::start(options)).map(Self).map_err(raise)
     }
 

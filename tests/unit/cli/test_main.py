@@ -45,7 +45,8 @@ def test_every_option_of_the_controller_reaches_it(ran: list[Any], tmp_path: Pat
 
 def test_every_option_of_the_speaker_reaches_it(ran: list[Any], tmp_path: Path) -> None:
     line = f"speaker --manifests {tmp_path} --node-name node1 --key-file k --metrics-address off --interface lan0"
-    main([*line.split(), *["--beacon-interval", "20ms", "--beacon-misses", "5", "--interface", "lan1"]])
+    more = "--beacon-interval 20ms --beacon-misses 5 --interface lan1 --exclude-interface ^a --exclude-interface b"
+    main([*line.split(), *more.split(), "--gratuitous-interval", "0"])
     assert ran == [
         SpeakerOptions(
             tmp_path,
@@ -54,8 +55,20 @@ def test_every_option_of_the_speaker_reaches_it(ran: list[Any], tmp_path: Path) 
             beacon_interval=0.02,
             beacon_misses=5,
             interfaces=("lan0", "lan1"),
+            exclude=("^a", "b"),
+            gratuitous_interval=0.0,
         )
     ]
+
+
+def test_no_interface_is_excluded_by_an_empty_pattern(ran: list[Any], tmp_path: Path) -> None:
+    main(["speaker", "--manifests", str(tmp_path), "--node-name", "n", "--exclude-interface", ""])
+    assert ran[0].exclude == ()
+
+
+def test_the_interval_of_announcements_has_metallbs_name_too(ran: list[Any], tmp_path: Path) -> None:
+    main(["speaker", "--manifests", str(tmp_path), "--node-name", "n", "--gratuitous-arp-interval", "90s"])
+    assert ran[0].gratuitous_interval == 90.0
 
 
 def test_the_node_name_may_come_from_metallbs_variable(

@@ -17,8 +17,8 @@ fn holder(lab: &Lab) -> (Driver, Time) {
         misses: 3,
         refresh: REFRESH,
     });
-    let udp = UdpSocket::bind(7946).unwrap();
-    let mut driver = Driver::new(engine, Arc::new(Mailbox::new().unwrap()), udp).unwrap();
+    let (udp, mailbox) = (UdpSocket::bind(7946).unwrap(), Arc::new(Mailbox::new().unwrap()));
+    let mut driver = Driver::new(engine, mailbox, Arc::new(Wish::new().unwrap()), udp).unwrap();
     let mut now = clock::now();
     let v0 =
         Interface { index: lab.near, name: "v0".to_owned(), mac: NEAR, addresses: Vec::new(), gateways: Vec::new() };

@@ -17,7 +17,9 @@ use libc::c_int;
 pub(crate) use batch::{Batch, Message, send_all};
 pub(crate) use process::CapabilitySets;
 pub(crate) use process::{boottime, capabilities, drop_from_bounding_set, no_new_privileges, random, set_capabilities};
-pub(crate) use socket::{Address, attach_filter, bind, receive, send, send_to, set_option, socket};
+pub(crate) use socket::{
+    Address, attach_filter, bind, join_group, leave_group, receive, send, send_to, set_option, socket,
+};
 pub(crate) use wake::{Alarm, Bell, Epoll};
 
 /// Turn the kernel's -1 into the error that it stands for.

@@ -1,7 +1,7 @@
 //! Sockets of every family that the engine uses, always non-blocking and close-on-exec.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 
@@ -86,6 +86,32 @@ pub(crate) fn set_option(fd: BorrowedFd<'_>, level: c_int, name: c_int, value: c
     // SAFETY: the pointer and length describe `value`, which outlives the call; the kernel only reads it.
     check(unsafe {
         libc::setsockopt(fd.as_raw_fd(), level, name, ptr::from_ref(&value).cast(), size_of_argument::<c_int>())
+    })
+    .map(drop)
+}
+
+/// Become a member of a multicast group; `ENOMEM` or `ENOBUFS` if the socket has no room for another.
+pub(crate) fn join_group(fd: BorrowedFd<'_>, interface: u32, group: Ipv6Addr) -> io::Result<()> {
+    set_membership(fd, libc::IPV6_ADD_MEMBERSHIP, interface, group)
+}
+
+/// Be one no longer; `EADDRNOTAVAIL` if it was none.
+pub(crate) fn leave_group(fd: BorrowedFd<'_>, interface: u32, group: Ipv6Addr) -> io::Result<()> {
+    set_membership(fd, libc::IPV6_DROP_MEMBERSHIP, interface, group)
+}
+
+fn set_membership(fd: BorrowedFd<'_>, name: c_int, interface: u32, group: Ipv6Addr) -> io::Result<()> {
+    let request =
+        libc::ipv6_mreq { ipv6mr_multiaddr: libc::in6_addr { s6_addr: group.octets() }, ipv6mr_interface: interface };
+    // SAFETY: the pointer and length describe `request`, which outlives the call; the kernel only reads it.
+    check(unsafe {
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            libc::IPPROTO_IPV6,
+            name,
+            ptr::from_ref(&request).cast(),
+            size_of_argument::<libc::ipv6_mreq>(),
+        )
     })
     .map(drop)
 }

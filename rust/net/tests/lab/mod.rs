@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part of the lab")]
 #![allow(unsafe_code, clippy::unwrap_used, reason = "it is for tests only")]
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,21 @@ impl Lab {
     /// A socket at the near end.
     pub(crate) fn near(&self, ethertype: u16) -> PacketSocket {
         PacketSocket::open(self.near, ethertype, NEAR, &Ranges::all()).unwrap()
+    }
+
+    /// A socket at the far end that shows every frame of a type.
+    pub(crate) fn far_unfiltered(&self, ethertype: u16) -> OwnedFd {
+        // SAFETY: takes no pointer; the new descriptor is owned at once and by nobody else.
+        let fd = unsafe { OwnedFd::from_raw_fd(libc::socket(libc::AF_PACKET, libc::SOCK_RAW, 0)) };
+        // SAFETY: all zeroes is a value of this struct of integers.
+        let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+        (address.sll_family, address.sll_protocol) = (17, ethertype.to_be());
+        address.sll_ifindex = self.far.cast_signed();
+        let len = libc::socklen_t::try_from(size_of_val(&address)).unwrap();
+        // SAFETY: pointer and length describe `address`, which outlives the call.
+        let result = unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), len) };
+        assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+        fd
     }
 
     /// A socket at the far end.
@@ -105,14 +120,22 @@ pub(crate) fn beacon(to: MacAddr, from: MacAddr, payload: &[u8]) -> Vec<u8> {
 
 /// The next frame that the socket shows. None within ten seconds fails the test.
 pub(crate) fn next_frame(socket: &PacketSocket) -> Vec<u8> {
-    let mut poll = libc::pollfd { fd: socket.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
+    next_octets(socket)
+}
+
+/// The same of any packet socket.
+pub(crate) fn next_octets(socket: &impl AsFd) -> Vec<u8> {
+    let fd = socket.as_fd().as_raw_fd();
+    let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
     let patience = i32::try_from(PATIENCE.as_millis()).unwrap();
     // SAFETY: one pollfd, on this stack, for the length of the call.
     let ready = unsafe { libc::poll(&raw mut poll, 1, patience) };
     assert_eq!(ready, 1, "no frame came");
-    let mut buffer = [0; 2048];
-    let len = socket.receive(&mut buffer).unwrap();
-    buffer[..len].to_vec()
+    let mut buffer = vec![0; 2048];
+    // SAFETY: pointer and length describe `buffer`, which outlives the call.
+    let len = unsafe { libc::recv(fd, buffer.as_mut_ptr().cast(), buffer.len(), 0) };
+    buffer.truncate(usize::try_from(len).expect("a frame is there"));
+    buffer
 }
 
 /// The next ARP packet that satisfies a condition.
@@ -131,6 +154,7 @@ pub(crate) fn options(node: &str, port: u16, interface: &str) -> Options {
         node: node.to_owned(),
         beacon_interval: Duration::from_millis(50),
         beacon_misses: 3,
+        refresh: metalev_engine::REFRESH,
         port,
         interfaces: vec![interface.to_owned()],
         exclude: Vec::new(),
