@@ -37,6 +37,11 @@ def key_of(obj: Object) -> ObjectKey:
     return ObjectKey(KIND_OF[type(obj)], obj.name)
 
 
+def source_of(obj: Object) -> ObjectKey:
+    """The object in which ``obj`` stands: itself, but for a pool that MetalLB's old ConfigMap gives."""
+    return (obj.source if isinstance(obj, Pool) else None) or key_of(obj)
+
+
 class Upserted(Struct, frozen=True):
     """An object that is new or has changed."""
 

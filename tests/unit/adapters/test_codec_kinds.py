@@ -37,11 +37,6 @@ def test_metallb_kinds_to_come_are_named_as_not_supported_yet(kind: str) -> None
         decode("metallb.io/v1beta2", kind)
 
 
-def test_metallbs_old_config_map_is_named() -> None:
-    with pytest.raises(UnreadKind, match="write an IPAddressPool"):
-        decode("v1", "ConfigMap", "config", "metallb-system")
-
-
 def test_unknown_kind_is_named() -> None:
     with pytest.raises(UnreadKind, match=r'^kind "Gizmo" \(apiVersion example.com/v1\) is not read by metalev$'):
         decode("example.com/v1", "Gizmo")

@@ -120,7 +120,10 @@ def test_advertisement_selects_pools_nodes_services_and_interfaces() -> None:
     [
         ({"key": "a", "operator": "In"}, "values: operator In needs at least one value"),
         ({"key": "a", "operator": "Exists", "values": ["x"]}, "values: operator Exists takes no values"),
-        ({"key": "a", "operator": "Equals"}, "operator: invalid enum value 'Equals'"),
+        (
+            {"key": "a", "operator": "Equals"},
+            "operator: invalid enum value 'Equals': write In or NotIn or Exists or DoesNotExist",
+        ),
     ],
 )
 def test_selector_that_no_api_server_would_take_is_refused(expression: dict[str, Any], message: str) -> None:

@@ -125,7 +125,10 @@ def test_null_is_the_same_as_absent() -> None:
         ({"ports": [{"port": 80}, {"port": 70000}]}, "spec.ports[1].port: expected a whole number <= 65535"),
         ({"ports": [{"name": "http"}]}, "spec.ports[0].port: is missing"),
         ({"ports": []}, "spec.ports: a Service of type LoadBalancer needs at least one port"),
-        ({"type": "Loadbalancer"}, "spec.type: invalid enum value 'Loadbalancer'"),
+        (
+            {"type": "Loadbalancer"},
+            "spec.type: invalid enum value 'Loadbalancer': write ClusterIP or ExternalName or LoadBalancer or NodePort",
+        ),
         ({"clusterIP": "10.0.0"}, 'spec.clusterIP: "10.0.0" is no IP address'),
         ({"selector": {"tier": 1}}, "spec.selector[...]: expected a string, got a whole number; put it in quotes"),
         ({"selector": ["app"]}, "spec.selector: expected a mapping, got a list"),

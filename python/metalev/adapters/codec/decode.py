@@ -8,12 +8,13 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from metalev.adapters.codec import core, metallb, services, wire
+from metalev.adapters.codec import core, legacy, metallb, services, wire
 from metalev.adapters.codec.fields import BadField, check_name, convert
 from metalev.adapters.codec.kinds import API_VERSION, CLUSTER_SCOPED, METALLB, NOT_OURS, NOT_YET, split_api_version
 from metalev.model.address import Family
 from metalev.model.cluster import BEACON_SECRET
 from metalev.model.errors import BadInput
+from metalev.model.legacy import LEGACY_CONFIG
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.pools import PoolStatus
 from metalev.model.services import ServiceStatus
@@ -31,6 +32,7 @@ _READERS: Mapping[Kind, tuple[type[Struct], ToModel]] = {
     Kind.POOL: (wire.Pool, metallb.pool),
     Kind.L2_ADVERTISEMENT: (wire.L2Advertisement, metallb.l2_advertisement),
     Kind.SPEAKER_STATE: (wire.SpeakerState, core.speaker_state),
+    Kind.CONFIG_MAP: (wire.ConfigMap, legacy.config_map),
 }
 _KIND: Mapping[tuple[str, str], Kind] = {
     (split_api_version(api_version)[0], str(kind)): kind for kind, api_version in API_VERSION.items()
@@ -54,6 +56,8 @@ class Codec(Struct, frozen=True):
 
     def identify(self, document: object) -> ObjectKey | None:
         """The object that ``document`` is about, also if the rest of it is wrong; ``None`` if it does not say so."""
+        if legacy.is_bare(document):
+            return ObjectKey(Kind.CONFIG_MAP, self._only_one[Kind.CONFIG_MAP])
         try:
             header = convert(document, wire.Header)
             kind = _KIND.get((split_api_version(header.api_version)[0], header.kind))
@@ -64,14 +68,17 @@ class Codec(Struct, frozen=True):
     def decode(self, document: object) -> Object | None:
         """Read an object; ``None`` if it is none of metalev's business.
 
+        MetalLB's old configuration may stand there as the inner text of its ConfigMap alone, too.
         Raises :class:`BadField` for a wrong type or value, :class:`UnreadKind` for a kind that has no reader.
         """
+        if legacy.is_bare(document):
+            return legacy.bare(document, self._only_one[Kind.CONFIG_MAP])
         header = convert(document, wire.Header)
         kind = self._kind(header)
         if kind is None:
             return None
         name = self._name(kind, header.metadata)
-        if kind is Kind.SECRET and name != Name(self.namespace, BEACON_SECRET):
+        if kind in self._only_one and name != self._only_one[kind]:
             return None
         if split_api_version(header.api_version)[0] == METALLB and name.namespace != self.namespace:
             raise BadInput(f"resource must be created in {self.namespace} namespace")
@@ -85,6 +92,14 @@ class Codec(Struct, frozen=True):
         partial = convert(document, wire.ServiceStatusDocument)
         name = self._name(Kind.SERVICE, partial.metadata)
         return name, services.status(partial.metadata, partial.status)
+
+    @property
+    def _only_one(self) -> Mapping[Kind, Name]:
+        """The kinds of which one object is read and the others are somebody else's, and its name."""
+        return {
+            Kind.SECRET: Name(self.namespace, BEACON_SECRET),
+            Kind.CONFIG_MAP: Name(self.namespace, LEGACY_CONFIG),
+        }
 
     def decode_pool_status(self, document: object) -> tuple[Name, PoolStatus]:
         """Read a document that holds a pool's status alone, as :mod:`.encode` writes it."""
@@ -101,12 +116,6 @@ class Codec(Struct, frozen=True):
         named = f'kind "{header.kind}" (apiVersion {header.api_version})'
         if group_kind in NOT_YET:
             raise UnreadKind(f"{named} is {NOT_YET[group_kind]}")
-        if group_kind == ("", "ConfigMap") and self._name(Kind.SECRET, header.metadata) == Name(
-            self.namespace, "config"
-        ):
-            raise UnreadKind(
-                f"{named}: MetalLB's configuration before 0.13 is not supported yet: write an IPAddressPool"
-            )
         if group_kind in NOT_OURS:
             log.debug("%s %s is nothing that metalev reads", named, header.metadata.name)
             return None

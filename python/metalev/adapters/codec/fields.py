@@ -9,12 +9,14 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
+from metalev.adapters.codec.choices import choices_of
 from metalev.model.address import IPAddress
 from metalev.model.errors import BadValue
 
 T = TypeVar("T")
 Document: TypeAlias = Mapping[str, Any]
 
+MISSING = "is missing"
 _PLAIN_WORDS = {
     "int": "a whole number",
     "float": "a number",
@@ -32,20 +34,25 @@ _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
 
 class BadField(BadValue):
-    """A field has the wrong type or value. ``path`` is written as in ``spec.ports[0].port``."""
+    """A field has the wrong type or value. ``path`` is written as in ``spec.ports[0].port``.
 
-    def __init__(self, path: str, problem: str) -> None:
+    Where the field is a text with lines of its own (a ConfigMap's configuration), ``line`` is the one, from 1.
+    """
+
+    def __init__(self, path: str, problem: str, line: int = 0) -> None:
         super().__init__(f"{path}: {problem}" if path else problem)
         self.path = path
         self.problem = problem
+        self.line = line
 
     def below(self, prefix: str) -> BadField:
         """The same error, seen from the document that holds this one at ``prefix``."""
-        return BadField(".".join(part for part in (prefix, self.path) if part), self.problem)
+        dot = "." if prefix and self.path and not self.path.startswith("[") else ""
+        return BadField(f"{prefix}{dot}{self.path}", self.problem, self.line)
 
 
-def convert(document: object, wire: type[T]) -> T:
-    """Read ``document`` as ``wire``. Raises :class:`BadField`.
+def convert(document: object, wire: type[T], path: str = "") -> T:
+    """Read ``document``, which stands at ``path``, as ``wire``. Raises :class:`BadField`.
 
     A ``null`` counts as absent, as the API server has it; since nulls are rare, they are looked for only on an error.
     """
@@ -56,7 +63,7 @@ def convert(document: object, wire: type[T]) -> T:
     try:
         return msgspec.convert(_without_nulls(document), wire)
     except msgspec.ValidationError as error:
-        raise _in_plain_words(str(error)) from None
+        raise _in_plain_words(str(error), wire).below(path) from None
 
 
 def parse_address(text: str, path: str) -> IPAddress:
@@ -84,14 +91,16 @@ def _without_nulls(value: object) -> object:
             return value
 
 
-def _in_plain_words(message: str) -> BadField:
+def _in_plain_words(message: str, wire: object) -> BadField:
     """Rewrite msgspec's "Expected `int`, got `str` - at `$.spec.port`"."""
     what, _, where = message.partition(" - at ")
     in_key, _, place = where.rpartition(" in ")
     path = place.strip("`").removeprefix("$").removeprefix(".")
     if missing := _MISSING.fullmatch(what):
-        return BadField(f"{path}.{missing[1]}" if path else missing[1], "is missing")
+        return BadField(f"{path}.{missing[1]}" if path else missing[1], MISSING)
     problem = _TYPE_NAME.sub(_plain_word, what[:1].lower() + what[1:])
+    if "enum value" in what and (choices := choices_of(wire, path)):
+        problem += f": write {' or '.join(choices)}"
     if in_key:
         problem = f"a key of it: {problem}"
     if _UNQUOTED.fullmatch(what) or in_key:

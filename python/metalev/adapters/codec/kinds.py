@@ -20,6 +20,7 @@ API_VERSION: Mapping[Kind, str] = {
     Kind.L2_ADVERTISEMENT: "metallb.io/v1beta1",
     Kind.SECRET: "v1",
     Kind.SPEAKER_STATE: "metalev.io/v1alpha1",
+    Kind.CONFIG_MAP: "v1",
 }
 
 CLUSTER_SCOPED = frozenset({Kind.NODE, Kind.NAMESPACE, Kind.SPEAKER_STATE})
@@ -40,7 +41,7 @@ NOT_YET: Mapping[GroupKind, str] = {
 NOT_OURS: frozenset[GroupKind] = frozenset(
     (group, kind)
     for group, kinds in {
-        "": "Pod ConfigMap ServiceAccount Endpoints Event PersistentVolume PersistentVolumeClaim ReplicationController "
+        "": "Pod ServiceAccount Endpoints Event PersistentVolume PersistentVolumeClaim ReplicationController "
         "LimitRange ResourceQuota PodTemplate Binding",
         "apps": "Deployment StatefulSet DaemonSet ReplicaSet ControllerRevision",
         "batch": "Job CronJob",

@@ -22,7 +22,7 @@ def pool(document: wire.Pool, name: Name) -> Pool:
     return Pool(
         name=name,
         version=metadata.resource_version,
-        ranges=tuple(_range(text, f"spec.addresses[{index}]") for index, text in enumerate(spec.addresses)),
+        ranges=tuple(parse_range(text, f"spec.addresses[{index}]") for index, text in enumerate(spec.addresses)),
         auto_assign=spec.auto_assign,
         avoid_buggy_ips=spec.avoid_buggy_ips,
         allocation=_allocation(spec.service_allocation) if spec.service_allocation else None,
@@ -65,7 +65,8 @@ def l2_advertisement(document: wire.L2Advertisement, name: Name) -> L2Advertisem
     )
 
 
-def _range(text: str, path: str) -> AddressRange:
+def parse_range(text: str, path: str) -> AddressRange:
+    """Read a CIDR or a range that stands at ``path``. Raises :class:`BadField`."""
     try:
         return AddressRange.parse(text)
     except BadValue as error:
@@ -90,13 +91,13 @@ def _selector(selector: wire.Selector, path: str) -> LabelSelector:
     return LabelSelector(
         selector.match_labels,
         tuple(
-            _expression(item, f"{path}.matchExpressions[{index}]")
+            check_expression(item, f"{path}.matchExpressions[{index}]")
             for index, item in enumerate(selector.match_expressions)
         ),
     )
 
 
-def _expression(item: wire.SelectorRequirement, path: str) -> Expression:
+def check_expression(item: wire.SelectorRequirement, path: str) -> Expression:
     """The API server's own rule (``metav1.LabelSelectorRequirement``), which no one applies to a file."""
     if item.operator in _WITH_VALUES and not item.values:
         raise BadField(f"{path}.values", f"operator {item.operator} needs at least one value")

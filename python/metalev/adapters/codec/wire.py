@@ -180,6 +180,11 @@ class Secret(Wire, frozen=True):
     string_data: Strings = {}
 
 
+class ConfigMap(Wire, frozen=True):
+    metadata: Metadata
+    data: dict[str, object] = {}
+
+
 # --- metallb.io ---
 
 

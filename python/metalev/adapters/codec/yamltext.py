@@ -78,14 +78,19 @@ class Places:
         content = CONTENT.search(self._text)
         return self._text.count("\n", 0, content.start()) + 1 if content else 1
 
-    def line_of(self, path: str) -> int:
-        """The line, from 1, where the field ``path`` (as in ``spec.ports[0].port``) stands, or what should hold it."""
+    def line_of(self, path: str, inside: int = 0) -> int:
+        """The line, from 1, where the field ``path`` (as in ``spec.ports[0].port``) stands, or what should hold it.
+
+        With ``inside`` it is that line, from 1, of the text in the field, if it stands there line by line (after "|").
+        """
         line, node = self.first_line(), self._root
         for name, index in _STEP.findall(path):
             mark, node = _child(node, name, index)
             if mark is None:
                 break
             line = mark.line + 1
+        if inside and isinstance(node, yaml.ScalarNode) and node.style == "|":
+            return int(node.start_mark.line) + 1 + inside
         return line
 
     @cached_property

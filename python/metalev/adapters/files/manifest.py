@@ -14,15 +14,18 @@ from metalev.adapters.files import documents
 from metalev.adapters.files.documents import Document, Places, UnreadableDocument
 from metalev.model.actions import SpeakerState
 from metalev.model.errors import BadInput
+from metalev.model.legacy import LegacyConfig, Remark
 from metalev.model.meta import ObjectKey
+from metalev.model.pools import Pool
 from metalev.model.snapshot import Object, key_of
 
 
 class Given(Struct, frozen=True):
-    """An object and the line of its file where it stands."""
+    """An object and the line of its file where it stands; ``ranges`` are those of a pool's ranges, from ``line`` on."""
 
     line: int
     obj: Object
+    ranges: tuple[int, ...] = ()
 
 
 class Complaint(Struct, frozen=True):
@@ -135,11 +138,28 @@ def _read_object(places: Places, path: str, item: object, codec: Codec) -> Itera
         about = codec.identify(item)
         message = f"{about}: {error}" if about else str(error)
         if isinstance(error, BadField):
-            line = places.line_of(error.below(path).path)
+            line = places.line_of(error.below(path).path, error.line)
         yield Complaint(line, message, about)
     else:
         if isinstance(obj, SpeakerState):
             message = f"{key_of(obj)} is written by its speaker, never read from a manifest: remove it here"
             yield Complaint(line, message, lost=False)
         elif obj is not None:
-            yield Given(line, replace(obj, version=version_of(item)))
+            yield Given(line, replace(obj, version=version_of(item)), _range_lines(places, path, line, obj))
+        if isinstance(obj, LegacyConfig):
+            yield from (_complaint(places, path, key_of(obj), remark) for remark in obj.remarks)
+
+
+def _range_lines(places: Places, path: str, line: int, obj: Object) -> tuple[int, ...]:
+    """Where a pool's ranges stand: whether they overlap another's shows only when all files are read."""
+    if not isinstance(obj, Pool):
+        return ()
+    fields = (BadField(f"spec.addresses[{index}]", "").below(path).path for index in range(len(obj.ranges)))
+    return tuple(places.line_of(field) - line for field in fields)
+
+
+def _complaint(places: Places, path: str, about: ObjectKey, remark: Remark) -> Complaint:
+    """What is to be said of a configuration that is in force."""
+    field = BadField(remark.path, remark.text).below(path)
+    line = places.line_of(field.path, remark.line)
+    return Complaint(line, f"{about}: {remark.path}: {remark.text}", about, lost=False, serious=remark.serious)

@@ -8,7 +8,9 @@ from pathlib import Path
 from metalev.adapters.codec import Codec
 from metalev.adapters.files.manifest import Given, Manifest, read_manifest
 from metalev.adapters.files.tree import Changed, Tree
-from metalev.model.meta import ObjectKey
+from metalev.decide.pools import Overlap, overlaps
+from metalev.model.meta import Kind, ObjectKey
+from metalev.model.pools import Pool
 from metalev.model.snapshot import Object, Rejected
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -29,6 +31,7 @@ class Manifests:
         self._givers: dict[ObjectKey, set[str]] = {}
         self._contested: set[ObjectKey] = set()
         self._troubled: set[str] = set()
+        self._overlaps: tuple[Overlap, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -66,9 +69,17 @@ class Manifests:
             first, *others = sorted(self._givers[key])
             for path in others:
                 yield Rejected(f"{path}:{self._given(path, key).line}", self._double(key, first))
+        yield from map(self._overlapping, self._overlaps)
 
     def _double(self, key: ObjectKey, first: str) -> str:
         return f"{key} is given by {first}:{self._given(first, key).line} already: remove one of the two"
+
+    def _overlapping(self, overlap: Overlap) -> Rejected:
+        key = ObjectKey(Kind.POOL, overlap.pool)
+        path = min(self._givers[key])
+        given = self._given(path, key)
+        message = f"{key}: spec.addresses[{overlap.index}]: {overlap.message}"
+        return Rejected(f"{path}:{given.line + given.ranges[overlap.index]}", message)
 
     def _given(self, path: str, key: ObjectKey) -> Given:
         return self._tree.files[path].given[key]
@@ -77,6 +88,9 @@ class Manifests:
         touched: set[ObjectKey] = set()
         for path, change in changes.items():
             touched |= self._regive(path, change.before or Manifest(), change.after or Manifest())
+        if any(key.kind is Kind.POOL for key in touched):
+            given = (self.get(key) for key in self._givers if key.kind is Kind.POOL)
+            self._overlaps = overlaps(pool for pool in given if isinstance(pool, Pool))
         return touched
 
     def _regive(self, path: str, before: Manifest, after: Manifest) -> set[ObjectKey]:

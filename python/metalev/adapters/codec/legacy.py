@@ -1,0 +1,152 @@
+"""MetalLB's configuration before 0.13: the ConfigMap ``config``, with one YAML text under the key ``config``.
+
+As strict as MetalLB 0.12 was about keys, so that no typing error passes for a default; tolerant of every spelling that
+some version or its documents had. Names come out as MetalLB's own migration tool (``configmaptocrs``) makes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from metalev.adapters.codec import legacy_bgp, wire
+from metalev.adapters.codec import legacy_wire as keys
+from metalev.adapters.codec.fields import BadField, check_name
+from metalev.adapters.codec.metallb import parse_range
+from metalev.adapters.codec.section import Section
+from metalev.adapters.codec.yamltext import Places, UnreadableDocument, load_yaml
+from metalev.decide.pools import overlaps
+from metalev.model.legacy import LegacyBGPAdvertisement, LegacyConfig, Remark
+from metalev.model.meta import Name
+from metalev.model.pools import L2Advertisement, Pool
+
+_FIELD: Final = "data.config"
+_LONGEST_NAME: Final = 63
+_UNUSED: Final = "BGP is not supported yet: this is read and has no effect"
+
+
+class _Read(Struct, frozen=True):
+    """One of ``address-pools``: where it stands, what it becomes, and what is to be said of it."""
+
+    pool: Pool
+    name_path: str
+    ranges_path: str
+    layer2: bool
+    advertisements: tuple[LegacyBGPAdvertisement, ...]
+    remarks: tuple[Remark, ...]
+
+
+def is_bare(document: object) -> bool:
+    """Whether ``document`` is the inner text of the ConfigMap alone, as guides show it."""
+    pools = ("address-pools", "addressPools")
+    return isinstance(document, Mapping) and "kind" not in document and any(key in document for key in pools)
+
+
+def config_map(document: wire.ConfigMap, name: Name) -> LegacyConfig:
+    """Read the ConfigMap. Raises :class:`BadField` with the line of its text."""
+    if "config" not in document.data:
+        raise BadField(_FIELD, "is missing: MetalLB's configuration stands there, as a text")
+    text = document.data["config"]
+    if not isinstance(text, str):
+        raise BadField(_FIELD, 'is no text: write "config: |" and the configuration below it, indented')
+    places = Places(text)
+    try:
+        config = bare(load_yaml(text), name)
+    except UnreadableDocument as error:
+        raise BadField(_FIELD, f"line {error.line}: {error.problem}", error.line) from None
+    except BadField as error:
+        line = places.line_of(error.path)
+        raise BadField(_FIELD, f"line {line}: {error}", line) from None
+    remarks = tuple(_inside(remark, places.line_of(remark.path)) for remark in config.remarks)
+    return replace(config, version=document.metadata.resource_version, remarks=remarks)
+
+
+def bare(content: object, name: Name) -> LegacyConfig:
+    """Read the configuration itself. Raises :class:`BadField` with the path of the key."""
+    top = Section(content)
+    read = [_pool(section, name.namespace) for section in top.sections("address-pools")]
+    peers = tuple(map(legacy_bgp.peer, top.sections("peers")))
+    communities = top.read(keys.Top, {"bgp-communities": ("communities",)}).bgp_communities
+    profiles = tuple(map(legacy_bgp.bfd_profile, top.sections("bfd-profiles")))
+    top.finish()
+    _check_unique(read)
+    bgp = {"peers": peers, "bgp-communities": communities, "bfd-profiles": profiles}
+    unused = [Remark(top.path_of(key), 0, _UNUSED) for key, given in bgp.items() if given]
+    return LegacyConfig(
+        name=name,
+        pools=tuple(one.pool for one in read),
+        advertisements=tuple(_advertisements(read, name.namespace)),
+        peers=peers,
+        bgp_advertisements=tuple(item for one in read for item in one.advertisements),
+        bgp_communities=communities,
+        bfd_profiles=profiles,
+        remarks=(*(remark for one in read for remark in one.remarks), *_overlaps(read), *unused),
+    )
+
+
+def _pool(section: Section, namespace: str) -> _Read:
+    read = section.read(keys.Pool, {"addresses": ("cidr",)})
+    # As configmaptocrs has it: a name that an object can bear.
+    name = check_name(read.name.lower().replace("_", "-")[:_LONGEST_NAME], section.path_of("name"))
+    layer2 = read.protocol != "bgp"
+    ranges_path = section.path_of("addresses")
+    if not read.addresses:
+        raise BadField(ranges_path, "pool has no prefixes defined")
+    pool = Pool(
+        name=Name(namespace, name),
+        ranges=tuple(parse_range(text, f"{ranges_path}[{index}]") for index, text in enumerate(read.addresses)),
+        auto_assign=read.auto_assign,
+        avoid_buggy_ips=read.avoid_buggy_ips,
+    )
+    advertisements = _bgp_advertisements(section, name, layer2=layer2)
+    section.finish()
+    remarks = tuple(Remark(section.path_of(key), 0, text) for key, text in _remarks(read, name))
+    return _Read(pool, section.path_of("name"), ranges_path, layer2, advertisements, remarks)
+
+
+def _remarks(read: keys.Pool, name: str) -> Iterator[tuple[str, str]]:
+    if name != read.name:
+        yield "name", f'the pool "{read.name}" is called "{name}" here: a Service asks for it by that name'
+    if read.arp_network is not None:
+        yield "arp-network", "has no effect any more: remove it"
+    if read.protocol == "bgp":
+        yield "protocol", "BGP is not supported yet: the pool gives out addresses that nobody announces"
+
+
+def _bgp_advertisements(section: Section, pool: str, *, layer2: bool) -> tuple[LegacyBGPAdvertisement, ...]:
+    """Those of a BGP pool; one with all defaults if it names none."""
+    found = tuple(
+        legacy_bgp.advertisement(one, pool) for one in section.sections("bgp-advertisements", "advertisements")
+    )
+    if layer2 and found:
+        wrong = "cannot have bgp-advertisements configuration element in a layer2 address pool"
+        raise BadField(section.path_of("bgp-advertisements"), wrong)
+    return found if layer2 or found else (LegacyBGPAdvertisement(pool),)
+
+
+def _advertisements(read: Sequence[_Read], namespace: str) -> Iterator[L2Advertisement]:
+    layer2 = [one.pool.name.name for one in read if one.layer2]
+    for number, pool in enumerate(layer2, 1):
+        yield L2Advertisement(Name(namespace, f"l2advertisement{number}"), pools=(pool,))
+
+
+def _check_unique(read: Sequence[_Read]) -> None:
+    first: dict[Name, _Read] = {}
+    for one in read:
+        earlier = first.setdefault(one.pool.name, one)
+        if earlier is not one:
+            raise BadField(one.name_path, f'duplicate pool "{one.pool.name.name}": {earlier.name_path} is the same')
+
+
+def _overlaps(read: Sequence[_Read]) -> Iterator[Remark]:
+    paths = {one.pool.name: one.ranges_path for one in read}
+    for overlap in overlaps(one.pool for one in read):
+        yield Remark(f"{paths[overlap.pool]}[{overlap.index}]", 0, overlap.message, serious=True)
+
+
+def _inside(remark: Remark, line: int) -> Remark:
+    """The remark as seen from the ConfigMap."""
+    return replace(remark, path=_FIELD, line=line, text=f"line {line}: {remark.path}: {remark.text}")
