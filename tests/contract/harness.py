@@ -19,7 +19,8 @@ from metalev.adapters.codec import Codec, UnreadKind
 from metalev.adapters.files import FilesCluster
 from metalev.model.errors import BadInput
 from metalev.model.meta import Kind, Name, ObjectKey
-from metalev.model.snapshot import Change, Deleted, Listed, Object, Rejected, Upserted, key_of
+from metalev.model.pools import PoolStatus
+from metalev.model.snapshot import Change, Deleted, Listed, Object, PoolStatusSeen, Rejected, Upserted, key_of
 from metalev.ports.cluster import Cluster
 
 PATIENCE_SECONDS = 10.0
@@ -33,6 +34,7 @@ class Recorder:
     def __init__(self) -> None:
         self.changes: list[Change] = []
         self.objects: dict[ObjectKey, Object] = {}
+        self.pool_statuses: dict[Name, PoolStatus] = {}
         self.problems: dict[str, str] = {}
         self.serious: set[str] = set()
         self._arrived = threading.Condition()
@@ -68,6 +70,10 @@ class Recorder:
                 del self.objects[key]
             case Listed(kind, names):
                 self.objects = {k: o for k, o in self.objects.items() if k.kind is not kind or k.name in names}
+            case PoolStatusSeen(name, None):
+                self.pool_statuses.pop(name)
+            case PoolStatusSeen(name, PoolStatus() as status):
+                self.pool_statuses[name] = status
             case Rejected(source, ""):
                 self.problems.pop(source, None)
                 self.serious.discard(source)

@@ -10,15 +10,18 @@ from typing import Any
 import pytest
 from tests.contract.harness import FakeHarness, FilesHarness, Harness, Manifest, Program, service_key
 
+from metalev.decide.legacy import InForce
 from metalev.model.actions import Event, EventType, Holding, SpeakerState
 from metalev.model.errors import StaleWrite, Unavailable
+from metalev.model.legacy import LegacyConfig
 from metalev.model.meta import Kind, Name, ObjectKey
-from metalev.model.pools import Pool, PoolStatus
+from metalev.model.pools import Pool, PoolStatus, Resting
 from metalev.model.services import Condition, ConditionStatus, Service, ServiceStatus
-from metalev.model.snapshot import Deleted, Listed, Synced, Upserted
+from metalev.model.snapshot import Deleted, Listed, PoolStatusSeen, Snapshot, Synced, Upserted
 
 WEB = service_key("web")
 POOL = ObjectKey(Kind.POOL, Name("metallb-system", "first"))
+V6 = ip_address("2001:db8::10")
 ASSIGNED = ServiceStatus(
     addresses=(ip_address("192.0.2.10"), ip_address("2001:db8::10")),
     pool="first",
@@ -265,10 +268,69 @@ def test_pool_status_is_refused_for_a_pool_that_changed(harness: Harness) -> Non
         program.cluster.write_pool_status(read, PoolStatus())
 
 
+RESTING = PoolStatus(
+    1,
+    2,
+    3,
+    2**63 - 1,
+    (Resting(ip_address("192.0.2.9"), WEB.name, 1_800_000_000), Resting(V6, WEB.name, 1_800_000_001)),
+)
+
+
+def test_pool_status_is_delivered_before_the_write_returns(harness: Harness) -> None:
+    harness.put(pool())
+    program = harness.connect()
+    program.cluster.write_pool_status(program.seen.get(Pool, POOL), RESTING)
+    assert program.seen.pool_statuses == {POOL.name: RESTING}
+
+
+def test_pool_status_is_there_after_a_restart_before_anything_is_decided(harness: Harness) -> None:
+    harness.put(pool())
+    before = harness.connect()
+    before.cluster.write_pool_status(before.seen.get(Pool, POOL), RESTING)
+    before.cluster.stop()
+    changes = harness.connect().seen.changes
+    assert changes.index(PoolStatusSeen(POOL.name, RESTING)) < changes.index(Synced())
+
+
+def test_pool_status_changes_nothing_about_the_pool(harness: Harness) -> None:
+    harness.put(pool())
+    program = harness.connect()
+    read = program.seen.get(Pool, POOL)
+    program.cluster.write_pool_status(read, RESTING)
+    program.cluster.write_pool_status(read, PoolStatus())
+    assert program.seen.versions_of(POOL) == [read]
+    assert program.seen.pool_statuses == {POOL.name: PoolStatus()}
+
+
+def test_pool_status_goes_with_its_pool(harness: Harness) -> None:
+    harness.put(pool())
+    program = harness.connect()
+    program.cluster.write_pool_status(program.seen.get(Pool, POOL), RESTING)
+    harness.remove(Kind.POOL, "first")
+    program.seen.until(lambda: not program.seen.pool_statuses)
+
+
+def test_speakers_are_not_told_of_the_status_of_pools(harness: Harness) -> None:
+    harness.put(pool())
+    controller, speaker = harness.connect(), harness.connect("node1")
+    controller.cluster.write_pool_status(controller.seen.get(Pool, POOL), RESTING)
+    harness.put(service())
+    speaker.seen.until(lambda: WEB in speaker.seen.objects)
+    assert not speaker.seen.pool_statuses
+
+
 def test_speaker_state_is_seen_by_everybody(harness: Harness) -> None:
     controller, speaker = harness.connect(), harness.connect("node1")
     held = Holding("192.0.2.10", ("192.0.2.10",), ("default/web",), 3, "missed-beacons")
-    state = SpeakerState(Name("", "node1"), holdings=(held,), peers_heard=("node2",), problems=("no carrier",))
+    state = SpeakerState(
+        Name("", "node1"),
+        holdings=(held,),
+        peers_heard=("node2",),
+        problems=("no carrier",),
+        local_addresses=("192.0.2.2",),
+        gateways=("192.0.2.1",),
+    )
     speaker.cluster.write_speaker_state(state)
     key = ObjectKey(Kind.SPEAKER_STATE, state.name)
     assert speaker.seen.get(SpeakerState, key).holdings == (held,)
@@ -349,3 +411,57 @@ def test_wrong_value_keeps_the_last_good_version(harness: Harness) -> None:
     seen.until(lambda: bool(seen.problems))
     assert seen.get(Pool, POOL) == good
     assert "spec.addresses[1]: " in "".join(seen.problems.values())
+
+
+# --- MetalLB's old ConfigMap ---
+
+CONFIG = ObjectKey(Kind.CONFIG_MAP, Name("metallb-system", "config"))
+
+
+def config_map(*pools: str) -> Manifest:
+    text = "".join(f"- {{name: {one}, protocol: layer2, addresses: [192.0.2.0/24]}}\n" for one in pools)
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "config", "namespace": "metallb-system"},
+        "data": {"config": f"address-pools:\n{text}"},
+    }
+
+
+def in_force(program: Program) -> dict[str, Pool]:
+    config = program.seen.get(LegacyConfig, CONFIG)
+    snapshot = InForce().of(Snapshot(legacy_configs={config.name: config}))
+    return {name.name: found for name, found in snapshot.pools.items()}
+
+
+def test_old_config_map_gives_pools_until_it_is_removed(harness: Harness) -> None:
+    harness.put(config_map("first"))
+    program = harness.connect()
+    assert list(in_force(program)) == ["first"]
+    harness.put(config_map("second"))
+    program.seen.until(lambda: list(in_force(program)) == ["second"])
+    harness.remove(Kind.CONFIG_MAP, "config")
+    program.seen.until(lambda: CONFIG not in program.seen.objects)
+
+
+def test_old_config_map_that_is_cut_stays_as_it_was(harness: Harness) -> None:
+    harness.put(config_map("first"))
+    program = harness.connect()
+    harness.cut(Kind.CONFIG_MAP, "config")
+    program.seen.until(lambda: bool(program.seen.serious))
+    assert list(in_force(program)) == ["first"]
+
+
+def test_pool_of_the_old_config_map_has_a_status_like_any_other(harness: Harness) -> None:
+    harness.put(config_map("first"))
+    program = harness.connect()
+    program.cluster.write_pool_status(in_force(program)["first"], PoolStatus(assigned_ipv4=1))
+
+
+def test_status_of_a_pool_is_stale_once_the_old_config_map_has_changed(harness: Harness) -> None:
+    harness.put(config_map("first"))
+    program = harness.connect()
+    before = in_force(program)["first"]
+    harness.put(config_map("first", "second"))
+    with pytest.raises(StaleWrite):
+        program.cluster.write_pool_status(before, PoolStatus())

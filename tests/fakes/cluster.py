@@ -12,7 +12,18 @@ from metalev.model.errors import StaleWrite, Unavailable
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.pools import Pool, PoolStatus
 from metalev.model.services import Service, ServiceStatus
-from metalev.model.snapshot import Change, Deleted, Listed, Object, Rejected, Synced, Upserted, key_of
+from metalev.model.snapshot import (
+    Change,
+    Deleted,
+    Listed,
+    Object,
+    PoolStatusSeen,
+    Rejected,
+    Synced,
+    Upserted,
+    key_of,
+    source_of,
+)
 from metalev.ports.cluster import ChangeSink
 
 CONTROLLER = "controller"
@@ -37,6 +48,15 @@ class World:
         self.objects[key_of(obj)] = stamped
         self.show(Upserted(stamped))
 
+    def write_pool_status(self, pool: Name, status: PoolStatus | None) -> None:
+        """Keep the status of a pool, or nothing, and tell the controller."""
+        self.pool_statuses.pop(pool, None)
+        if status is not None:
+            self.pool_statuses[pool] = status
+        for view in self.views:
+            if view.writer == CONTROLLER:
+                view.notice(PoolStatusSeen(pool, status))
+
     def show(self, change: Change) -> None:
         """Tell every view."""
         for view in self.views:
@@ -55,7 +75,7 @@ class FakeCluster:
     ) -> None:
         self.world = world or World()
         self.unavailable = ""
-        self._writer = writer
+        self.writer = writer
         self._watch = watch
         self._sink: ChangeSink | None = None
         self.world.views.append(self)
@@ -78,6 +98,8 @@ class FakeCluster:
     def remove(self, key: ObjectKey) -> None:
         """Delete an object."""
         del self.world.objects[key]
+        if key.name in self.world.pool_statuses and key.kind is Kind.POOL:
+            self.world.write_pool_status(key.name, None)
         self.world.show(Deleted(key))
 
     def reject(self, source: str, message: str, *, serious: bool = True) -> None:
@@ -116,7 +138,8 @@ class FakeCluster:
     def start(self, sink: ChangeSink) -> None:
         self._sink = sink
         problems = [complaint for complaint in self.world.problems.values() if complaint.message]
-        self._deliver(*map(Upserted, self.world.objects.values()), *problems, *self._lists(), Synced())
+        written = [PoolStatusSeen(*one) for one in self.world.pool_statuses.items() if self.writer == CONTROLLER]
+        self._deliver(*map(Upserted, self.world.objects.values()), *written, *problems, *self._lists(), Synced())
 
     def write_service_status(self, service: Service, status: ServiceStatus) -> None:
         current = self._require(CONTROLLER, service)
@@ -125,7 +148,7 @@ class FakeCluster:
 
     def write_pool_status(self, pool: Pool, status: PoolStatus) -> None:
         self._require(CONTROLLER, pool)
-        self.world.pool_statuses[pool.name] = status
+        self.world.write_pool_status(pool.name, status)
 
     def write_speaker_state(self, state: SpeakerState) -> None:
         self._require_writer(state.name.name)
@@ -134,7 +157,7 @@ class FakeCluster:
             self.world.store(state)
 
     def record_event(self, event: Event) -> None:
-        self._require_writer(self._writer)
+        self._require_writer(self.writer)
         self.world.events.append(event)
 
     def stop(self) -> None:
@@ -147,14 +170,14 @@ class FakeCluster:
 
     def _require(self, writer: str, obj: Written) -> Written:
         self._require_writer(writer)
-        current = self.world.objects.get(key_of(obj))
+        current = self.world.objects.get(source_of(obj))
         if current is None or current.version != obj.version:
             raise StaleWrite(f"{key_of(obj)} is not the one that was read")
         return cast("Written", current)
 
     def _require_writer(self, writer: str) -> None:
-        if self._writer != writer:
-            raise StaleWrite(f"{writer} writes this, not {self._writer}")
+        if self.writer != writer:
+            raise StaleWrite(f"{writer} writes this, not {self.writer}")
         if self.unavailable or self._sink is None:
             raise Unavailable(self.unavailable or "not started")
 

@@ -40,7 +40,11 @@ class Cluster(Protocol):
         ...
 
     def write_pool_status(self, pool: Pool, status: PoolStatus) -> None:
-        """Write the counts of a pool. Raises as ``write_service_status`` does."""
+        """Write the counts of a pool, and what rests in it. Raises as ``write_service_status`` does.
+
+        The controller, and nobody else, is told what stands written as ``PoolStatusSeen``: all of it before ``Synced``,
+        and every change, its own too.
+        """
         ...
 
     def write_speaker_state(self, state: SpeakerState) -> None:

@@ -21,7 +21,7 @@ from metalev.model.actions import Event, SpeakerState
 from metalev.model.errors import StaleWrite, StartError, Unavailable
 from metalev.model.pools import Pool, PoolStatus
 from metalev.model.services import Service, ServiceStatus
-from metalev.model.snapshot import Change, Deleted, Synced, key_of
+from metalev.model.snapshot import Change, Deleted, Synced, key_of, source_of
 from metalev.ports.clock import Clock
 from metalev.ports.cluster import ChangeSink
 
@@ -54,7 +54,8 @@ class FilesCluster:
         """
         root = manifests.resolve()
         state_root = (state or manifests / STATE_FOLDER).resolve()
-        self._view = View(root, state_root, Codec(namespace, default_families=(4,)))
+        codec = Codec(namespace, default_families=(4,))
+        self._view = View(root, state_root, codec, pool_statuses=writer == CONTROLLER)
         self._state_root = state_root
         self._clock = clock
         self._writer = writer
@@ -109,6 +110,7 @@ class FilesCluster:
             document = encode.pool_status(pool.name, status)
             if _read(path) != document:
                 write_yaml(path, document, durable=False)
+                self._take_up(self._view.refresh_object(key_of(pool)))
 
     def write_speaker_state(self, state: SpeakerState) -> None:
         """Publish this node's own state. Raises ``StaleWrite`` or ``Unavailable``."""
@@ -148,12 +150,13 @@ class FilesCluster:
 
     def _require_unchanged(self, obj: Service | Pool) -> None:
         """Look at the object's files again: whoever decided must have seen what they say now."""
-        self._take_up(self._view.refresh_object(key_of(obj)))
-        current = self._view.get(key_of(obj))
+        key = source_of(obj)
+        self._take_up(self._view.refresh_object(key))
+        current = self._view.get(key)
         if current is None:
-            raise StaleWrite(f"{key_of(obj)} is gone")
+            raise StaleWrite(f"{key} is gone")
         if current.version != obj.version:
-            raise StaleWrite(f"{key_of(obj)} has changed since it was read")
+            raise StaleWrite(f"{key} has changed since it was read")
 
     def _changed(self, paths: set[Path]) -> None:
         with self._lock:
@@ -174,7 +177,7 @@ class FilesCluster:
             except Unavailable as error:
                 log.warning("%s", error)
                 return
-            self._view.refresh([path])
+            self._deliver(self._view.refresh([path]))
 
     def _deliver(self, changes: Iterable[Change]) -> None:
         for change in changes:

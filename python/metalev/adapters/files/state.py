@@ -26,12 +26,14 @@ from metalev.adapters.files.tree import Changed, Tree
 from metalev.model.actions import SpeakerState
 from metalev.model.errors import BadInput
 from metalev.model.meta import Kind, Name, ObjectKey
+from metalev.model.pools import PoolStatus
 from metalev.model.services import ServiceStatus
 from metalev.model.snapshot import Rejected
 
 CONTROLLER = "controller"
 
 _SERVICE = re.compile(rf"{CONTROLLER}/services/([^/]+)/([^/]+)\.yaml")
+_POOL = re.compile(rf"{CONTROLLER}/pools/([^/]+)\.yaml")
 _SPEAKER = re.compile(r"([^/]+)/state\.yaml")
 
 
@@ -39,24 +41,34 @@ class Record(Struct, frozen=True):
     """What one written file says; after an error, what it said last. ``digest`` changes with the content."""
 
     digest: str
-    said: ServiceStatus | SpeakerState | None = None
+    said: ServiceStatus | PoolStatus | SpeakerState | None = None
     problem: str = ""
 
 
 class State:
     """What the controller and the speakers wrote, read by everybody."""
 
-    def __init__(self, root: Path, codec: Codec) -> None:
+    def __init__(self, root: Path, codec: Codec, *, pools: bool = False) -> None:
+        """``pools``: the statuses of pools are wanted, too; only the controller has a use for them."""
         self.root = root
         self._codec = codec
         self._troubled: set[str] = set()
         self._tree: Tree[Record] = Tree(
-            root, self._read, wanted=_is_read, descend=_may_hold_read_files, may_be_absent=True
+            root,
+            self._read,
+            wanted=lambda path: _is_read(path) and (pools or not _POOL.fullmatch(path)),
+            descend=_may_hold_read_files,
+            may_be_absent=True,
         )
 
     def service(self, name: Name) -> Record | None:
         """What the controller said of a Service."""
         return self._tree.files.get(service_path(name))
+
+    def pool(self, name: Name) -> PoolStatus | None:
+        """What the controller said of a pool."""
+        record = self._tree.files.get(pool_path(name))
+        return record.said if record and isinstance(record.said, PoolStatus) else None
 
     def speaker(self, name: Name) -> SpeakerState | None:
         """What the speaker of a node said of itself."""
@@ -66,7 +78,7 @@ class State:
     def written(self) -> Iterator[tuple[ObjectKey, str]]:
         """What the controller's files are about, and where they are."""
         services = (path for path in self._tree.files if _SERVICE.fullmatch(path))
-        yield from ((key_of_path(path), path) for path in services)
+        yield from ((self._key_of(path), path) for path in services)
         for path in sorted((self.root / CONTROLLER / "pools").glob("[!.]*.yaml")):
             key = ObjectKey(Kind.POOL, Name(self._codec.namespace, path.stem))
             yield key, pool_path(key.name)
@@ -91,24 +103,36 @@ class State:
     def _touched(self, changes: dict[str, Changed[Record]]) -> set[ObjectKey]:
         for path, change in changes.items():
             (self._troubled.add if change.after and change.after.problem else self._troubled.discard)(path)
-        return {key_of_path(path) for path in changes}
+        return {self._key_of(path) for path in changes}
 
     def _read(self, path: str, content: bytes, before: Record | None) -> Record:
         text = content.decode(errors="replace")
         digest = version_of(text)
         try:
-            return Record(digest, self._said(key_of_path(path), documents.load_yaml(text)))
+            return Record(digest, self._said(self._key_of(path), documents.load_yaml(text)))
         except UnreadableDocument as error:
             problem = error.problem
         except BadInput as error:
             problem = str(error)
         return replace(before or Record(digest), digest=digest, problem=f"{problem}; metalev will write it anew")
 
-    def _said(self, key: ObjectKey, document: object) -> ServiceStatus | SpeakerState:
+    def _key_of(self, path: str) -> ObjectKey:
+        """The object that a file is about."""
+        if match := _SERVICE.fullmatch(path):
+            return ObjectKey(Kind.SERVICE, Name(match[1], match[2]))
+        if match := _POOL.fullmatch(path):
+            return ObjectKey(Kind.POOL, Name(self._codec.namespace, match[1]))
+        return ObjectKey(Kind.SPEAKER_STATE, Name("", path.partition("/")[0]))
+
+    def _said(self, key: ObjectKey, document: object) -> ServiceStatus | PoolStatus | SpeakerState:
         if key.kind is Kind.SERVICE:
             name, status = self._codec.decode_service_status(document)
             _check_same(name, key.name)
             return status
+        if key.kind is Kind.POOL:
+            name, pool_status = self._codec.decode_pool_status(document)
+            _check_same(name, key.name)
+            return pool_status
         state = self._codec.decode(document)
         if not isinstance(state, SpeakerState):
             raise BadField("kind", f"expected {Kind.SPEAKER_STATE}")
@@ -131,23 +155,16 @@ def speaker_path(name: Name) -> str:
     return f"{name.name}/state.yaml"
 
 
-def key_of_path(path: str) -> ObjectKey:
-    """The object that a file of the state is about."""
-    if match := _SERVICE.fullmatch(path):
-        return ObjectKey(Kind.SERVICE, Name(match[1], match[2]))
-    return ObjectKey(Kind.SPEAKER_STATE, Name("", path.partition("/")[0]))
-
-
 def _is_read(path: str) -> bool:
     hidden = path.rpartition("/")[2].startswith(".")
-    return not hidden and bool(_SERVICE.fullmatch(path) or _SPEAKER.fullmatch(path))
+    return not hidden and any(one.fullmatch(path) for one in (_SERVICE, _POOL, _SPEAKER))
 
 
 def _may_hold_read_files(folder: str) -> bool:
     match folder.split("/"):
         case [writer]:
             return not writer.startswith(".")
-        case [writer, "services"] | [writer, "services", _]:
+        case [writer, "services" | "pools"] | [writer, "services", _]:
             return writer == CONTROLLER
         case _:
             return False

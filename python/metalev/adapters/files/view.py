@@ -9,10 +9,12 @@ from msgspec.structs import replace
 
 from metalev.adapters.codec import Codec
 from metalev.adapters.files.manifests import Manifests
-from metalev.adapters.files.state import State, service_path, speaker_path
+from metalev.adapters.files.state import State, pool_path, service_path, speaker_path
+from metalev.model.legacy import LegacyConfig
 from metalev.model.meta import Kind, Name, ObjectKey
+from metalev.model.pools import Pool, PoolStatus
 from metalev.model.services import Service, ServiceStatus
-from metalev.model.snapshot import Change, Deleted, Listed, Object, Rejected, Upserted
+from metalev.model.snapshot import Change, Deleted, Listed, Object, PoolStatusSeen, Rejected, Upserted, key_of
 
 
 class View:
@@ -21,12 +23,14 @@ class View:
     Not safe for threads: its owner holds a lock.
     """
 
-    def __init__(self, root: Path, state_root: Path, codec: Codec) -> None:
+    def __init__(self, root: Path, state_root: Path, codec: Codec, *, pool_statuses: bool = False) -> None:
+        """``pool_statuses``: what is written of pools is reported, too."""
         self.root = root
         self.state_root = state_root
         self._manifests = Manifests(root, codec, skip=state_root)
-        self._state = State(state_root, codec)
+        self._state = State(state_root, codec, pools=pool_statuses)
         self._objects: dict[ObjectKey, Object] = {}
+        self._pool_statuses: dict[Name, PoolStatus] = {}
         self._problems: dict[str, Rejected] = {}
 
     def get(self, key: ObjectKey) -> Object | None:
@@ -64,6 +68,8 @@ class View:
         match key.kind:
             case Kind.SERVICE:
                 touched |= self._state.refresh([service_path(key.name)])
+            case Kind.POOL:
+                touched |= self._state.refresh([pool_path(key.name)])
             case Kind.SPEAKER_STATE:
                 touched |= self._state.refresh([speaker_path(key.name)])
         return self._report_all(touched)
@@ -82,7 +88,8 @@ class View:
         """
         if not self._manifests.whole:
             return []
-        return [self.state_root / path for key, path in self._state.written() if key not in self._objects]
+        known = self._objects.keys() | {key_of(pool) for pool in self._legacy_pools()}
+        return [self.state_root / path for key, path in self._state.written() if key not in known]
 
     def concerns(self, path: Path) -> bool:
         """Whether a change of ``path`` may matter: not a file being written, nor events, which nobody reads here."""
@@ -91,6 +98,12 @@ class View:
             return "events" not in parts[1:2] and not any(part.startswith(".") for part in parts)
         parts = path.relative_to(self.root).parts if path.is_relative_to(self.root) else ()
         return parts[:1] == ("..data",) or not any(part.startswith(".") for part in parts)
+
+    def _legacy_pools(self) -> Iterator[Pool]:
+        """The pools that have no manifest of their own."""
+        for obj in self._objects.values():
+            if isinstance(obj, LegacyConfig):
+                yield from obj.pools
 
     def _sort(self, paths: Iterable[Path]) -> tuple[list[str], list[str]]:
         """The paths in the manifests' folder and those in the state, each relative to its folder."""
@@ -114,6 +127,15 @@ class View:
         elif now is not None and now != before:
             self._objects[key] = now
             yield Upserted(now)
+        if key.kind is Kind.POOL:
+            yield from self._report_pool_status(key.name)
+
+    def _report_pool_status(self, pool: Name) -> Iterator[Change]:
+        before, now = self._pool_statuses.pop(pool, None), self._state.pool(pool)
+        if now is not None:
+            self._pool_statuses[pool] = now
+        if now != before:
+            yield PoolStatusSeen(pool, now)
 
     def _report(self, problems: dict[str, Rejected]) -> list[Change]:
         before, self._problems = self._problems, problems
