@@ -61,6 +61,14 @@ pub(crate) fn program(index: u32, mac: MacAddr, payload: Payload<'_>) -> Vec<soc
     program
 }
 
+/// The program of a netlink socket for news of routes: the octet behind `nlmsghdr` and family is the length of the
+/// destination's prefix.
+pub(crate) fn default_routes() -> Vec<sock_filter> {
+    let mut program = checks(&[Check::LoadByte(17), Check::Unless(0)], Miss::Drop);
+    program.push(ACCEPT);
+    program
+}
+
 fn for_us(index: u32, mac: MacAddr) -> [Check; 9] {
     let [front @ .., five, six] = mac.octets();
     [

@@ -6,7 +6,7 @@ use metalev_engine::Interface;
 use regex::Regex;
 
 use crate::Error;
-use crate::netlink::{Link, Listing};
+use crate::netlink::{Gateway, Link, Listing};
 
 /// What the options say about names.
 pub(crate) struct Selection {
@@ -32,7 +32,7 @@ impl Selection {
     }
 
     /// The interfaces that may carry VIPs now, in the order of their indices.
-    pub(crate) fn eligible(&self, listing: Listing) -> Vec<Interface> {
+    pub(crate) fn eligible(&self, listing: Listing, gateways: &[Gateway]) -> Vec<Interface> {
         let mut addresses: HashMap<u32, Vec<_>> = HashMap::new();
         for own in listing.addresses {
             addresses.entry(own.interface).or_default().push((own.address, own.prefix));
@@ -44,7 +44,9 @@ impl Selection {
             .filter_map(|link| {
                 let mut addresses = addresses.remove(&link.index).unwrap_or_default();
                 addresses.sort_unstable();
-                Some(Interface { index: link.index, name: link.name, mac: link.mac?, addresses, gateways: Vec::new() })
+                let through = gateways.iter().filter(|gateway| gateway.interface == link.index);
+                let gateways = through.map(|gateway| gateway.address).collect();
+                Some(Interface { index: link.index, name: link.name, mac: link.mac?, addresses, gateways })
             })
             .collect();
         interfaces.sort_by_key(|interface| interface.index);
@@ -97,7 +99,7 @@ mod tests {
         let own = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
         let selection = Selection::new(own(named), &own(exclude)).unwrap();
         let listing = Listing { links, addresses: Vec::new() };
-        selection.eligible(listing).into_iter().map(|interface| interface.name).collect()
+        selection.eligible(listing, &[]).into_iter().map(|interface| interface.name).collect()
     }
 
     fn carries_with(change: impl FnOnce(&mut Link)) -> bool {
@@ -146,11 +148,20 @@ mod tests {
     }
 
     #[test]
+    fn gateways_find_their_interface() {
+        let through = |interface, address: &str| Gateway { interface, address: address.parse().unwrap() };
+        let gateways = [through(7, "192.0.2.254"), through(8, "198.51.100.254"), through(7, "fe80::1")];
+        let listing = Listing { links: vec![link("eth0")], addresses: Vec::new() };
+        let interfaces = Selection::new(Vec::new(), &[]).unwrap().eligible(listing, &gateways);
+        assert_eq!(interfaces[0].gateways, [gateways[0].address, gateways[2].address]);
+    }
+
+    #[test]
     fn addresses_find_their_interface_in_an_order_of_their_own() {
         let own = |interface, address: &str| OwnAddress { interface, address: address.parse().unwrap(), prefix: 24 };
         let addresses = vec![own(7, "192.0.2.9"), own(8, "192.0.2.1"), own(7, "192.0.2.3")];
         let listing = Listing { links: vec![link("eth0")], addresses };
-        let interfaces = Selection::new(Vec::new(), &[]).unwrap().eligible(listing);
+        let interfaces = Selection::new(Vec::new(), &[]).unwrap().eligible(listing, &[]);
         let expected = ["192.0.2.3", "192.0.2.9"].map(|address| (address.parse().unwrap(), 24));
         assert_eq!(interfaces[0].addresses, expected);
     }

@@ -4,11 +4,11 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use metalev_engine::Interface;
+use metalev_engine::{Interface, Time};
 
 use crate::links::Selection;
 use crate::mailbox::Mailbox;
-use crate::netlink::{self, Changes};
+use crate::netlink::{self, Changes, Gateway};
 use crate::{Error, clock, sys};
 
 /// How long to wait before listing again after the kernel refused.
@@ -16,32 +16,46 @@ const RETRY: Duration = Duration::from_secs(1);
 /// How often it may refuse in a row before that is an error of its own.
 const REFUSALS: u32 = 10;
 
+/// How long to wait at least between two listings of the routes, and how many times as long as one took: a large table
+/// costs a twentieth of a processor at most, however often links change.
+const ROUTES_PAUSE: Duration = Duration::from_secs(1);
+const ROUTES_SHARE: u32 = 20;
+
 /// Lists anew after each change, level-based: what changed does not matter, only what is.
 pub(crate) struct Watcher {
     selection: Selection,
-    changes: Changes,
+    links: Changes,
+    routes: Changes,
     alarm: sys::Alarm,
     epoll: sys::Epoll,
     known: Vec<Interface>,
+    gateways: Vec<Gateway>,
+    /// When the routes may be listed again.
+    routes_at: Time,
     refusals: u32,
 }
 
-const CHANGES: u64 = 0;
-const ALARM: u64 = 1;
-const STOP: u64 = 2;
+const LINKS: u64 = 0;
+const ROUTES: u64 = 1;
+const ALARM: u64 = 2;
+const STOP: u64 = 3;
 
 impl Watcher {
     /// Subscribe, then list: what changes in between is listed again.
     pub(crate) fn start(selection: Selection) -> Result<Self, Error> {
-        let changes = Changes::subscribe().map_err(|e| Error::system("subscribe to changes of interfaces", e))?;
+        let subscribing = |e| Error::system("subscribe to changes of interfaces", e);
+        let links = Changes::of_links().map_err(subscribing)?;
+        let routes = Changes::of_default_routes().map_err(subscribing)?;
         let listing = netlink::list().map_err(|e| Error::system("list the interfaces", e))?;
         selection.check(&listing)?;
-        let known = selection.eligible(listing);
+        let gateways = netlink::gateways().map_err(|e| Error::system("list the routes", e))?;
+        let known = selection.eligible(listing, &gateways);
         let woken = |e| Error::system("wait for changes of interfaces", e);
         let (alarm, epoll) = (sys::Alarm::new().map_err(woken)?, sys::Epoll::new().map_err(woken)?);
-        epoll.add(changes.as_fd(), CHANGES).map_err(woken)?;
-        epoll.add(alarm.as_fd(), ALARM).map_err(woken)?;
-        Ok(Self { selection, changes, alarm, epoll, known, refusals: 0 })
+        for (fd, token) in [(links.as_fd(), LINKS), (routes.as_fd(), ROUTES), (alarm.as_fd(), ALARM)] {
+            epoll.add(fd, token).map_err(woken)?;
+        }
+        Ok(Self { selection, links, routes, alarm, epoll, known, gateways, routes_at: clock::now(), refusals: 0 })
     }
 
     /// The interfaces as of the last listing.
@@ -62,27 +76,42 @@ impl Watcher {
                 continue;
             }
             self.alarm.acknowledge();
-            self.changes.acknowledge();
-            self.look(mailbox)?;
+            self.links.acknowledge();
+            self.routes.acknowledge();
+            let again = self.look(mailbox)?;
+            self.alarm.set(again.map(Time::nanos))?;
         }
     }
 
-    fn look(&mut self, mailbox: &Mailbox) -> io::Result<()> {
-        match netlink::list() {
-            Ok(listing) => {
+    /// List what there is; when to look again, if need be.
+    fn look(&mut self, mailbox: &Mailbox) -> io::Result<Option<Time>> {
+        match self.list() {
+            Ok((found, again)) => {
                 self.refusals = 0;
-                let found = self.selection.eligible(listing);
                 if found != self.known {
                     self.known.clone_from(&found);
                     mailbox.put_interfaces(found);
                 }
-                Ok(())
+                Ok(again)
             }
             Err(_) if self.refusals < REFUSALS => {
                 self.refusals += 1;
-                self.alarm.set(Some((clock::now() + RETRY).nanos()))
+                Ok(Some(clock::now() + RETRY))
             }
             Err(e) => Err(io::Error::other(format!("cannot list the interfaces: {e}"))),
         }
+    }
+
+    /// Links and addresses at once, routes when they may be listed again: links take theirs away without a word.
+    fn list(&mut self) -> io::Result<(Vec<Interface>, Option<Time>)> {
+        let listing = netlink::list()?;
+        let started = clock::now();
+        let again = (started < self.routes_at).then_some(self.routes_at);
+        if again.is_none() {
+            self.gateways = netlink::gateways()?;
+            let took = clock::now().since(started);
+            self.routes_at = clock::now() + ROUTES_PAUSE.max(took * ROUTES_SHARE);
+        }
+        Ok((self.selection.eligible(listing, &self.gateways), again))
     }
 }
