@@ -20,6 +20,7 @@ mod event;
 mod group;
 mod herald;
 mod links;
+mod memberships;
 mod ownership;
 mod peer;
 mod peers;

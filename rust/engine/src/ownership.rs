@@ -238,11 +238,6 @@ impl Ownership {
         self.groups.values().find(|group| group.held && group.spec.addresses.contains(&address))
     }
 
-    /// A group by its key.
-    pub(crate) fn get(&self, key: IpAddr) -> Option<&Group> {
-        self.groups.get(&key)
-    }
-
     /// The peers that would take over what this node holds: the next two living candidates of each group.
     ///
     /// Worked out again only after something was decided anew, for it is asked for in every round of beacons.

@@ -1,12 +1,16 @@
-//! Answers ARP for the addresses that this node holds (RFC 826), by hash, and counts what it does not answer.
+//! Answers for the addresses that this node holds, by hash, and counts what it does not answer.
+
+mod arp;
+mod ndp;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use metalev_wire::ethernet::Frame;
-use metalev_wire::{MacAddr, arp};
+use metalev_wire::MacAddr;
 
 use crate::event::{Action, AddressCounters, DropReason, Interface};
+use crate::links::Links;
+use crate::memberships::Memberships;
 
 /// What a frame was.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,6 +33,7 @@ pub(crate) enum Outcome {
 pub(crate) struct Responder {
     /// For each held address the interfaces on which it is announced.
     held: HashMap<IpAddr, Vec<u32>>,
+    memberships: Memberships,
     counters: HashMap<IpAddr, AddressCounters>,
     dropped: BTreeMap<DropReason, u64>,
 }
@@ -37,7 +42,10 @@ impl Responder {
     /// Answer for these addresses on these interfaces from now on.
     pub(crate) fn hold(&mut self, addresses: &[IpAddr], interfaces: &[u32]) {
         for address in addresses {
-            self.held.insert(*address, interfaces.to_vec());
+            // Joined before what was joined is left, so that what stays is not told as a change.
+            self.memberships.join(interfaces, *address);
+            let before = self.held.insert(*address, interfaces.to_vec()).unwrap_or_default();
+            self.memberships.leave(&before, *address);
             self.counter(*address);
         }
     }
@@ -45,7 +53,8 @@ impl Responder {
     /// Answer for these addresses no more.
     pub(crate) fn release(&mut self, addresses: &[IpAddr]) {
         for address in addresses {
-            self.held.remove(address);
+            let before = self.held.remove(address).unwrap_or_default();
+            self.memberships.leave(&before, *address);
         }
     }
 
@@ -56,66 +65,53 @@ impl Responder {
         }
     }
 
-    /// Look at an ARP frame that came in on `link`. `may_answer` is whether the promise still holds.
-    pub(crate) fn arp(&mut self, link: &Interface, frame: &Frame<&[u8]>, may_answer: bool) -> Outcome {
-        match self.judge(link, frame, may_answer) {
-            Ok(outcome) => outcome,
-            Err(reason) => {
-                self.count_drop(reason);
-                Outcome::Drop(reason)
-            }
-        }
+    /// The groups in which questions for the held addresses arrive.
+    pub(crate) fn memberships(&mut self) -> &mut Memberships {
+        &mut self.memberships
     }
 
-    fn judge(&mut self, link: &Interface, frame: &Frame<&[u8]>, may_answer: bool) -> Result<Outcome, DropReason> {
-        let dst = frame.dst();
-        if !dst.is_broadcast() && dst != link.mac {
-            return Err(DropReason::EthernetDestination);
-        }
-        let packet = arp::Packet::new_checked(frame.payload()).map_err(|_| DropReason::Malformed)?;
-        let request = arp::Repr::parse(&packet).map_err(|_| DropReason::Malformed)?;
-        let sender = IpAddr::V4(request.sender_ip);
-        if request.sender_mac != link.mac && self.held.get(&sender).is_some_and(|on| on.contains(&link.index)) {
-            return Ok(Outcome::ForeignClaim { address: sender, mac: request.sender_mac });
-        }
-        self.answer(link, &request, may_answer)
+    /// Whether an address is held and announced on an interface.
+    fn holds_on(&self, address: IpAddr, link: &Interface) -> bool {
+        self.held.get(&address).is_some_and(|on| on.contains(&link.index))
     }
 
-    fn answer(&mut self, link: &Interface, request: &arp::Repr, may_answer: bool) -> Result<Outcome, DropReason> {
-        match request.operation {
-            arp::Operation::Request => {}
-            arp::Operation::Reply => return Err(DropReason::ArpReply),
-            arp::Operation::Unknown(_) => return Err(DropReason::MessageType),
-        }
-        let target = IpAddr::V4(request.target_ip);
+    /// Whether a question for `target` that came in on `link` is to be answered. `may_answer` is whether the promise
+    /// still holds.
+    fn admit(&mut self, link: &Interface, target: IpAddr, may_answer: bool) -> Result<(), DropReason> {
         let interfaces = self.held.get(&target).ok_or(DropReason::AnnounceIp)?;
         if !interfaces.contains(&link.index) {
             return Err(DropReason::NotMatchInterface);
         }
-        self.counter(target).requests_received += 1;
+        let counter = self.counter(target);
+        counter.requests_received += 1;
         if !may_answer {
             return Err(DropReason::Lapsed);
         }
-        self.counter(target).responses_sent += 1;
-        let reply = arp::Repr {
-            operation: arp::Operation::Reply,
-            sender_mac: link.mac,
-            sender_ip: request.target_ip,
-            target_mac: request.sender_mac,
-            target_ip: request.sender_ip,
+        counter.responses_sent += 1;
+        Ok(())
+    }
+
+    /// One round of the frames that tell everybody where a held address is, on each interface that carries it.
+    pub(crate) fn gratuitous(&mut self, address: IpAddr, links: &Links) -> Vec<Action> {
+        let Some(interfaces) = self.held.get(&address) else {
+            return Vec::new();
         };
-        let bytes = reply.frame(request.sender_mac, link.mac).to_vec();
-        Ok(Outcome::Answer(Action::SendFrame { interface: link.index, bytes }))
+        let links = interfaces.iter().filter_map(|index| links.get(*index));
+        let frames: Vec<Action> = links.flat_map(|link| gratuitous(link, address)).collect();
+        self.counter(address).gratuitous_sent += frames.len() as u64;
+        frames
+    }
+
+    fn conclude(&mut self, judged: Result<Outcome, DropReason>) -> Outcome {
+        judged.unwrap_or_else(|reason| {
+            self.count_drop(reason);
+            Outcome::Drop(reason)
+        })
     }
 
     /// Count a frame or datagram that got no answer.
     pub(crate) fn count_drop(&mut self, reason: DropReason) {
         *self.dropped.entry(reason).or_default() += 1;
-    }
-
-    /// Count gratuitous frames.
-    pub(crate) fn count_gratuitous(&mut self, address: IpAddr, frames: u64) {
-        self.counter(address).gratuitous_sent += frames;
     }
 
     fn counter(&mut self, address: IpAddr) -> &mut AddressCounters {
@@ -140,20 +136,13 @@ impl Responder {
     }
 }
 
-/// The two gratuitous forms of ARP for an address: some neighbours heed only one of them.
-///
-/// The reply carries the sender's own MAC as target: with the broadcast address there, Linux ignores it within the
-/// neighbour entry's `locktime`. The request form is RFC 5227 1.1's announcement.
-pub(crate) fn gratuitous(link: &Interface, address: IpAddr) -> Vec<Action> {
-    let IpAddr::V4(ip) = address else {
-        return Vec::new();
+/// The frames that say, unasked, that an address is at a MAC address.
+fn gratuitous(link: &Interface, address: IpAddr) -> Vec<Action> {
+    let frames = match address {
+        IpAddr::V4(address) => arp::gratuitous(link, address),
+        IpAddr::V6(address) => ndp::unsolicited(link, address),
     };
-    let form = |operation, target_mac| {
-        let repr = arp::Repr { operation, sender_mac: link.mac, sender_ip: ip, target_mac, target_ip: ip };
-        let bytes = repr.frame(MacAddr::BROADCAST, link.mac).to_vec();
-        Action::SendFrame { interface: link.index, bytes }
-    };
-    vec![form(arp::Operation::Request, MacAddr::ZERO), form(arp::Operation::Reply, link.mac)]
+    frames.into_iter().map(|bytes| Action::SendFrame { interface: link.index, bytes }).collect()
 }
 
 #[cfg(test)]

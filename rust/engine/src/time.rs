@@ -1,6 +1,6 @@
 //! Time as the engine sees it: a number that its caller hands in.
 
-use core::ops::{Add, AddAssign};
+use core::ops::{Add, AddAssign, Sub};
 use core::time::Duration;
 
 /// Nanoseconds since any epoch; never goes back. `net` takes it from `CLOCK_BOOTTIME`, which runs on through a suspend.
@@ -29,6 +29,14 @@ impl Add<Duration> for Time {
 
     fn add(self, after: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(after.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl Sub<Duration> for Time {
+    type Output = Self;
+
+    fn sub(self, before: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(before.as_nanos()).unwrap_or(u64::MAX)))
     }
 }
 

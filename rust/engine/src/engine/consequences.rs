@@ -7,7 +7,7 @@ use crate::event::{Action, Cause, Fact, FactKind};
 use crate::herald::Content;
 use crate::ownership::Outcome;
 use crate::peer::Path;
-use crate::{Time, responder, words};
+use crate::{Time, words};
 
 impl Engine {
     /// Everything that is due now, whatever happened.
@@ -18,6 +18,7 @@ impl Engine {
             let outcomes = self.ownership.decide(now, &self.peers, listening);
             self.settle(now, outcomes);
         }
+        self.outbox.extend(self.responder.memberships().changes());
         self.announce(now);
         self.speak(now);
         self.deadline = self.next_deadline();
@@ -51,11 +52,11 @@ impl Engine {
             match outcome.kind {
                 FactKind::Took => {
                     self.responder.hold(&outcome.addresses, &outcome.interfaces);
-                    self.announcer.start(outcome.group, now);
+                    outcome.addresses.iter().for_each(|address| self.announcer.start(*address, now));
                 }
                 FactKind::Yielded => {
                     self.responder.release(&outcome.addresses);
-                    self.announcer.stop(outcome.group);
+                    outcome.addresses.iter().for_each(|address| self.announcer.stop(*address));
                 }
                 _ => {}
             }
@@ -72,16 +73,10 @@ impl Engine {
 
     /// Send the gratuitous frames that are due.
     pub(super) fn announce(&mut self, now: Time) {
-        for key in self.announcer.due(now) {
-            let Some(group) = self.ownership.get(key) else {
-                continue;
-            };
-            for address in &group.spec.addresses {
-                let links = group.interfaces.iter().filter_map(|index| self.links.get(*index));
-                let frames: Vec<Action> = links.flat_map(|link| responder::gratuitous(link, *address)).collect();
-                self.responder.count_gratuitous(*address, frames.len() as u64);
-                self.outbox.extend(frames);
-            }
+        while let Some(turn) = self.announcer.next(now) {
+            let frames = self.responder.gratuitous(turn.address, &self.links);
+            self.announcer.spend(turn, frames.len(), now);
+            self.outbox.extend(frames);
         }
     }
 

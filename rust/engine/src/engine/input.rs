@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use metalev_wire::MacAddr;
-use metalev_wire::ethernet::{EtherType, Frame};
+use metalev_wire::ethernet::{EtherType, Frame, HEADER_LEN};
 
 use super::{CLAIMS_REMEMBERED, Engine, REPORT_EVERY};
 use crate::event::Action;
@@ -14,6 +14,10 @@ use crate::peer::Path;
 use crate::peers::Heard;
 use crate::pulse::Wake;
 use crate::{Table, Time, responder, words};
+
+/// An Ethernet frame with its header, as long as it may be without jumbo frames: a beacon, the longest of what is spoken
+/// here, has room in it.
+const LONGEST_FRAME: usize = HEADER_LEN + 1_500;
 
 impl Engine {
     /// Notice the time, and what was missed if it is late.
@@ -43,6 +47,9 @@ impl Engine {
 
     pub(super) fn interfaces(&mut self, now: Time, interfaces: Vec<Interface>) {
         let LinkChanges { came, went, renewed } = self.links.set(now, interfaces);
+        for link in &came {
+            self.responder.memberships().returned(link.index);
+        }
         let came = came.into_iter().map(|link| (FactKind::InterfaceUp, link));
         for (kind, link) in came.chain(went.into_iter().map(|link| (FactKind::InterfaceDown, link))) {
             let message = words::interface(kind, &link);
@@ -57,24 +64,43 @@ impl Engine {
             self.responder.count_drop(DropReason::Malformed);
             return false;
         };
+        if let Some(reason) = self.unfit(interface, &frame, bytes.len()) {
+            self.responder.count_drop(reason);
+            return false;
+        }
         match frame.ethertype() {
-            EtherType::ARP => self.arp(now, interface, &frame),
+            EtherType::ARP | EtherType::IPV6 => self.question(now, interface, &frame),
             EtherType::BEACON => self.beacon(now, Path::Interface(interface), interface, frame.into_payload()),
             _ => self.responder.count_drop(DropReason::Malformed),
         }
         frame.ethertype() == EtherType::BEACON
     }
 
+    /// Why a frame is not worth a look, if it is not.
+    fn unfit(&self, interface: u32, frame: &Frame<&[u8]>, len: usize) -> Option<DropReason> {
+        match () {
+            () if len > LONGEST_FRAME => Some(DropReason::Oversized),
+            () if frame.ethertype().is_tag() => Some(DropReason::Vlan),
+            () if self.links.get(interface).is_some_and(|link| link.mac == frame.src()) => Some(DropReason::LoopedBack),
+            () => None,
+        }
+    }
+
     pub(super) fn datagram(&mut self, now: Time, datagram: Datagram<'_>) {
         self.beacon(now, Path::Udp, datagram.interface, datagram.bytes);
     }
 
-    pub(super) fn arp(&mut self, now: Time, interface: u32, frame: &Frame<&[u8]>) {
+    pub(super) fn question(&mut self, now: Time, interface: u32, frame: &Frame<&[u8]>) {
         // A frame may still be queued from an interface that has just gone.
         let Some(link) = self.links.get(interface) else {
             return;
         };
-        match self.responder.arp(link, frame, self.pulse.may_answer(now)) {
+        let may_answer = self.pulse.may_answer(now);
+        let outcome = match frame.ethertype() {
+            EtherType::IPV6 => self.responder.ndp(link, frame, may_answer),
+            _ => self.responder.arp(link, frame, may_answer),
+        };
+        match outcome {
             responder::Outcome::Answer(action) => self.outbox.push_back(action),
             responder::Outcome::ForeignClaim { address, mac } => {
                 self.foreign_claim(now, interface, address, mac);
@@ -141,6 +167,7 @@ impl Engine {
         let content =
             Content { me: &self.node, links: &self.links, claims: self.ownership.claims(), listening, goodbye: true };
         self.outbox.extend(self.herald.urgent(&mut self.peers, content));
+        self.outbox.extend(self.responder.memberships().changes());
         self.pulse.stop();
         self.deadline = None;
         self.stopped = true;

@@ -1,4 +1,5 @@
-use metalev_wire::arp::Operation;
+use metalev_wire::arp::{self, Operation};
+use metalev_wire::ethernet::Frame;
 
 use super::*;
 
