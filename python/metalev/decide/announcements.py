@@ -25,9 +25,10 @@ class Announcements:
     It relies on values never being changed in place: the same object has the same announcement.
     """
 
-    def __init__(self, node: str, lb_class: str | None = None) -> None:
+    def __init__(self, node: str, lb_class: str | None = None, *, ignore_exclude_lb: bool = False) -> None:
         self._node = node
         self._lb_class = lb_class
+        self._ignore_exclude_lb = ignore_exclude_lb
         self._seen: tuple[object, ...] = ()
         self._content: tuple[object, ...] = ()
         self._topology = Topology((), (), (), node)
@@ -37,7 +38,11 @@ class Announcements:
         """The announcements for ``snapshot``, in the order of its Services."""
         if self._topology_changed(snapshot):
             self._topology = Topology(
-                snapshot.nodes.values(), snapshot.pools.values(), snapshot.l2_advertisements.values(), self._node
+                snapshot.nodes.values(),
+                snapshot.pools.values(),
+                snapshot.l2_advertisements.values(),
+                self._node,
+                ignore_exclude_lb=self._ignore_exclude_lb,
             )
             self._known = {}
         before, self._known = self._known, {}

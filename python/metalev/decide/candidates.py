@@ -15,7 +15,7 @@ from msgspec import Struct
 from metalev.decide.pools import PoolIndex, check_pools
 from metalev.decide.wishes import shares
 from metalev.model.address import IPAddress
-from metalev.model.cluster import Node
+from metalev.model.cluster import EXCLUDE_LABEL, Node
 from metalev.model.meta import any_matches
 from metalev.model.ownership import Candidate
 from metalev.model.pools import L2Advertisement, Pool
@@ -36,6 +36,19 @@ class Why(StrEnum):
     NOT_OWNER = "notOwner"
 
 
+# What a person can do about it; where there is nothing, the word says enough.
+ADVICE: Mapping[Why, str] = {
+    Why.NOT_ALLOWED: "the address is in no pool",
+    Why.NO_ADVERTISEMENT: "no L2Advertisement is for the pool, the Service and the node",
+    Why.SHARED: "an L2Advertisement with serviceSelectors announces no address that may be shared",
+    Why.NETWORK_UNAVAILABLE: "the node's condition NetworkUnavailable is true",
+    Why.EXCLUDED: f"remove the label {EXCLUDE_LABEL} from a node, or start the controller and every speaker with "
+    "--ignore-exclude-lb",
+    Why.NO_ENDPOINTS: "no endpoint of the Service is ready on any node",
+    Why.NO_LOCAL_ENDPOINTS: "externalTrafficPolicy is Local, and no ready endpoint of the Service is on the node",
+}
+
+
 class Announcement(Struct, frozen=True):
     """Who may announce a Service.
 
@@ -51,17 +64,24 @@ class Announcement(Struct, frozen=True):
 class Topology:
     """Nodes, pools and advertisements, matched once for all Services.
 
-    ``node`` is the one that asks: only the interfaces depend on it.
+    ``node`` is the one that asks: only the interfaces depend on it. ``ignore_exclude_lb`` makes nothing of the label by
+    which nodes are kept from announcing; every speaker and the controller have to be told the same.
     """
 
     def __init__(
-        self, nodes: Iterable[Node], pools: Iterable[Pool], advertisements: Iterable[L2Advertisement], node: str
+        self,
+        nodes: Iterable[Node],
+        pools: Iterable[Pool],
+        advertisements: Iterable[L2Advertisement],
+        node: str,
+        *,
+        ignore_exclude_lb: bool = False,
     ) -> None:
         self._nodes = sorted(nodes, key=lambda one: one.name)
         self._pools = PoolIndex(check_pools(pools)[0])
         self._advertisements = [_Matched(one, self._nodes) for one in sorted(advertisements, key=lambda one: one.name)]
         self._node = node
-        self._unfit = {one.name.name: why for one in self._nodes if (why := _unfit(one)) is not None}
+        self._unfit = {one.name.name: why for one in self._nodes if (why := _unfit(one, ignore_exclude_lb)) is not None}
 
     def announcement(self, service: Service, slices: Iterable[EndpointSlice]) -> Announcement:
         """Who may announce ``service``, which holds at least one address and has the endpoints of ``slices``."""
@@ -131,10 +151,10 @@ class _Matched:
         )
 
 
-def _unfit(node: Node) -> Why | None:
+def _unfit(node: Node, ignore_exclude_lb: bool) -> Why | None:
     if node.network_unavailable:
         return Why.NETWORK_UNAVAILABLE
-    return Why.EXCLUDED if node.excluded else None
+    return Why.EXCLUDED if node.excluded and not ignore_exclude_lb else None
 
 
 def _interfaces(matching: Iterable[_Matched], node: str) -> tuple[str, ...]:

@@ -12,11 +12,12 @@ from metalev.decide.announcements import Announcements
 from metalev.decide.groups import Groups
 from metalev.decide.keepback import addresses_in_use, skipped
 from metalev.decide.ledger import ALONE, Ledger
+from metalev.decide.legacy import superseded
 from metalev.decide.sharing import Terms, terms_of
 from metalev.decide.waiting import Waiting
 from metalev.model.actions import Action, RecordEvent, WriteServiceStatus
 from metalev.model.address import IPAddress
-from metalev.model.meta import Name
+from metalev.model.meta import Name, ObjectKey
 from metalev.model.pools import PoolStatus, Resting
 from metalev.model.services import Service, ServiceStatus
 from metalev.model.snapshot import Snapshot
@@ -37,12 +38,14 @@ class ControllerDesired(Struct, frozen=True):
     """What the controller says besides the Services' statuses: of pools by name, of groups by their key as text.
 
     ``pool_problems`` are mistakes in the pools, ``pool_skips`` addresses of theirs that are not handed out.
+    ``superseded`` are MetalLB's old ConfigMaps that do not count.
     """
 
     pool_statuses: Mapping[Name, PoolStatus] = {}
     pool_problems: Mapping[Name, str] = {}
     pool_skips: Mapping[Name, str] = {}
     unannounced: Mapping[str, Unannounced] = {}
+    superseded: Mapping[ObjectKey, str] = {}
 
 
 class ControllerDecider:
@@ -54,7 +57,9 @@ class ControllerDecider:
     ``now`` is in seconds since 1970, for the rests of released addresses go on while no controller runs.
     """
 
-    def __init__(self, lb_class: str | None = None, rest_seconds: float = REST_SECONDS) -> None:
+    def __init__(
+        self, lb_class: str | None = None, rest_seconds: float = REST_SECONDS, *, ignore_exclude_lb: bool = False
+    ) -> None:
         self.ledger = Ledger()
         self.waiting = Waiting()
         """Those without an address."""
@@ -66,7 +71,7 @@ class ControllerDecider:
         self._local: Mapping[Name, tuple[tuple[str, ...], tuple[str, ...]]] = {}
         self._in_use: Mapping[IPAddress, str] = {}
         self._due: dict[Name, None] = {}
-        self._announcements = Announcements("", lb_class)
+        self._announcements = Announcements("", lb_class, ignore_exclude_lb=ignore_exclude_lb)
         self._groups = Groups()
 
     def service(self, snapshot: Snapshot, name: Name, now: float = 0.0) -> tuple[Action, ...]:
@@ -96,7 +101,9 @@ class ControllerDecider:
         if not self._look(snapshot, now):
             return ControllerDesired()
         statuses = {name: self.ledger.counts(name.name) for name in snapshot.pools if name.name in self.ledger.pools}
-        return ControllerDesired(statuses, self.ledger.problems, self._skips(), self._unannounced(snapshot))
+        return ControllerDesired(
+            statuses, self.ledger.problems, self._skips(), self._unannounced(snapshot), superseded(snapshot)
+        )
 
     def next_rest_end(self) -> int | None:
         """When the next rest of an address ends, in seconds since 1970: there is something to say of its pool then."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -23,6 +24,10 @@ from metalev.model.actions import (
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.ownership import OwnershipTable
 from metalev.model.pools import Pool, PoolStatus
+from metalev.model.snapshot import source_of
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 SPEAKER = "metallb-speaker"
 LAYER2 = "layer2"
@@ -59,24 +64,27 @@ def controller_actions(
             in_use = f"{status.assigned_ipv4} IPv4 and {status.assigned_ipv6} IPv6 addresses are in use"
             resting = f", {len(status.resting)} rest" if status.resting else ""
             actions.append(WritePoolStatus(pools[name], status, in_use + resting))
-    actions.extend(_pool_events("ConfigurationError", applied.pool_problems, desired.pool_problems))
-    actions.extend(_pool_events("AddressesSkipped", applied.pool_skips, desired.pool_skips))
-    for key, unannounced in desired.unannounced.items():
-        if applied.unannounced.get(key) != unannounced:
-            message = f"no node may announce {quoted_list(unannounced.addresses)}: {unannounced.why}"
-            actions.extend(
-                RecordEvent(Event(_service(name), EventType.WARNING, "NotAnnounced", message, CONTROLLER))
-                for name in unannounced.services
-            )
+    for reason, before, now in (
+        ("ConfigurationError", applied.pool_problems, desired.pool_problems),
+        ("AddressesSkipped", applied.pool_skips, desired.pool_skips),
+    ):
+        actions.extend(_warning(source_of(pools[name]), reason, text) for name, text in _new(before, now))
+    actions.extend(
+        _warning(key, "ConfigurationIgnored", why) for key, why in _new(applied.superseded, desired.superseded)
+    )
+    for _, unannounced in _new(applied.unannounced, desired.unannounced):
+        message = f"no node may announce {quoted_list(unannounced.addresses)}: {unannounced.why}"
+        actions.extend(_warning(_service(name), "NotAnnounced", message) for name in unannounced.services)
     return tuple(actions)
 
 
-def _pool_events(reason: str, before: Mapping[Name, str], now: Mapping[Name, str]) -> Iterator[Action]:
-    """A warning on every pool of which something new is to be said."""
-    for name, message in now.items():
-        if before.get(name) != message:
-            pool = ObjectKey(Kind.POOL, name)
-            yield RecordEvent(Event(pool, EventType.WARNING, reason, message, CONTROLLER))
+def _new(before: Mapping[K, V], now: Mapping[K, V]) -> Iterable[tuple[K, V]]:
+    """What is other than it was."""
+    return ((key, value) for key, value in now.items() if before.get(key) != value)
+
+
+def _warning(regarding: ObjectKey, reason: str, message: str) -> RecordEvent:
+    return RecordEvent(Event(regarding, EventType.WARNING, reason, message, CONTROLLER))
 
 
 def _announced(before: SpeakerState | None, now: SpeakerState, desired: SpeakerDesired) -> Iterator[Event]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from metalev.decide.candidates import Announcement, Why, in_order
+from metalev.decide.candidates import ADVICE, Announcement, Why, in_order
 from metalev.model.address import IPAddress, sort_key
 from metalev.model.meta import Name
 from metalev.model.ownership import Candidate, Group
@@ -68,7 +68,7 @@ class Groups:
             groups=tuple([row.group for row in rows if row.group.candidates]),
             services={row.key: row.names for row in rows},
             excluded={row.key: row.excluded for row in rows},
-            nobody={row.key: _why_nobody(row.excluded) for row in rows if not row.group.candidates},
+            nobody={row.key: _why_nobody(row) for row in rows if not row.group.candidates},
         )
 
     def _numbered(self, services: _Services) -> _Numbers:
@@ -137,11 +137,27 @@ def _union(lists: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(sorted(set().union(*lists))) if all(lists) else ()
 
 
-def _why_nobody(excluded: Mapping[str, Why]) -> str:
-    """The reasons with the nodes that they concern, the same ones together."""
+def _why_nobody(row: _Row) -> str:
+    """Why there is no candidate: of a Service alone, or of several that only together have none."""
+    if not row.excluded:
+        return "no node is known"
+    if len(row.names) == 1:
+        return _reasons(row.excluded)
+    parts = zip(row.names, row.parts, strict=True)
+    each = (f"{name}: {_reasons(part.excluded)}" for name, part in parts if part.excluded)
+    return f"these Services share addresses, and no node may announce all of them: {'; '.join(each)}"
+
+
+def _reasons(excluded: Mapping[str, Why]) -> str:
+    """The reasons with the nodes that they concern, the same ones together, and what can be done about them."""
     nodes: dict[Why, list[str]] = {}
     for node, why in sorted(excluded.items()):
         nodes.setdefault(why, []).append(node)
-    if not nodes:
-        return "no node is known"
-    return "; ".join(f"{why}: {', '.join(names)}" for why, names in sorted(nodes.items()))
+    advice = {why: f" ({ADVICE[why]})" if why in ADVICE else "" for why in nodes}
+    return "; ".join(f"{why}: {_some(names)}{advice[why]}" for why, names in sorted(nodes.items()))
+
+
+def _some(names: list[str]) -> str:
+    """The first few of them: a cluster has up to thousands of nodes, and an event 1,024 bytes."""
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return ", ".join(names[:5]) + more

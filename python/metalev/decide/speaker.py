@@ -33,13 +33,21 @@ class SpeakerDecider:
     """Works out what the speaker of ``node`` should do; remembers nothing but what it need not work out again.
 
     ``fallback_keys`` sign beacons until the Secret ``metalev-beacon`` has keys (embedded use: a key file). ``lb_class``
-    is the one ``loadBalancerClass`` that is served, ``None`` serves the Services that name none.
+    is the one ``loadBalancerClass`` that is served, ``None`` serves the Services that name none. ``ignore_exclude_lb``
+    lets nodes announce that carry the label to exclude them.
     """
 
-    def __init__(self, node: str, fallback_keys: Sequence[BeaconKey] = (), lb_class: str | None = None) -> None:
+    def __init__(
+        self,
+        node: str,
+        fallback_keys: Sequence[BeaconKey] = (),
+        lb_class: str | None = None,
+        *,
+        ignore_exclude_lb: bool = False,
+    ) -> None:
         self._node = node
         self._fallback_keys = tuple(fallback_keys)
-        self._announcements = Announcements(node, lb_class)
+        self._announcements = Announcements(node, lb_class, ignore_exclude_lb=ignore_exclude_lb)
         self._groups = Groups()
 
     def desired(self, snapshot: Snapshot) -> SpeakerDesired:
@@ -84,5 +92,7 @@ def speaker_state(snapshot: Snapshot, node: str, desired: SpeakerDesired) -> Spe
         holdings=tuple(holdings),
         peers_heard=tuple(sorted(snapshot.peers_heard)),
         interfaces=tuple(sorted(snapshot.interfaces)),
+        local_addresses=tuple(sorted(snapshot.local_addresses)),
+        gateways=tuple(sorted(snapshot.gateways)),
         problems=tuple(f"{source}: {message}" for source, message in sorted(snapshot.problems.items())),
     )

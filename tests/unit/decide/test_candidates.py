@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metalev.decide.candidates import Announcement, Topology, Why, in_order
+from metalev.decide.candidates import ADVICE, Announcement, Topology, Why, in_order
 from metalev.model.address import AddressRange
 from metalev.model.cluster import EXCLUDE_LABEL, Node
 from metalev.model.meta import LabelSelector, Name
@@ -73,9 +73,11 @@ def announce(
     nodes: tuple[Node, ...] = tuple(map(node, NODES)),
     endpoints: tuple[Endpoint, ...] = (Endpoint(("10.1.0.1",), "node-a"),),
     asker: str = "node-a",
+    ignore_exclude_lb: bool = False,
 ) -> Announcement:
     slices = [EndpointSlice(Name("shop", "web-1"), subject.name, endpoints=endpoints)]
-    return Topology(nodes, [POOL], advertisements, asker).announcement(subject, slices)
+    topology = Topology(nodes, [POOL], advertisements, asker, ignore_exclude_lb=ignore_exclude_lb)
+    return topology.announcement(subject, slices)
 
 
 def names(announcement: Announcement) -> list[str]:
@@ -180,6 +182,42 @@ def test_a_node_with_the_exclude_label_is_no_candidate_whatever_its_value() -> N
     nodes = (node("node-a"), node("node-b", {EXCLUDE_LABEL: "false"}))
     announcement = announce(service(), EVERYTHING, nodes=nodes)
     assert (names(announcement), announcement.excluded) == (["node-a"], {"node-b": Why.EXCLUDED})
+
+
+def test_the_exclude_label_can_be_ignored() -> None:
+    nodes = (node("node-a", {EXCLUDE_LABEL: ""}), node("node-b", {EXCLUDE_LABEL: ""}, network_unavailable=True))
+    announcement = announce(service(), EVERYTHING, nodes=nodes, ignore_exclude_lb=True)
+    assert (names(announcement), announcement.excluded) == (["node-a"], {"node-b": Why.NETWORK_UNAVAILABLE})
+
+
+def test_every_reason_that_leaves_something_to_do_says_what() -> None:
+    assert set(Why) - ADVICE.keys() == {Why.NO_ADDRESS, Why.NOT_OWNER}
+
+
+@pytest.mark.parametrize("local", [False, True])
+def test_preferences_decide_among_those_who_may_and_let_nobody_else_in(local: bool) -> None:
+    preferring = advertisement(nodes=("node-a", "node-c"), preferences=(Preference(50, named("node-b")[0]),))
+    endpoints = (Endpoint(("10.1.0.1",), "node-c"),)
+    assert names(announce(service(local=local), preferring, endpoints=endpoints)) == (
+        ["node-c"] if local else ["node-a", "node-c"]
+    )
+
+
+def test_advertisements_that_say_the_same_count_once_but_for_their_preferences() -> None:
+    plain, preferring = (
+        advertisement(interfaces=("eth0",)),
+        advertisement(preferences=(Preference(5, named("node-a")[0]),)),
+    )
+    assert announce(service(), plain, plain) == announce(service(), plain)
+    assert announce(service(), preferring, preferring).candidates[0] == Candidate("node-a", 10)
+
+
+def test_an_advertisement_for_other_services_gives_neither_nodes_interfaces_nor_preferences() -> None:
+    others = (LabelSelector({"app": "api"}),)
+    strange = advertisement(services=others, interfaces=("eth9",), preferences=(Preference(9, named("node-c")[0]),))
+    mine = advertisement(nodes=("node-a",), interfaces=("eth0",))
+    announcement = announce(service(labels={"app": "web"}), mine, strange)
+    assert (announcement.candidates, announcement.interfaces) == ((Candidate("node-a"),), ("eth0",))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metalev.decide.candidates import Announcement, Why, in_order
+from metalev.decide.candidates import ADVICE, Announcement, Why, in_order
 from metalev.decide.groups import Grouping, Groups
 from metalev.model.address import IPAddress, sort_key
 from metalev.model.meta import Name
@@ -88,8 +88,37 @@ def test_an_empty_intersection_is_no_group_and_says_why() -> None:
     }
     grouping = form({"a": "10.0.0.1", "b": "10.0.0.1", "c": "10.0.0.2"}, parts)
     assert keys(grouping) == ["10.0.0.2"]
-    assert grouping.nobody == {str(address): "noLocalEndpoints: node-b; noMatchingAdvertisement: node-a"}
+    assert grouping.nobody == {
+        str(address): (
+            "these Services share addresses, and no node may announce all of them: "
+            f"shop/a: noLocalEndpoints: node-b ({ADVICE[Why.NO_LOCAL_ENDPOINTS]}); "
+            f"shop/b: noMatchingAdvertisement: node-a ({ADVICE[Why.NO_ADVERTISEMENT]})"
+        )
+    }
     assert grouping.services["10.0.0.1"] == (name("a"), name("b"))
+
+
+def test_a_service_that_excludes_nobody_is_no_reason() -> None:
+    address = ip_address("10.0.0.1")
+    everybody, nobody = announcement(address), Announcement(excluded=dict.fromkeys(NODES, Why.NO_ENDPOINTS))
+    (why,) = form({"a": "10.0.0.1", "b": "10.0.0.1"}, {"a": everybody, "b": nobody}).nobody.values()
+    assert "shop/a" not in why
+    assert "shop/b: noEndpoints: node-a, node-b, node-c" in why
+
+
+def test_where_every_node_is_excluded_by_label_both_ways_out_are_named() -> None:
+    (why,) = form({"a": "10.0.0.1"}, {"a": Announcement(excluded=dict.fromkeys(NODES, Why.EXCLUDED))}).nobody.values()
+    assert why == (
+        "nodeLabeledExcludeBalancers: node-a, node-b, node-c (remove the label "
+        "node.kubernetes.io/exclude-from-external-load-balancers from a node, or start the controller and every "
+        "speaker with --ignore-exclude-lb)"
+    )
+
+
+def test_of_many_nodes_the_first_are_named() -> None:
+    excluded = {f"node-{number:03}": Why.NO_ENDPOINTS for number in range(300)}
+    (why,) = form({"a": "10.0.0.1"}, {"a": Announcement(excluded=excluded)}).nobody.values()
+    assert why.startswith("noEndpoints: node-000, node-001, node-002, node-003, node-004 and 295 more (")
 
 
 def test_without_nodes_it_says_so() -> None:
