@@ -104,7 +104,8 @@ class Snapshot(Struct, frozen=True):
 
     ``endpoints`` is grouped by Service. ``problems`` maps a source to what is wrong with it, ``notes`` to what
     is merely not used. ``held`` maps the key of
-    a group (as text) to the fact that it was taken.
+    a group (as text) to the fact that it was taken, ``unable`` to the fact that this node cannot announce it.
+    ``local_addresses`` are those of the interfaces in use, ``gateways`` the default routers behind them.
     """
 
     services: Mapping[Name, Service] = {}
@@ -121,5 +122,8 @@ class Snapshot(Struct, frozen=True):
     notes: Mapping[str, str] = {}
     held: Mapping[str, Fact] = {}
     peers_heard: frozenset[str] = frozenset()
+    unable: Mapping[str, Fact] = {}
     interfaces: frozenset[str] = frozenset()
+    local_addresses: frozenset[str] = frozenset()
+    gateways: frozenset[str] = frozenset()
     synced: bool = False

@@ -1,8 +1,8 @@
-"""What the engine's facts add up to: the groups held, the peers heard and the interfaces in use."""
+"""What the engine's facts add up to: the groups held, the peers heard, the interfaces in use and what is theirs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from metalev.model.ownership import Fact, FactKind
 
@@ -12,37 +12,67 @@ class FactLevels:
 
     def __init__(self) -> None:
         self._held: dict[str, Fact] = {}
+        self._unable: dict[str, Fact] = {}
         self._heard: set[tuple[str, str]] = set()
-        self._interfaces: set[str] = set()
+        self._addresses: dict[str, frozenset[str]] = {}
+        self._gateways: dict[str, frozenset[str]] = {}
 
     def note(self, fact: Fact) -> None:
         """Take one fact into account; kinds that change no level (``overslept``, ...) pass by."""
+        self._note_group(fact)
+        self._note_link(fact)
+
+    def _note_group(self, fact: Fact) -> None:
         match fact.kind:
             case FactKind.TOOK:
                 self._held[str(fact.group)] = fact
             case FactKind.YIELDED:
                 self._held.pop(str(fact.group), None)
+            case FactKind.UNABLE:
+                self._unable[str(fact.group)] = fact
+            case FactKind.ABLE:
+                self._unable.pop(str(fact.group), None)
+            case _:
+                pass
+
+    def _note_link(self, fact: Fact) -> None:
+        match fact.kind:
             case FactKind.PEER_HEARD:
                 self._heard.add(_path(fact))
             case FactKind.PEER_LOST:
                 self._heard.discard(_path(fact))
             case FactKind.INTERFACE_UP:
-                self._interfaces.add(fact.interface)
+                self._addresses[fact.interface] = _routable(fact)
             case FactKind.INTERFACE_DOWN:
-                self._interfaces.discard(fact.interface)
+                self._addresses.pop(fact.interface, None)
+                self._gateways.pop(fact.interface, None)
+            case FactKind.GATEWAYS:
+                self._gateways[fact.interface] = _routable(fact)
             case _:
                 pass
 
     def fields(self) -> Mapping[str, object]:
-        """The three fields of a snapshot; copies, so that a snapshot never changes."""
+        """The fields of a snapshot that come from here; copies, so that a snapshot never changes."""
         return {
             "held": dict(self._held),
             # Liveness is per peer and interface; a peer heard on any of them is heard.
             "peers_heard": frozenset(peer for peer, _ in self._heard),
-            "interfaces": frozenset(self._interfaces),
+            "unable": dict(self._unable),
+            "interfaces": frozenset(self._addresses),
+            "local_addresses": _union(self._addresses.values()),
+            "gateways": _union(self._gateways.values()),
         }
 
 
 def _path(fact: Fact) -> tuple[str, str]:
     """The peer and the path concerned: for UDP ``interface`` also tells where a beacon arrived, which may change."""
     return fact.peer, "udp" if fact.interface.startswith("udp (") else fact.interface
+
+
+def _routable(fact: Fact) -> frozenset[str]:
+    """The addresses that a pool could have; every interface has link-local ones, and no pool has any."""
+    return frozenset(str(address) for address in fact.addresses if not address.is_link_local)
+
+
+def _union(sets: Iterable[frozenset[str]]) -> frozenset[str]:
+    return frozenset().union(*sets)

@@ -14,7 +14,16 @@ from metalev.ports.ownership import Ownership
 
 # Seconds of one wait for facts. ``Ownership.stop`` ends a wait, so this is no delay of anything.
 WAIT = 5.0
-_QUIET = frozenset({FactKind.TOOK, FactKind.YIELDED, FactKind.PEER_HEARD, FactKind.ABLE, FactKind.INTERFACE_UP})
+_QUIET = frozenset(
+    {
+        FactKind.TOOK,
+        FactKind.YIELDED,
+        FactKind.PEER_HEARD,
+        FactKind.ABLE,
+        FactKind.INTERFACE_UP,
+        FactKind.GATEWAYS,
+    }
+)
 
 log = logging.getLogger("metalev.engine")
 

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from metalev.adapters.metrics import Announced, Figures
 from metalev.decide.diff import SpeakerApplied, speaker_actions
+from metalev.decide.refusals import refusals
 from metalev.decide.speaker import SpeakerDecider, SpeakerDesired, speaker_state
-from metalev.model.actions import Action, SetOwnership, WriteSpeakerState
+from metalev.model.actions import Action, Event, RecordEvent, SetOwnership, WriteSpeakerState
 from metalev.model.cluster import BEACON_SECRET, BeaconKey
 from metalev.model.errors import StaleWrite, StartError, Unavailable
 from metalev.model.meta import Name
@@ -42,16 +43,18 @@ class SpeakerReconciler:
         key_secret: str = BEACON_SECRET,
         fallback_keys: Sequence[BeaconKey] = (),
         lb_class: str | None = None,
+        ignore_exclude_lb: bool = False,
     ) -> None:
         """``fallback_keys`` count until the Secret has keys; ``key_secret`` names it to people; see ``decide``."""
         self._effects = effects
         self._clock = clock
         self._node = node
         self._key_secret = key_secret
-        self._decider = SpeakerDecider(node, fallback_keys, lb_class)
+        self._decider = SpeakerDecider(node, fallback_keys, lb_class, ignore_exclude_lb=ignore_exclude_lb)
         self._decided_on: tuple[object, ...] = ()
         self._desired = SpeakerDesired()
         self._applied = SpeakerApplied()
+        self._refused: frozenset[Event] = frozenset()
         self._state_at = float("-inf")
         self._problem = ""
 
@@ -72,7 +75,9 @@ class SpeakerReconciler:
         if self._problem:
             state = replace(state, problems=(*state.problems, self._problem))
         try:
-            outcome = self._carry_out(speaker_actions(self._applied, self._desired, state))
+            outcome = self._carry_out(
+                [*speaker_actions(self._applied, self._desired, state), *self._new_refusals(snapshot)]
+            )
             self._effects.flush()
         except (StaleWrite, Unavailable) as error:
             return Retry(str(error))
@@ -139,6 +144,14 @@ class SpeakerReconciler:
                 self._publish(action)
         return After(rest) if later else Done()
 
+    def _new_refusals(self, snapshot: Snapshot) -> Iterator[RecordEvent]:
+        """What was not told yet; what holds no longer may be told again."""
+        now = refusals(snapshot, self._node, self._desired)
+        self._refused &= now
+        return (
+            RecordEvent(event) for event in sorted(now - self._refused, key=lambda one: (one.regarding, one.message))
+        )
+
     def _set(self, action: SetOwnership) -> None:
         if action.table.keys:
             self._effects.carry_out(action)
@@ -149,6 +162,8 @@ class SpeakerReconciler:
         if isinstance(action, WriteSpeakerState):
             self._applied = replace(self._applied, state=action.state)
             self._state_at = self._clock.now()
+        elif isinstance(action, RecordEvent):
+            self._refused |= {action.event}
 
 
 def _check_node(node: str, snapshot: Snapshot) -> None:

@@ -22,10 +22,18 @@ def endpoint_slice(name: str, of: Name, version: str = "1") -> EndpointSlice:
     return EndpointSlice(Name("default", name), service=of, version=version)
 
 
-def fact(kind: FactKind, *, group: str = "", peer: str = "", interface: str = "", term: int = 0) -> Fact:
-    return Fact(
-        kind, 1.0, "", "", group=ip_address(group) if group else None, peer=peer, interface=interface, term=term
-    )
+def fact(
+    kind: FactKind,
+    *,
+    group: str = "",
+    addresses: tuple[str, ...] = (),
+    peer: str = "",
+    interface: str = "",
+    term: int = 0,
+) -> Fact:
+    key = ip_address(group) if group else None
+    concerned = tuple(ip_address(one) for one in addresses)
+    return Fact(kind, 1.0, "", "", group=key, addresses=concerned, peer=peer, interface=interface, term=term)
 
 
 def test_an_upserted_object_is_in_the_snapshot_and_touched() -> None:
@@ -175,6 +183,33 @@ def test_interfaces_come_and_go() -> None:
     store.apply([Noticed(fact(FactKind.INTERFACE_UP, interface=name)) for name in ("lan0", "lan1")])
     store.apply([Noticed(fact(FactKind.INTERFACE_DOWN, interface="lan1"))])
     assert store.snapshot.interfaces == {"lan0"}
+
+
+def test_the_addresses_of_interfaces_are_those_last_told() -> None:
+    store = Store()
+    store.apply([Noticed(fact(FactKind.INTERFACE_UP, interface="lan0", addresses=("192.0.2.10", "fe80::1")))])
+    store.apply([Noticed(fact(FactKind.INTERFACE_UP, interface="lan1", addresses=("2001:db8::10",)))])
+    assert store.snapshot.local_addresses == {"192.0.2.10", "2001:db8::10"}
+    store.apply([Noticed(fact(FactKind.INTERFACE_UP, interface="lan0", addresses=("192.0.2.11",)))])
+    assert store.snapshot.local_addresses == {"192.0.2.11", "2001:db8::10"}
+
+
+def test_gateways_are_those_last_told_and_go_with_their_interface() -> None:
+    store = Store()
+    for interface, gateway in (("lan0", "192.0.2.254"), ("lan1", "198.51.100.254"), ("lan1", "198.51.100.253")):
+        store.apply([Noticed(fact(FactKind.GATEWAYS, interface=interface, addresses=(gateway,)))])
+    assert store.snapshot.gateways == {"192.0.2.254", "198.51.100.253"}
+    store.apply([Noticed(fact(FactKind.INTERFACE_DOWN, interface="lan1"))])
+    assert store.snapshot.gateways == {"192.0.2.254"}
+
+
+def test_a_group_is_one_that_cannot_be_announced_until_it_can() -> None:
+    store = Store()
+    cannot = fact(FactKind.UNABLE, group="192.0.2.1")
+    store.apply([Noticed(cannot)])
+    assert store.snapshot.unable == {"192.0.2.1": cannot}
+    store.apply([Noticed(fact(FactKind.ABLE, group="192.0.2.1"))])
+    assert store.snapshot.unable == {}
 
 
 def test_a_snapshot_handed_out_never_changes() -> None:

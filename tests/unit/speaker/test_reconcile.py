@@ -9,6 +9,7 @@ from tests.fakes.cluster import FakeCluster
 from tests.fakes.driver import Driver
 from tests.fakes.ownership import FakeOwnership
 
+from metalev.model.actions import SpeakerState
 from metalev.model.address import AddressRange
 from metalev.model.cluster import BEACON_SECRET, BeaconKey, BeaconSecret, Node
 from metalev.model.errors import StartError
@@ -58,6 +59,16 @@ def took(vip: str, term: int = 1) -> Noticed:
 def yielded(vip: str) -> Noticed:
     address = ip_address(vip)
     return Noticed(Fact(FactKind.YIELDED, 2.0, "higher-term", f"fell silent for {vip}", address, (address,), 1))
+
+
+def unable(vip: str, cause: str = "no-interface") -> Noticed:
+    address = ip_address(vip)
+    return Noticed(Fact(FactKind.UNABLE, 1.0, cause, f"cannot announce {vip}", address, (address,)))
+
+
+def able(vip: str) -> Noticed:
+    address = ip_address(vip)
+    return Noticed(Fact(FactKind.ABLE, 2.0, "link", f"can announce {vip}", address, (address,)))
 
 
 class Speaker(Driver[str]):
@@ -144,6 +155,67 @@ def test_a_takeover_is_told_once() -> None:
     speaker.put(replace(service("web", "192.0.2.1"), labels={"a": "b"}))
     speaker.settle(within=60)
     assert len(speaker.assigned()) == 1
+
+
+LACKING = (
+    """the interfaces specified by LB IP "192.0.2.1" doesn't exist in assigned node "node1" with protocol "layer2\""""
+)
+
+
+def on_interfaces(*names: str) -> FakeCluster:
+    cluster = web()
+    cluster.put(L2Advertisement(Name(NAMESPACE, "all"), interfaces=names))
+    return cluster
+
+
+def test_a_service_is_told_that_the_node_lacks_the_interfaces_of_its_advertisement() -> None:
+    speaker = Speaker(on_interfaces("lan7"), KEY)
+    speaker.notice(unable("192.0.2.1"))
+    assert speaker.assigned() == [("shop/web", LACKING)]
+    assert [event.reason for event in speaker.cluster.events] == ["announceFailed"]
+
+
+def test_missing_interfaces_are_told_once_until_they_were_there() -> None:
+    speaker = Speaker(on_interfaces("lan7"), KEY)
+    speaker.notice(unable("192.0.2.1"))
+    speaker.put(replace(service("web", "192.0.2.1"), labels={"a": "b"}))
+    speaker.notice(unable("192.0.2.1"))
+    assert len(speaker.assigned()) == 1
+    speaker.notice(able("192.0.2.1"))
+    speaker.notice(unable("192.0.2.1"))
+    assert len(speaker.assigned()) == 2
+
+
+@pytest.mark.parametrize("cause", ["own-address", "gateway", "off-link"])
+def test_another_reason_not_to_announce_is_no_missing_interface(cause: str) -> None:
+    speaker = Speaker(on_interfaces("lan7"), KEY)
+    speaker.notice(unable("192.0.2.1", cause))
+    assert speaker.assigned() == []
+
+
+def test_a_link_that_is_down_is_no_missing_interface() -> None:
+    speaker = Speaker(web(), KEY)
+    speaker.notice(unable("192.0.2.1"))
+    assert speaker.assigned() == []
+
+
+def test_missing_interfaces_are_told_when_the_cluster_answers_again() -> None:
+    speaker = Speaker(on_interfaces("lan7"), KEY)
+    speaker.cluster.unavailable = "connection refused"
+    speaker.notice(unable("192.0.2.1"))
+    speaker.cluster.unavailable = ""
+    speaker.settle(within=60)
+    assert speaker.assigned() == [("shop/web", LACKING)]
+
+
+def test_the_state_names_the_addresses_that_nobody_may_be_given() -> None:
+    speaker = Speaker(web(), KEY)
+    own = Fact(FactKind.INTERFACE_UP, 1.0, "link", "up", addresses=(ip_address("192.0.2.10"),), interface="lan0")
+    router = Fact(FactKind.GATEWAYS, 1.0, "link", "by", addresses=(ip_address("192.0.2.254"),), interface="lan0")
+    speaker.notice(Noticed(own), Noticed(router))
+    state = speaker.cluster.get(ObjectKey(Kind.SPEAKER_STATE, Name("", "node1")))
+    assert isinstance(state, SpeakerState)
+    assert (state.local_addresses, state.gateways) == (("192.0.2.10",), ("192.0.2.254",))
 
 
 def test_what_was_yielded_is_no_longer_published() -> None:
