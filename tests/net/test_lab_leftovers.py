@@ -26,7 +26,9 @@ import sys
 from pathlib import Path
 from metalev.lab.lab import Lab
 from metalev.lab.topology import home_network
-signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may have been started with nohup
+# Whoever runs the tests may have been started with nohup, or in the background.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with Lab(home_network(nodes=1, pods_per_node=1, router=False)) as lab:
     log = Path(sys.argv[1])
     # A program that has started another, as daemons do.
