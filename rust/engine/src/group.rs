@@ -3,11 +3,16 @@
 //! The higher term wins; equal terms go by the order of the candidates. Whoever takes a group over uses the highest term
 //! it has heard of plus one, so a node that was away never pushes out a healthy announcer, and when a partition heals
 //! the side that took over last keeps the group. Nothing is ever taken back on the ground of the order alone.
+//!
+//! Before all that comes the subnet. A node none of whose interfaces has a subnet with the address counts as unable
+//! while another candidate lives whose has; what it announces meanwhile it goes on announcing until that one has taken
+//! it. If nobody has the subnet (the address is routed to the segment), nobody is the worse for it. In a group of several
+//! addresses, whoever has subnets for more of them is the better.
 
+use core::cmp::Reverse;
 use core::time::Duration;
-use std::net::IpAddr;
 
-use metalev_wire::beacon::Standing;
+use metalev_wire::beacon::{Claim, Standing};
 
 use crate::event::Cause;
 use crate::peers::Peers;
@@ -24,6 +29,10 @@ pub(crate) struct Group {
     pub(crate) held: bool,
     /// Why this node cannot announce it, if it cannot.
     pub(crate) unable: Option<Cause>,
+    /// How many of its addresses are in no subnet of those interfaces.
+    pub(crate) off_link: u8,
+    /// The hindrance that was last reported.
+    pub(crate) told: Option<Cause>,
     /// The interfaces on which this node would announce it.
     pub(crate) interfaces: Vec<u32>,
     /// Those on whose segment the addresses live: there a peer must be heard to count.
@@ -71,6 +80,8 @@ impl Group {
             term: 0,
             held: false,
             unable: None,
+            off_link: 0,
+            told: None,
             interfaces: Vec::new(),
             segment: Vec::new(),
             quiet_until: None,
@@ -95,6 +106,19 @@ impl Group {
         if self.held { self.defend(peers, moment) } else { self.claim(peers, moment) }
     }
 
+    /// Why this node does not announce it though it may, if so.
+    pub(crate) fn hindrance(&self, peers: &Peers) -> Option<Cause> {
+        self.unable.or_else(|| self.is_outdone(peers).then_some(Cause::OffLink))
+    }
+
+    /// Whether a living candidate, heard by whatever way, has subnets for more of the addresses than this node.
+    fn is_outdone(&self, peers: &Peers) -> bool {
+        let outdoes = |(name, claim): (&str, &Claim)| {
+            self.may(name) && off_link(claim.standing).is_some_and(|theirs| theirs < self.off_link)
+        };
+        self.off_link > 0 && peers.claims(self.spec.key).any(outdoes)
+    }
+
     /// The announcer's side: fall silent if it may or can no longer, or if somebody outranks it.
     fn defend(&self, peers: &Peers, moment: Moment<'_>) -> Verdict {
         if !self.may(moment.me) {
@@ -103,14 +127,15 @@ impl Group {
         if let Some(cause) = self.unable {
             return Verdict::Yield(cause, String::new());
         }
-        let mine = self.rank(moment.me);
-        let holders = peers.claims(self.spec.key).filter(|(_, claim)| matches!(claim.standing, Standing::Holds(_)));
-        for (name, claim) in holders {
-            if claim.term > self.term {
-                return Verdict::Yield(Cause::HigherTerm, name.to_owned());
-            }
-            if claim.term == self.term && (self.rank(name), name) < (mine, moment.me) {
-                return Verdict::Yield(Cause::EarlierCandidate, name.to_owned());
+        let mine = (self.off_link, Reverse(self.term), self.rank(moment.me), moment.me);
+        for (name, term, off_link) in self.holders(peers) {
+            if (off_link, Reverse(term), self.rank(name), name) < mine {
+                let cause = match () {
+                    () if off_link < self.off_link => Cause::OffLink,
+                    () if term > self.term => Cause::HigherTerm,
+                    () => Cause::EarlierCandidate,
+                };
+                return Verdict::Yield(cause, name.to_owned());
             }
         }
         Verdict::Stay
@@ -118,12 +143,18 @@ impl Group {
 
     /// Everybody else's side: follow who announces it, and take it over when nobody does and it is this node's turn.
     fn claim(&mut self, peers: &Peers, moment: Moment<'_>) -> Verdict {
-        if let Some(holder) = self.living_holder(peers) {
-            self.vacant_since = None;
-            self.announcer = Some(holder.clone());
-            return Verdict::Follow(holder);
-        }
-        if self.unable.is_some() || !self.may(moment.me) {
+        let hindered = self.hindrance(peers).is_some() || !self.may(moment.me);
+        let holder = self.living_holder(peers);
+        let outdone = match holder {
+            Some((holder, theirs)) if hindered || theirs <= self.off_link => {
+                self.vacant_since = None;
+                self.announcer = Some(holder.clone());
+                return Verdict::Follow(holder);
+            }
+            // Announced from where its subnet is not: as good as vacant, until somebody who has it takes it.
+            other => other.map(|(holder, _)| holder),
+        };
+        if hindered {
             return Verdict::Stay;
         }
         let quiet = self.quiet_until.filter(|until| moment.now < *until);
@@ -139,7 +170,10 @@ impl Group {
         if moment.now < turn {
             return Verdict::Wait(turn);
         }
-        let (cause, peer) = self.cause(peers, ahead.first().copied());
+        let (cause, peer) = match outdone {
+            Some(holder) => (Cause::OffLink, holder),
+            None => self.cause(peers, ahead.first().copied()),
+        };
         Verdict::Take(cause, peer)
     }
 
@@ -154,27 +188,50 @@ impl Group {
         }
     }
 
-    /// The peer that announces it, as far as it is heard on the segment; the strongest if there are two.
-    fn living_holder(&self, peers: &Peers) -> Option<String> {
-        let holders = peers.claims(self.spec.key).filter(|(name, claim)| {
-            matches!(claim.standing, Standing::Holds(_)) && peers.alive_on(name, &self.segment)
-        });
-        let strongest = holders.max_by_key(|(name, claim)| (claim.term, core::cmp::Reverse(self.rank(name))));
-        strongest.map(|(name, _)| name.to_owned())
+    /// The living peers that announce it, with their terms and how many of its addresses are off-link there.
+    fn holders<'a>(&self, peers: &'a Peers) -> impl Iterator<Item = (&'a str, u64, u8)> {
+        peers.claims(self.spec.key).filter_map(|(name, claim)| match claim.standing {
+            Standing::Holds(off_link) => Some((name, claim.term, off_link)),
+            _ => None,
+        })
     }
 
-    /// The living candidates before this node that have not said that they cannot.
-    fn ahead(&self, peers: &Peers, me: &str) -> Vec<&str> {
+    /// The peer that announces it, as far as it is heard on the segment, and how many of its addresses are off-link
+    /// there; the strongest if there are two.
+    fn living_holder(&self, peers: &Peers) -> Option<(String, u8)> {
+        let holders = self.holders(peers).filter(|(name, ..)| peers.alive_on(name, &self.segment));
+        let strongest = holders.min_by_key(|(name, term, off_link)| (*off_link, Reverse(*term), self.rank(name)));
+        strongest.map(|(name, _, off_link)| (name.to_owned(), off_link))
+    }
+
+    /// The living candidates before this node that have not said that they cannot, or only off-link.
+    fn ahead<'a>(&'a self, peers: &Peers, me: &str) -> Vec<&'a str> {
         let before =
             self.spec.candidates.iter().map(|candidate| candidate.node.as_str()).take_while(|name| *name != me);
-        before.filter(|name| peers.alive_on(name, &self.segment) && !unable(peers, name, self.spec.key)).collect()
+        let able = |name: &&str| self.promise_of(peers, name).is_some_and(|theirs| theirs <= self.off_link);
+        before.filter(able).collect()
     }
 
     /// The next living candidates after the announcer, which it tells most often that it lives.
     pub(crate) fn successors<'a>(&'a self, peers: &'a Peers, me: &'a str) -> impl Iterator<Item = &'a str> {
-        let others =
-            self.spec.candidates.iter().map(|candidate| candidate.node.as_str()).filter(move |name| *name != me);
-        others.filter(move |name| peers.alive_on(name, &self.segment) && !unable(peers, name, self.spec.key))
+        let others = || {
+            let names = self.spec.candidates.iter().map(|candidate| candidate.node.as_str());
+            names.filter(move |name| *name != me).filter_map(|name| Some((name, self.promise_of(peers, name)?)))
+        };
+        let best = others().map(|(_, off_link)| off_link).min();
+        others().filter(move |(_, off_link)| Some(*off_link) == best).map(|(name, _)| name)
+    }
+
+    /// How many of the addresses are off-link at a candidate that lives on the segment and has not said that it cannot
+    /// announce them. One that has said nothing as yet is given credit.
+    fn promise_of(&self, peers: &Peers, name: &str) -> Option<u8> {
+        let claim = peers.get(name).and_then(|peer| peer.session.as_ref()?.claim(self.spec.key));
+        let promise = match claim.map(|claim| claim.standing) {
+            Some(Standing::Unable(_)) => None,
+            Some(standing) => Some(off_link(standing).unwrap_or(0)),
+            None => Some(0),
+        };
+        promise.filter(|_| peers.alive_on(name, &self.segment))
     }
 
     /// The highest term that anybody alive has spoken of, or that this node remembers.
@@ -186,8 +243,10 @@ impl Group {
     }
 }
 
-/// Whether a peer has said that it cannot announce a group.
-fn unable(peers: &Peers, name: &str, group: IpAddr) -> bool {
-    let claim = peers.get(name).and_then(|peer| peer.session.as_ref()?.claim(group));
-    claim.is_some_and(|claim| matches!(claim.standing, Standing::Unable(_)))
+/// How many addresses are off-link at a peer that announces a group or could.
+fn off_link(standing: Standing) -> Option<u8> {
+    match standing {
+        Standing::Holds(off_link) | Standing::Able(off_link) => Some(off_link),
+        Standing::Unable(_) | Standing::Gone => None,
+    }
 }

@@ -24,6 +24,10 @@ pub(crate) struct LinkChanges {
     pub(crate) went: Vec<Interface>,
     /// Those with another MAC address: everybody must learn it.
     pub(crate) renewed: Vec<u32>,
+    /// Those that stayed, with other addresses.
+    pub(crate) readdressed: Vec<Interface>,
+    /// The gateways of each interface that has others than before, by its name; none if it is gone.
+    pub(crate) gateways: Vec<(String, Vec<IpAddr>)>,
 }
 
 impl Links {
@@ -32,12 +36,23 @@ impl Links {
         let new: BTreeMap<u32, Interface> = interfaces.into_iter().map(|link| (link.index, link)).collect();
         let old = std::mem::replace(&mut self.links, new);
         let came: Vec<Interface> = self.links.values().filter(|link| !old.contains_key(&link.index)).cloned().collect();
-        let renewed = self.links.values().filter(|link| old.get(&link.index).is_some_and(|old| old.mac != link.mac));
-        let renewed = renewed.map(|link| link.index).collect();
+        let stayed = || self.links.values().filter_map(|link| Some((old.get(&link.index)?, link)));
+        let renewed = stayed().filter(|(old, new)| old.mac != new.mac).map(|(_, new)| new.index).collect();
+        let readdressed = stayed().filter(|(old, new)| old.addresses != new.addresses).map(|(_, new)| new.clone());
+        let readdressed = readdressed.collect();
+        let gateways = self.rerouted(&old);
         let went = old.into_values().filter(|link| !self.links.contains_key(&link.index)).collect();
         self.since.retain(|index, _| self.links.contains_key(index));
         self.since.extend(came.iter().map(|link| (link.index, now)));
-        LinkChanges { came, went, renewed }
+        LinkChanges { came, went, renewed, readdressed, gateways }
+    }
+
+    fn rerouted(&self, old: &BTreeMap<u32, Interface>) -> Vec<(String, Vec<IpAddr>)> {
+        let before = |index| old.get(index).map_or(&[][..], |link| &link.gateways);
+        let now = self.links.iter().filter(|(index, link)| before(*index) != link.gateways);
+        let gone = old.values().filter(|link| !self.links.contains_key(&link.index) && !link.gateways.is_empty());
+        let now = now.map(|(_, link)| (link.name.clone(), link.gateways.clone()));
+        now.chain(gone.map(|link| (link.name.clone(), Vec::new()))).collect()
     }
 
     pub(crate) fn get(&self, index: u32) -> Option<&Interface> {
@@ -65,15 +80,18 @@ impl Links {
         let wanted = &group.spec.interfaces;
         let usable: Vec<&Interface> =
             self.links.values().filter(|link| wanted.is_empty() || wanted.contains(&link.name)).collect();
+        let addresses = &group.spec.addresses;
+        let off_link = addresses.iter().filter(|address| !usable.iter().any(|link| covers(link, **address))).count();
+        group.off_link = u8::try_from(off_link).unwrap_or(u8::MAX);
         let on_link: Vec<u32> =
             usable.iter().filter(|link| covers(link, group.spec.key)).map(|link| link.index).collect();
         group.interfaces = usable.iter().map(|link| link.index).collect();
         group.segment = if on_link.is_empty() { group.interfaces.clone() } else { on_link };
         group.quiet_until =
             group.segment.iter().filter_map(|index| self.since.get(index)).max().map(|since| *since + listening);
-        let own = group.spec.addresses.iter().any(|address| self.owns(*address));
         group.unable = match () {
-            () if own => Some(Cause::OwnAddress),
+            () if addresses.iter().any(|address| self.owns(*address)) => Some(Cause::OwnAddress),
+            () if addresses.iter().any(|address| self.routes_by(*address)) => Some(Cause::Gateway),
             () if group.interfaces.is_empty() => Some(Cause::NoInterface),
             () => None,
         };
@@ -82,6 +100,11 @@ impl Links {
     /// Whether an address is configured on one of the interfaces.
     fn owns(&self, address: IpAddr) -> bool {
         self.links.values().any(|link| link.addresses.iter().any(|(own, _)| *own == address))
+    }
+
+    /// Whether an address is that of a default gateway.
+    fn routes_by(&self, address: IpAddr) -> bool {
+        self.links.values().any(|link| link.gateways.contains(&address))
     }
 }
 
@@ -156,6 +179,41 @@ mod tests {
         let mut group = group([192, 168, 1, 10], &[]);
         links().place(&mut group, Duration::ZERO);
         assert_eq!(group.unable, Some(Cause::OwnAddress));
+    }
+
+    #[test]
+    fn a_gateway_is_never_announced() {
+        let gateway: IpAddr = [192, 168, 1, 1].into();
+        let mut links = Links::default();
+        links.set(Time::default(), vec![Interface { gateways: vec![gateway], ..link(2, "eth0", [192, 168, 1, 10]) }]);
+        let mut group = group([192, 168, 1, 1], &[]);
+        links.place(&mut group, Duration::ZERO);
+        assert_eq!(group.unable, Some(Cause::Gateway));
+    }
+
+    #[test]
+    fn addresses_without_a_subnet_on_the_wanted_interfaces_are_counted() {
+        for (interfaces, address, off_link) in
+            [(&[][..], [10, 0, 0, 7], 0), (&["eth0"][..], [10, 0, 0, 7], 1), (&[][..], [172, 16, 0, 1], 1)]
+        {
+            let mut group = group(address, interfaces);
+            group.spec.addresses.push([192, 168, 1, 200].into());
+            links().place(&mut group, Duration::ZERO);
+            assert_eq!((group.off_link, group.unable), (off_link, None), "{address:?} on {interfaces:?}");
+        }
+    }
+
+    #[test]
+    fn a_list_says_which_addresses_and_gateways_are_others() {
+        let mut links = links();
+        let eth0 = Interface { gateways: vec![[192, 168, 1, 1].into()], ..link(2, "eth0", [192, 168, 1, 11]) };
+        let changes = links.set(Time::default(), vec![eth0.clone(), link(3, "mgmt", [10, 0, 0, 10])]);
+        assert_eq!(
+            (changes.readdressed, changes.gateways),
+            (vec![eth0], vec![("eth0".to_owned(), vec![[192, 168, 1, 1].into()])])
+        );
+        let changes = links.set(Time::default(), vec![]);
+        assert_eq!(changes.gateways, [("eth0".to_owned(), vec![])]);
     }
 
     #[test]

@@ -99,11 +99,9 @@ impl Ownership {
     pub(crate) fn place(&mut self, links: &Links, renewed: &[u32]) {
         let mut groups = std::mem::take(&mut self.groups);
         for group in groups.values_mut() {
-            let before = (group.unable, std::mem::take(&mut group.interfaces));
+            let before = std::mem::take(&mut group.interfaces);
             links.place(group, self.grace);
-            self.report_ability(group, before.0);
-            let different =
-                before.1 != group.interfaces || group.interfaces.iter().any(|index| renewed.contains(index));
+            let different = before != group.interfaces || group.interfaces.iter().any(|index| renewed.contains(index));
             if group.held && different && !group.interfaces.is_empty() {
                 // Told again, so that it is answered and announced as things are now.
                 self.report(FactKind::Took, Cause::Link, group, String::new(), None);
@@ -113,12 +111,18 @@ impl Ownership {
         self.touch_all();
     }
 
-    fn report_ability(&mut self, group: &Group, before: Option<Cause>) {
-        if before == group.unable || !group.may(&self.me) {
-            return;
+    /// Tell why this node does not announce a group that it may announce, or that this is over.
+    fn report_ability(&mut self, group: &mut Group, peers: &Peers) {
+        let now = group.hindrance(peers).filter(|_| group.may(&self.me));
+        let before = std::mem::replace(&mut group.told, now);
+        match (before, now) {
+            (_, Some(cause)) if before != now => self.report(FactKind::Unable, cause, group, String::new(), None),
+            (Some(cause), None) if group.may(&self.me) => {
+                let cause = if cause == Cause::OffLink { cause } else { Cause::Link };
+                self.report(FactKind::Able, cause, group, String::new(), None);
+            }
+            _ => {}
         }
-        let (kind, cause) = group.unable.map_or((FactKind::Able, Cause::Link), |cause| (FactKind::Unable, cause));
-        self.report(kind, cause, group, String::new(), None);
     }
 
     /// Every group is to be decided about again.
@@ -155,6 +159,7 @@ impl Ownership {
                 continue;
             };
             let verdict = group.decide(peers, moment);
+            self.report_ability(&mut group, peers);
             self.carry_out(&mut group, verdict, peers, now);
             self.declare(&group);
             self.groups.insert(key, group);
@@ -189,10 +194,10 @@ impl Ownership {
     /// Say in the beacons how this node stands to a group.
     fn declare(&mut self, group: &Group) {
         let standing = match group.unable {
-            _ if group.held => Standing::Holds(0),
+            _ if group.held => Standing::Holds(group.off_link),
             _ if !group.may(&self.me) => Standing::Gone,
             Some(cause) => Standing::Unable(code(cause)),
-            None => Standing::Able(0),
+            None => Standing::Able(group.off_link),
         };
         // Only an announcer's term is news; the others would repeat every takeover to everybody.
         self.claims.set(group.spec.key, if group.held { group.term } else { 0 }, standing);
@@ -255,6 +260,7 @@ fn code(cause: Cause) -> u8 {
     match cause {
         Cause::NoInterface => 1,
         Cause::OwnAddress => 2,
+        Cause::Gateway => 3,
         _ => 0,
     }
 }

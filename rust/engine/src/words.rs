@@ -23,9 +23,18 @@ pub(crate) fn overslept(slept: Duration, dead_time: Duration) -> String {
 pub(crate) fn interface(kind: FactKind, link: &Interface) -> String {
     match kind {
         FactKind::InterfaceUp => {
-            format!("interface {} ({}) can carry addresses", link.name, link.mac)
+            let own: Vec<IpAddr> = link.addresses.iter().map(|(address, _)| *address).collect();
+            let own = if own.is_empty() { "none".to_owned() } else { list(&own) };
+            format!("interface {} ({}) can carry addresses; its own: {own}", link.name, link.mac)
         }
         _ => format!("interface {} is gone or down", link.name),
+    }
+}
+
+pub(crate) fn gateways(interface: &str, gateways: &[IpAddr]) -> String {
+    match gateways {
+        [] => format!("no default gateway is reached by {interface} any more"),
+        gateways => format!("the default gateways reached by {interface}: {}", list(gateways)),
     }
 }
 
@@ -62,6 +71,9 @@ pub(crate) fn outcome(outcome: &Outcome, misses: u32) -> String {
         (FactKind::Took, Cause::Released) => {
             format!("took {what} (term {term}): {peer} gave it up")
         }
+        (FactKind::Took, Cause::OffLink) => {
+            format!("took {what} (term {term}): {peer} announces it without a subnet for it, and this node has one")
+        }
         (FactKind::Took, _) => {
             format!("announces {what} (term {term}) anew: an interface came, went or has another MAC address")
         }
@@ -80,6 +92,10 @@ pub(crate) fn outcome(outcome: &Outcome, misses: u32) -> String {
         (FactKind::Yielded, Cause::NoInterface) => {
             format!("fell silent for {what}: no interface may carry it any more")
         }
+        (FactKind::Yielded, Cause::OffLink) => {
+            format!("fell silent for {what}: {peer} announces it and has a subnet for it, and this node has none")
+        }
+        (FactKind::Yielded, Cause::Gateway) => format!("fell silent for {what}: it is now a default gateway"),
         (FactKind::Yielded, Cause::OwnAddress) => format!("fell silent for {what}: it is now an address of this node"),
         (FactKind::Yielded, Cause::Stopping) => {
             format!("fell silent for {what}: the speaker stops")
@@ -87,10 +103,20 @@ pub(crate) fn outcome(outcome: &Outcome, misses: u32) -> String {
         (FactKind::Yielded, Cause::Overslept) => {
             format!("fell silent for {what}: this node did not run")
         }
+        (FactKind::Able, Cause::OffLink) => {
+            format!("{what} can be announced from this node: no other candidate has a better subnet for it any more")
+        }
         (FactKind::Able, _) => format!("{what} can be announced from this node"),
         (_, Cause::NoInterface) => {
             format!("{what} cannot be announced from this node: no interface may carry it")
         }
+        (_, Cause::Gateway) => {
+            format!("{what} cannot be announced: it is a default gateway of this node")
+        }
+        (_, Cause::OffLink) => format!(
+            "{what} is not announced from this node: no interface that may carry it has a subnet with it, and another \
+             candidate's has"
+        ),
         (_, Cause::OwnAddress) => {
             format!("{what} cannot be announced: it is an address of this node itself")
         }

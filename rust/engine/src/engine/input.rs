@@ -46,14 +46,19 @@ impl Engine {
     }
 
     pub(super) fn interfaces(&mut self, now: Time, interfaces: Vec<Interface>) {
-        let LinkChanges { came, went, renewed } = self.links.set(now, interfaces);
+        let LinkChanges { came, went, renewed, readdressed, gateways } = self.links.set(now, interfaces);
         for link in &came {
             self.responder.memberships().returned(link.index);
         }
-        let came = came.into_iter().map(|link| (FactKind::InterfaceUp, link));
-        for (kind, link) in came.chain(went.into_iter().map(|link| (FactKind::InterfaceDown, link))) {
+        let up = came.into_iter().chain(readdressed).map(|link| (FactKind::InterfaceUp, link));
+        for (kind, link) in up.chain(went.into_iter().map(|link| (FactKind::InterfaceDown, link))) {
             let message = words::interface(kind, &link);
-            self.report(Fact { interface: link.name, ..Fact::new(kind, now, Cause::Link, message) });
+            let addresses = link.addresses.into_iter().map(|(address, _)| address).collect();
+            self.report(Fact { interface: link.name, addresses, ..Fact::new(kind, now, Cause::Link, message) });
+        }
+        for (interface, addresses) in gateways {
+            let message = words::gateways(&interface, &addresses);
+            self.report(Fact { addresses, interface, ..Fact::new(FactKind::Gateways, now, Cause::Link, message) });
         }
         self.ownership.place(&self.links, &renewed);
     }

@@ -4,7 +4,7 @@
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use metalev_engine::{
     Action, Candidate, Config, Datagram, Engine, Event, Fact, FactKind, Group, Interface, Peer, REFRESH, Table, Time,
@@ -13,6 +13,8 @@ use metalev_wire::MacAddr;
 use metalev_wire::arp::{self, Operation};
 use metalev_wire::beacon::Key;
 use metalev_wire::ethernet::Frame;
+use metalev_wire::ipv6::{multicast_mac, solicited_node};
+use metalev_wire::ndp::{self, Message};
 
 pub const MS: Duration = Duration::from_millis(1);
 pub const ETH: u32 = 2;
@@ -23,6 +25,19 @@ pub fn vip(last: u8) -> IpAddr {
     [192, 168, 1, last].into()
 }
 
+pub fn vip6(last: u8) -> IpAddr {
+    Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last.into()).into()
+}
+
+/// The same address in each family: what holds for one has to hold for the other.
+pub const FAMILIES: [fn(u8) -> IpAddr; 2] = [vip, vip6];
+
+/// What a node has on its interface: one address of each family, and the link-local one.
+pub fn own_addresses(i: u8) -> Vec<(IpAddr, u8)> {
+    let link_local = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, i.into());
+    vec![(vip(9 + i), 24), (vip6(9 + i), 64), (link_local.into(), 64)]
+}
+
 pub fn key() -> Key {
     Key { id: 1, secret: b"0123456789abcdef0123456789abcdef".to_vec() }
 }
@@ -31,6 +46,17 @@ pub fn key() -> Key {
 pub fn group(last: u8, candidates: &[&str]) -> Group {
     let candidates = candidates.iter().map(|node| Candidate { node: (*node).to_owned(), score: 0 }).collect();
     Group { key: vip(last), addresses: vec![vip(last)], candidates, interfaces: vec![] }
+}
+
+/// The interface of node `i`.
+pub fn link(i: u8) -> Interface {
+    let mac = MacAddr::new([2, 0, 0, 0, 0, i]);
+    Interface { index: ETH, name: "eth0".into(), mac, addresses: own_addresses(i), gateways: vec![] }
+}
+
+/// These addresses together, with these candidates, in order.
+pub fn group_of(addresses: &[IpAddr], candidates: &[&str]) -> Group {
+    Group { key: addresses[0], addresses: addresses.to_vec(), ..group(0, candidates) }
 }
 
 /// What is on its way to a node.
@@ -47,6 +73,10 @@ pub struct Node {
     pub facts: Vec<Fact>,
     /// Gratuitous and answering ARP frames that it has sent, with their time.
     pub arp_sent: Vec<(Time, arp::Repr)>,
+    /// The same of neighbor discovery.
+    pub ndp_sent: Vec<(Time, ndp::Repr)>,
+    /// The groups that it was last told to join.
+    pub joined: Vec<Ipv6Addr>,
     pub sent: usize,
     queue: Vec<Parcel>,
     asleep: bool,
@@ -101,13 +131,15 @@ impl World {
             address,
             facts: Vec::new(),
             arp_sent: Vec::new(),
+            ndp_sent: Vec::new(),
+            joined: Vec::new(),
             sent: 0,
             queue: Vec::new(),
             asleep: false,
             dead: false,
         };
         self.nodes.insert(name(i), node);
-        let link = Interface { index: ETH, name: "eth0".into(), mac, addresses: vec![(address, 24)], gateways: vec![] };
+        let link = link(last);
         self.event(&name(i), Event::Interfaces(vec![link]));
     }
 
@@ -151,7 +183,7 @@ impl World {
         let state = self.nodes.get_mut(node).unwrap();
         match action {
             Action::Report(fact) => state.facts.push(fact),
-            Action::SetGroups { .. } => {}
+            Action::SetGroups { groups, .. } => state.joined = groups,
             Action::DiscardQueued => state.queue.clear(),
             Action::SendFrame { bytes, .. } => {
                 state.sent += 1;
@@ -161,9 +193,13 @@ impl World {
                 {
                     state.arp_sent.push((now, repr));
                 }
+                if let Ok(repr) = ndp::Packet::new_checked(frame.payload()).and_then(|packet| ndp::Repr::parse(&packet))
+                {
+                    state.ndp_sent.push((now, repr));
+                }
                 let dst = frame.dst();
                 if self.ethernet {
-                    self.deliver(node, &Parcel::Frame(bytes.clone()), |to| dst.is_broadcast() || to.mac == dst);
+                    self.deliver(node, &Parcel::Frame(bytes.clone()), |to| dst.is_multicast() || to.mac == dst);
                 }
             }
             Action::SendDatagram { to, bytes } => {
@@ -280,27 +316,29 @@ impl World {
 
     // ===== what is seen =====
 
-    /// Who answers a client's ARP request for an address now.
+    /// Who answers a client's question for an address now.
     pub fn who_has(&mut self, address: IpAddr) -> Vec<String> {
-        let IpAddr::V4(target_ip) = address else { panic!("ARP is IPv4") };
-        let repr = arp::Repr {
-            operation: Operation::Request,
-            sender_mac: CLIENT,
-            sender_ip: [192, 168, 1, 99].into(),
-            target_mac: MacAddr::ZERO,
-            target_ip,
+        let question = match address {
+            IpAddr::V4(target) => who_has(target),
+            IpAddr::V6(target) => neighbor(target),
         };
-        let bytes = repr.frame(MacAddr::BROADCAST, CLIENT);
         let mut answering = Vec::new();
         for node in self.nodes.keys().cloned().collect::<Vec<_>>() {
             let state = &self.nodes[&node];
             if state.asleep || state.dead {
                 continue;
             }
-            let before = state.arp_sent.len();
-            self.event(&node, Event::Frame { interface: ETH, bytes: &bytes });
-            let sent = &self.nodes[&node].arp_sent[before..];
-            if sent.iter().any(|(_, repr)| repr.sender_ip == target_ip && repr.operation == Operation::Reply) {
+            let before = (state.arp_sent.len(), state.ndp_sent.len());
+            self.event(&node, Event::Frame { interface: ETH, bytes: &question });
+            let state = &self.nodes[&node];
+            let arp = state.arp_sent[before.0..].iter().any(|(_, repr)| {
+                address == IpAddr::V4(repr.sender_ip) && repr.operation == Operation::Reply && repr.target_mac == CLIENT
+            });
+            let ndp = state.ndp_sent[before.1..].iter().any(|(_, repr)| {
+                address == IpAddr::V6(repr.target)
+                    && matches!(repr.message, Message::Advertisement { flags, .. } if flags.solicited)
+            });
+            if arp || ndp {
                 answering.push(node);
             }
         }
@@ -322,4 +360,24 @@ impl World {
         };
         self.nodes.iter().filter(|(_, node)| holds(node)).map(|(name, _)| name.clone()).collect()
     }
+}
+
+/// A client's ARP request.
+fn who_has(target_ip: Ipv4Addr) -> Vec<u8> {
+    let repr = arp::Repr {
+        operation: Operation::Request,
+        sender_mac: CLIENT,
+        sender_ip: [192, 168, 1, 99].into(),
+        target_mac: MacAddr::ZERO,
+        target_ip,
+    };
+    repr.frame(MacAddr::BROADCAST, CLIENT).to_vec()
+}
+
+/// A client's neighbor solicitation.
+fn neighbor(target: Ipv6Addr) -> Vec<u8> {
+    let group = solicited_node(target);
+    let src_ip = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xcc);
+    let message = Message::Solicitation { source_mac: Some(CLIENT) };
+    ndp::Repr { src_ip, dst_ip: group, target, message }.frame(multicast_mac(group), CLIENT)
 }
