@@ -4,17 +4,18 @@
 //!   came in on this very interface?      a frame for a VLAN or macvlan above it is also shown to sockets here, its
 //!                                        tag already taken off: answering it here would answer on the wrong segment
 //!   for us: not for another host         the kernel's own verdict by destination address, so that a promiscuous
-//!                                        interface (a bridge port, a capture) changes nothing; a tag of a VLAN that
-//!                                        this host does not have makes it another host's, too
-//!   not our own                          neither outgoing, nor sent back to us by a switch or bridge
+//!                                        interface (a bridge port, a capture) changes nothing. To all and yet for
+//!                                        another is what came with the tag of a VLAN that this host does not have:
+//!                                        it passes, to be counted by its name
 //!   beacons: starts with the magic       0x88B5 is for local experiments (IEEE 802), ours may not be the only one
 //!   IPv6: neighbor discovery alone       bulk traffic never wakes us, and is never copied
 //!   about an address of interest?        a flood of questions for others costs a dozen instructions each, in the
 //!                                        kernel; what is too short or too odd to say passes, to be counted by its name
 //! ```
+//!
+//! Our own frames that a loop in the network sends back pass, too: somebody should hear of the loop.
 
 use libc::sock_filter;
-use metalev_wire::MacAddr;
 
 use crate::ranges::Ranges;
 
@@ -22,8 +23,9 @@ use crate::ranges::Ranges;
 const METADATA: u32 = libc::SKF_AD_OFF.cast_unsigned();
 const IFINDEX: u32 = METADATA.wrapping_add(libc::SKF_AD_IFINDEX.cast_unsigned());
 const PKTTYPE: u32 = METADATA.wrapping_add(libc::SKF_AD_PKTTYPE.cast_unsigned());
-/// Offset of the source address in an Ethernet frame.
-const SOURCE: u32 = 6;
+/// Offset of the destination address, whose first octet has the bit of all that is not for one host alone.
+const DESTINATION: u32 = 0;
+const GROUP_BIT: u32 = 1;
 /// Offset of the payload.
 const PAYLOAD: u32 = 14;
 
@@ -38,9 +40,9 @@ pub(crate) enum Payload<'a> {
     Magic([u8; 4]),
 }
 
-/// The program for frames that came in on interface `index`, whose own address is `mac`.
-pub(crate) fn program(index: u32, mac: MacAddr, payload: Payload<'_>) -> Vec<sock_filter> {
-    let mut program = checks(&for_us(index, mac), Miss::Drop);
+/// The program for frames that came in on interface `index`.
+pub(crate) fn program(index: u32, payload: Payload<'_>) -> Vec<sock_filter> {
+    let mut program = checks(&for_us(index), Miss::Drop);
     match payload {
         Payload::Magic(magic) => {
             let magic = u32::from_be_bytes(magic);
@@ -69,18 +71,15 @@ pub(crate) fn default_routes() -> Vec<sock_filter> {
     program
 }
 
-fn for_us(index: u32, mac: MacAddr) -> [Check; 9] {
-    let [front @ .., five, six] = mac.octets();
+fn for_us(index: u32) -> [Check; 7] {
     [
         Check::LoadWord(IFINDEX),
         Check::Unless(index),
         Check::LoadWord(PKTTYPE),
-        Check::If(libc::PACKET_OTHERHOST.into()),
         Check::If(libc::PACKET_OUTGOING.into()),
-        Check::LoadWord(SOURCE),
-        Check::SkipUnless(u32::from_be_bytes(front), 2),
-        Check::LoadHalf(SOURCE + 4),
-        Check::If(u16::from_be_bytes([five, six]).into()),
+        Check::SkipUnless(libc::PACKET_OTHERHOST.into(), 2),
+        Check::LoadByte(DESTINATION),
+        Check::WithoutBit(GROUP_BIT),
     ]
 }
 
@@ -126,6 +125,8 @@ enum Check {
     Below(u32),
     /// A miss if it is more.
     Above(u32),
+    /// A miss if it lacks this bit.
+    WithoutBit(u32),
     /// Skip so many checks if it is any other.
     SkipUnless(u32, u8),
 }
@@ -156,6 +157,7 @@ fn checks(checks: &[Check], miss: Miss) -> Vec<sock_filter> {
                 Check::Unless(value) => jump(libc::BPF_JEQ, value, 0, to_miss),
                 Check::Below(value) => jump(libc::BPF_JGE, value, 0, to_miss),
                 Check::Above(value) => jump(libc::BPF_JGT, value, to_miss, 0),
+                Check::WithoutBit(bit) => jump(libc::BPF_JSET, bit, 0, to_miss),
                 Check::SkipUnless(value, count) => jump(libc::BPF_JEQ, value, 0, count),
             }
         })

@@ -3,8 +3,6 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use metalev_wire::MacAddr;
-
 use crate::filter::{self, Payload};
 use crate::ranges::Ranges;
 use crate::sys;
@@ -22,8 +20,8 @@ const PRIORITY: libc::c_int = 6;
 
 /// A raw socket bound to one interface and Ethernet type. It never makes the interface promiscuous.
 ///
-/// It shows frames from the Ethernet header on, as the wire has them but for the VLAN tag and checksum; frames for other
-/// hosts and our own it does not show.
+/// It shows frames from the Ethernet header on, as the wire has them but for VLAN tag and checksum; frames for other hosts
+/// it does not show.
 pub struct PacketSocket {
     fd: OwnedFd,
     interface: u32,
@@ -31,16 +29,16 @@ pub struct PacketSocket {
 }
 
 impl PacketSocket {
-    /// Open a socket on the interface with this index, whose own address is `mac`, for frames about addresses in
-    /// `about`. Beacons are about none and are shown in any case.
+    /// Open a socket on the interface with this index for frames about addresses in `about`. Beacons are about none and
+    /// are shown in any case.
     ///
     /// # Errors
     /// `EPERM` without `CAP_NET_RAW`; `ENODEV` if there is no such interface.
-    pub fn open(interface: u32, ethertype: u16, mac: MacAddr, about: &Ranges) -> io::Result<Self> {
+    pub fn open(interface: u32, ethertype: u16, about: &Ranges) -> io::Result<Self> {
         let address = sys::Address::packet(interface, ethertype)?;
         let socket = Self { fd: Self::unbound()?, interface, ethertype };
         // A socket of protocol 0 receives nothing: no frame passes before the filter is there.
-        socket.set_filter(mac, about)?;
+        socket.set_filter(about)?;
         sys::set_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_PRIORITY, PRIORITY)?;
         sys::bind(socket.as_fd(), &address)?;
         Ok(socket)
@@ -51,17 +49,17 @@ impl PacketSocket {
         sys::socket(libc::AF_PACKET, libc::SOCK_RAW, 0)
     }
 
-    /// Replace the filter after the interface's address has changed, or what is of interest.
+    /// Replace the filter after something else is of interest.
     ///
     /// # Errors
     /// `ENOMEM`, or `EPERM` if the filter was locked.
-    pub fn set_filter(&self, mac: MacAddr, about: &Ranges) -> io::Result<()> {
+    pub fn set_filter(&self, about: &Ranges) -> io::Result<()> {
         let payload = match self.ethertype {
             ETHERTYPE_ARP => Payload::Arp(about),
             ETHERTYPE_IPV6 => Payload::Ndp(about),
             _ => Payload::Magic(BEACON_MAGIC),
         };
-        sys::attach_filter(self.as_fd(), &filter::program(self.interface, mac, payload))
+        sys::attach_filter(self.as_fd(), &filter::program(self.interface, payload))
     }
 
     /// Send a frame, from the Ethernet header on.

@@ -1,11 +1,11 @@
 //! The packet sockets of each interface that carries VIPs: for ARP, for neighbor discovery, for beacons.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 use std::os::fd::AsFd;
 
 use metalev_engine::Interface;
-use metalev_wire::MacAddr;
 
 use crate::packet::{ETHERTYPE_ARP, ETHERTYPE_BEACON, ETHERTYPE_IPV6, PacketSocket};
 use crate::ranges::{Interest, Ranges};
@@ -51,29 +51,25 @@ impl From<u64> for Token {
 }
 
 struct Port {
-    mac: MacAddr,
     arp: PacketSocket,
     ndp: PacketSocket,
     beacon: PacketSocket,
 }
 
 impl Port {
-    fn open(index: u32, mac: MacAddr, interest: &Interest, epoll: &sys::Epoll) -> io::Result<Self> {
-        let arp = PacketSocket::open(index, ETHERTYPE_ARP, mac, &interest.arp)?;
-        let ndp = PacketSocket::open(index, ETHERTYPE_IPV6, mac, &interest.ndp)?;
-        let beacon = PacketSocket::open(index, ETHERTYPE_BEACON, mac, &Ranges::default())?;
+    fn open(index: u32, interest: &Interest, epoll: &sys::Epoll) -> io::Result<Self> {
+        let arp = PacketSocket::open(index, ETHERTYPE_ARP, &interest.arp)?;
+        let ndp = PacketSocket::open(index, ETHERTYPE_IPV6, &interest.ndp)?;
+        let beacon = PacketSocket::open(index, ETHERTYPE_BEACON, &Ranges::default())?;
         epoll.add(arp.as_fd(), Token::Arp(index).into())?;
         epoll.add(ndp.as_fd(), Token::Ndp(index).into())?;
         epoll.add(beacon.as_fd(), Token::Beacon(index).into())?;
-        Ok(Self { mac, arp, ndp, beacon })
+        Ok(Self { arp, ndp, beacon })
     }
 
-    fn set_filters(&mut self, mac: MacAddr, interest: &Interest) -> io::Result<()> {
-        self.arp.set_filter(mac, &interest.arp)?;
-        self.ndp.set_filter(mac, &interest.ndp)?;
-        self.beacon.set_filter(mac, &Ranges::default())?;
-        self.mac = mac;
-        Ok(())
+    fn show(&self, interest: &Interest) -> io::Result<()> {
+        self.arp.set_filter(&interest.arp)?;
+        self.ndp.set_filter(&interest.ndp)
     }
 
     /// The socket of a frame's own Ethernet type, so that the kernel takes it for what it is.
@@ -99,16 +95,11 @@ impl Ports {
         self.ports.retain(|&index, _| interfaces.iter().any(|interface| interface.index == index));
     }
 
-    /// Have the sockets of this interface open, with filters for its current address.
+    /// Have the sockets of this interface open.
     pub(crate) fn open(&mut self, interface: &Interface, epoll: &sys::Epoll) -> io::Result<()> {
-        let Interface { index, mac, .. } = *interface;
-        match self.ports.get_mut(&index) {
-            Some(port) if port.mac == mac => {}
-            Some(port) => port.set_filters(mac, &self.interest)?,
-            None => {
-                let port = Port::open(index, mac, &self.interest, epoll)?;
-                self.ports.insert(index, port);
-            }
+        let index = interface.index;
+        if let Entry::Vacant(vacant) = self.ports.entry(index) {
+            vacant.insert(Port::open(index, &self.interest, epoll)?);
         }
         Ok(())
     }
@@ -119,8 +110,8 @@ impl Ports {
             return Vec::new();
         }
         self.interest = interest;
-        let renewed = self.ports.iter_mut().map(|(&index, port)| (index, port.set_filters(port.mac, &self.interest)));
-        renewed.filter(|(_, result)| result.is_err()).map(|(index, _)| index).collect()
+        let blind = self.ports.iter().filter(|(_, port)| port.show(&self.interest).is_err());
+        blind.map(|(&index, _)| index).collect()
     }
 
     pub(crate) fn close(&mut self, index: u32) {

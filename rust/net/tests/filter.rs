@@ -46,38 +46,9 @@ fn what_another_socket_of_the_host_sends_does_not_come_back() {
 }
 
 #[test]
-fn our_own_frame_sent_back_by_the_network_never_reaches_us() {
+fn our_own_frame_sent_back_by_the_network_comes_through_to_be_counted() {
     let lab = Lab::new();
     let (near, far) = (lab.near(ARP), lab.far(ARP));
-    far.send(&request(EVERYBODY, NEAR)).unwrap();
-    far.send(&request(EVERYBODY, FAR)).unwrap();
-    assert_eq!(next_frame(&near), request(EVERYBODY, FAR));
-}
-
-#[test]
-fn a_source_that_differs_in_its_last_octet_only_is_not_our_own() {
-    let lab = Lab::new();
-    let (near, far) = (lab.near(ARP), lab.far(ARP));
-    let neighbour = MacAddr::new([0x02, 0, 0, 0, 0, 0x0c]);
-    far.send(&request(EVERYBODY, neighbour)).unwrap();
-    assert_eq!(next_frame(&near), request(EVERYBODY, neighbour));
-}
-
-#[test]
-fn a_source_that_differs_in_its_first_octets_only_is_not_our_own() {
-    let lab = Lab::new();
-    let (near, far) = (lab.near(ARP), lab.far(ARP));
-    let neighbour = MacAddr::new([0x06, 0, 0, 0, 0, 0x0a]);
-    far.send(&request(EVERYBODY, neighbour)).unwrap();
-    assert_eq!(next_frame(&near), request(EVERYBODY, neighbour));
-}
-
-#[test]
-fn a_new_address_of_the_interface_is_the_one_that_counts() {
-    let lab = Lab::new();
-    let (near, far) = (lab.near(ARP), lab.far(ARP));
-    near.set_filter(STRANGER, &Ranges::all()).unwrap();
-    far.send(&request(EVERYBODY, STRANGER)).unwrap();
     far.send(&request(EVERYBODY, NEAR)).unwrap();
     assert_eq!(next_frame(&near), request(EVERYBODY, NEAR));
 }
@@ -153,7 +124,7 @@ fn what_a_router_may_have_forwarded_is_kept_out() {
 fn a_solicitation_too_short_for_its_target_comes_through_to_be_counted() {
     let lab = Lab::new();
     let (near, far) = (lab.near(IPV6), lab.far(IPV6));
-    near.set_filter(NEAR, &Ranges::default()).unwrap();
+    near.set_filter(&Ranges::default()).unwrap();
     let whole = icmpv6(SOLICITATION, 255, "2001:db8::1");
     far.send(&whole).unwrap();
     far.send(&whole[..60]).unwrap();
@@ -164,7 +135,7 @@ fn a_solicitation_too_short_for_its_target_comes_through_to_be_counted() {
 fn a_solicitation_for_an_address_without_interest_is_kept_out() {
     let lab = Lab::new();
     let (near, far) = (lab.near(IPV6), lab.far(IPV6));
-    near.set_filter(NEAR, &Ranges::covering(vec![5, 6, 9])).unwrap();
+    near.set_filter(&Ranges::covering(vec![5, 6, 9])).unwrap();
     for other in ["2001:db8::4", "2001:db8::7", "2001:db8::8", "2001:db8::a", "2001:db8::1:5"] {
         far.send(&icmpv6(SOLICITATION, 255, other)).unwrap();
     }
@@ -190,7 +161,7 @@ fn next_solicited(socket: &PacketSocket) -> Vec<u8> {
 fn a_request_for_an_address_without_interest_is_kept_out() {
     let lab = Lab::new();
     let (near, far) = (lab.near(ARP), lab.far(ARP));
-    near.set_filter(NEAR, &ranges(&["192.0.2.10", "192.0.2.11", "192.0.2.20"])).unwrap();
+    near.set_filter(&ranges(&["192.0.2.10", "192.0.2.11", "192.0.2.20"])).unwrap();
     for other in ["192.0.2.9", "192.0.2.12", "192.0.2.19", "192.0.2.21", "0.0.0.0", "255.255.255.255"] {
         far.send(&request_for(other, "192.0.2.1")).unwrap();
     }
@@ -202,7 +173,7 @@ fn a_request_for_an_address_without_interest_is_kept_out() {
 fn who_claims_an_address_of_interest_is_heard_whatever_it_asks_for() {
     let lab = Lab::new();
     let (near, far) = (lab.near(ARP), lab.far(ARP));
-    near.set_filter(NEAR, &ranges(&["192.0.2.10"])).unwrap();
+    near.set_filter(&ranges(&["192.0.2.10"])).unwrap();
     far.send(&request_for("192.0.2.1", "192.0.2.9")).unwrap();
     far.send(&request_for("192.0.2.1", "192.0.2.10")).unwrap();
     assert_eq!(next_frame(&near), request_for("192.0.2.1", "192.0.2.10"));
@@ -214,7 +185,7 @@ fn every_address_of_a_thousand_scattered_ones_is_let_through() {
     let (near, far) = (lab.near(ARP), lab.far(ARP));
     // Gaps of all widths: far more ranges than a filter has.
     let scattered: Vec<String> = (0..1000u32).map(|n| std::net::Ipv4Addr::from(n * n * 4_000).to_string()).collect();
-    near.set_filter(NEAR, &ranges(&scattered)).unwrap();
+    near.set_filter(&ranges(&scattered)).unwrap();
     for address in &scattered {
         far.send(&request_for(address, "255.0.0.1")).unwrap();
         assert_eq!(next_frame(&near), request_for(address, "255.0.0.1"));
@@ -225,7 +196,7 @@ fn every_address_of_a_thousand_scattered_ones_is_let_through() {
 fn without_interest_in_any_address_only_the_malformed_come_through() {
     let lab = Lab::new();
     let (near, far) = (lab.near(ARP), lab.far(ARP));
-    near.set_filter(NEAR, &Ranges::default()).unwrap();
+    near.set_filter(&Ranges::default()).unwrap();
     let whole = request(EVERYBODY, FAR);
     let mut token_ring = whole.clone();
     token_ring[15] = 6; // the hardware type
@@ -260,6 +231,6 @@ fn frames_sent_together_arrive_in_their_order_and_those_refused_are_counted() {
 #[test]
 fn an_interface_that_does_not_exist_has_no_socket() {
     let _lab = Lab::new();
-    let error = PacketSocket::open(4711, ARP, NEAR, &Ranges::all()).err().unwrap();
+    let error = PacketSocket::open(4711, ARP, &Ranges::all()).err().unwrap();
     assert_eq!(error.raw_os_error(), Some(libc::ENODEV));
 }

@@ -5,7 +5,7 @@ mod lab;
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use lab::{ARP, FAR, Lab, NEAR, VIP, await_fact, eventually, ip, next_arp, options, request, table};
+use lab::{ARP, FAR, Lab, NEAR, VIP, await_fact, eventually, ip, next_arp, options, request, table, tagged_request};
 use metalev_engine::{FactKind, Table};
 use metalev_net::{Options, Speaker};
 use metalev_wire::MacAddr;
@@ -67,6 +67,78 @@ fn a_new_mac_address_of_the_interface_is_the_one_that_answers() {
         let answer = next_arp(&far, |arp| arp.operation == Operation::Reply && arp.target_mac == FAR);
         (answer.sender_mac == renamed).then_some(())
     });
+}
+
+// ===== what gets no answer =====
+
+/// Send a frame to a speaker that holds the VIP, and say by which names it was counted.
+fn counted(frame: impl FnOnce(&Lab) -> Vec<u8>) -> Vec<String> {
+    let lab = Lab::new();
+    ip("link set v0 mtu 9000");
+    ip("link set v1 mtu 9000");
+    let far = lab.far(ARP);
+    let speaker = Speaker::start(options("a", 7946, "v0")).expect("it starts");
+    speaker.set(table(&[], &["a"]));
+    await_fact(&speaker, FactKind::Took);
+    far.send(&frame(&lab)).expect("it is sent");
+    eventually("the count", || {
+        let dropped = speaker.counters().engine.dropped;
+        (!dropped.is_empty()).then(|| dropped.iter().map(|(reason, count)| format!("{reason} {count}")).collect())
+    })
+}
+
+#[test]
+fn a_truncated_frame_is_counted_as_malformed() {
+    assert_eq!(counted(|_| request(MacAddr::BROADCAST, FAR)[..30].to_vec()), ["malformed 1"]);
+}
+
+#[test]
+fn a_frame_with_other_lengths_of_addresses_is_counted_as_malformed() {
+    let wrong = |_: &Lab| {
+        let mut frame = request(MacAddr::BROADCAST, FAR);
+        frame[18] = 8;
+        frame
+    };
+    assert_eq!(counted(wrong), ["malformed 1"]);
+}
+
+#[test]
+fn an_oversized_frame_is_counted() {
+    let long = |_: &Lab| [request(MacAddr::BROADCAST, FAR), vec![0; 4000]].concat();
+    assert_eq!(counted(long), ["oversized 1"]);
+}
+
+#[test]
+fn a_frame_of_a_vlan_that_is_not_here_is_counted_and_not_answered() {
+    assert_eq!(counted(|_| tagged_request()), ["vlan 1"]);
+}
+
+#[test]
+fn our_own_frame_that_comes_back_is_counted() {
+    assert_eq!(counted(|_| request(MacAddr::BROADCAST, NEAR)), ["loopedBack 1"]);
+}
+
+#[test]
+fn a_reply_to_us_is_counted() {
+    let reply = |_: &Lab| {
+        let mut frame = request(NEAR, FAR);
+        frame[21] = 2;
+        frame
+    };
+    assert_eq!(counted(reply), ["ARPReply 1"]);
+}
+
+#[test]
+fn a_priority_tag_alone_is_no_vlan() {
+    let lab = Lab::new();
+    let far = lab.far(ARP);
+    let speaker = Speaker::start(options("a", 7946, "v0")).unwrap();
+    speaker.set(table(&[], &["a"]));
+    await_fact(&speaker, FactKind::Took);
+    let mut prioritised = tagged_request();
+    prioritised[14..16].copy_from_slice(&[0xe0, 0]); // priority 7, VLAN 0 (IEEE 802.1Q)
+    far.send(&prioritised).unwrap();
+    next_arp(&far, |arp| arp.operation == Operation::Reply && arp.target_mac == FAR);
 }
 
 // ===== peers =====

@@ -39,7 +39,22 @@ struct Slot {
 
 impl Slot {
     const EMPTY: Self = Self { control: [0; 64], name: [0; 28], bytes: [0; ROOM], len: 0, control_len: 0 };
+
+    /// Let a frame say that it came with a VLAN tag, which the kernel has taken off: by IEEE 802.1Q's type, without the
+    /// rest of the tag. The kernel tells it by "for another host", as the filter lets no other such frames through.
+    fn restore_tag(&mut self) {
+        let family = u16::from_ne_bytes([self.name[0], self.name[1]]);
+        if i32::from(family) == libc::AF_PACKET && self.name[LL_PKTTYPE] == libc::PACKET_OTHERHOST {
+            self.bytes[ETHERTYPE..ETHERTYPE + 2].copy_from_slice(&TAGGED.to_be_bytes());
+        }
+    }
 }
+
+/// Offset of `sll_pkttype` in a `sockaddr_ll`.
+const LL_PKTTYPE: usize = 10;
+/// Offset of the type in an Ethernet frame.
+const ETHERTYPE: usize = 12;
+const TAGGED: u16 = 0x8100;
 
 /// The buffers of the whole thread; every socket is read through the same ones in turn.
 pub(crate) struct Batch {
@@ -74,6 +89,7 @@ impl Batch {
             if header.msg_hdr.msg_namelen == 0 {
                 slot.name[..2].fill(0); // no family: no address
             }
+            slot.restore_tag();
         }
         Ok(count)
     }

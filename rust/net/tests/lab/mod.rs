@@ -43,7 +43,7 @@ impl Lab {
 
     /// A socket at the near end.
     pub(crate) fn near(&self, ethertype: u16) -> PacketSocket {
-        PacketSocket::open(self.near, ethertype, NEAR, &Ranges::all()).unwrap()
+        PacketSocket::open(self.near, ethertype, &Ranges::all()).unwrap()
     }
 
     /// A socket at the far end that shows every frame of a type.
@@ -63,7 +63,7 @@ impl Lab {
 
     /// A socket at the far end.
     pub(crate) fn far(&self, ethertype: u16) -> PacketSocket {
-        PacketSocket::open(self.far, ethertype, FAR, &Ranges::all()).unwrap()
+        PacketSocket::open(self.far, ethertype, &Ranges::all()).unwrap()
     }
 }
 
@@ -93,6 +93,12 @@ pub(crate) fn request(to: MacAddr, from: MacAddr) -> Vec<u8> {
         target_ip: VIP.parse().unwrap(),
     };
     repr.frame(to, from).to_vec()
+}
+
+/// The request, tagged for VLAN 5.
+pub(crate) fn tagged_request() -> Vec<u8> {
+    let whole = request(MacAddr::BROADCAST, FAR);
+    [&whole[..12], &[0x81, 0, 0, 5], &whole[12..]].concat()
 }
 
 /// The same for any address, from any.
