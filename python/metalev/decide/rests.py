@@ -26,8 +26,9 @@ class Rests:
         return self._resting.get(address)
 
     def of(self, service: Name) -> tuple[IPAddress, ...]:
-        """The addresses that rest for ``service``: it may have them back at once."""
-        return tuple(self._by_service.get(service, ()))
+        """The addresses that rest for ``service``, the last one that it had first: it may have them back at once."""
+        theirs = (self._resting[address] for address in self._by_service.get(service, ()))
+        return tuple(one.address for one in sorted(theirs, key=lambda one: (-one.until, sort_key(one.address))))
 
     def begin(self, resting: Resting) -> None:
         """Let an address rest; a rest that it had is over."""

@@ -1,0 +1,103 @@
+"""What becomes of each kind of wish: one table here and in the documents, a row a case."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+from msgspec.structs import replace
+from tests.unit.decide.allocations import IPS, OTHER, POOL, given, pool, service
+from tests.unit.docs.markdown import DOCS, tables
+
+from metalev.decide.allocation import Allocation, Outcome, decide_addresses
+from metalev.decide.ledger import Ledger
+from metalev.decide.sharing import Terms, terms_of
+from metalev.model.pools import Resting, ServiceAllocation
+from metalev.model.services import Port, Service
+
+SHARE = "metallb.io/allow-shared-ip"
+HELD = "10.0.0.9"
+
+WISHES: dict[str, Service] = {
+    "nothing": service(),
+    "an address that is free": service(wish="10.0.0.2"),
+    "an address that rests": service(wish="10.0.0.4"),
+    "an address that it may share": service(annotations={IPS: "10.0.0.5", SHARE: "k"}),
+    "a pool that has one free": service(annotations={POOL: "second"}),
+    "something that is no address": service(wish="please"),
+    "addresses both ways at once": service(wish="10.0.0.2", annotations={IPS: "10.0.0.2"}),
+    "an address of a family that it has not": service(wish="1000::1"),
+    "two addresses of one family": service(annotations={IPS: "10.0.0.1,10.0.0.2"}),
+    "more than two addresses": service(annotations={IPS: "10.0.0.1,10.0.0.2,1000::1"}),
+    "an address that somebody else has": service(wish="10.0.0.3"),
+    "a shared address whose port is taken": service(annotations={IPS: "10.0.0.6", SHARE: "k"}),
+    "an address outside every pool": service(wish="10.9.9.9"),
+    "an address that its pool avoids": service(wish="10.0.4.0"),
+    "an address of a node": service(wish="10.0.0.7"),
+    "an address of a pool for others": service(wish="10.0.2.1"),
+    "an address of another pool than it names": service(wish="10.0.0.2", annotations={POOL: "second"}),
+    "a pool that does not exist": service(annotations={POOL: "nowhere"}),
+    "a pool that is full": service(annotations={POOL: "tiny"}),
+    "a pool for others": service(annotations={POOL: "bank"}),
+}
+
+
+def books() -> Ledger:
+    made = Ledger()
+    made.set_pools(
+        [
+            pool("buggy", "10.0.4.0/30", buggy=True),
+            pool("main", "10.0.0.0/28"),
+            pool("second", "10.0.1.0/30"),
+            pool("bank", "10.0.2.0/30", rules=ServiceAllocation(namespaces=("bank",))),
+            pool("tiny", "10.0.3.0/32"),
+        ]
+    )
+    made.hold(OTHER, (ip_address("10.0.0.3"), ip_address("10.0.3.0")))
+    for number, port in ((5, 53), (6, 80)):
+        sharer = replace(OTHER, name=f"sharer-{number}")
+        made.hold(sharer, (ip_address(f"10.0.0.{number}"),), Terms("k", ports=(("TCP", port),)))
+    made.bar({ip_address("10.0.0.7"): 'of node "a"'})
+    made.rest(Resting(ip_address("10.0.0.4"), OTHER, 60))
+    return made
+
+
+def row(wish: str, *held: str) -> tuple[Allocation, str]:
+    """The decision and the event that stands for it."""
+    subject = replace(WISHES[wish], ports=(Port("TCP", 80),), status=service(*held).status)
+    ledger = books()
+    ledger.hold(subject.name, subject.status.addresses, terms_of(subject))
+    allocation = decide_addresses(subject, ledger, {})
+    return allocation, allocation.events[-1].reason if allocation.events else ""
+
+
+def in_words(wish: str) -> list[str]:
+    without, event_without = row(wish)
+    having, event_having = row(wish, HELD)
+    names_it = wish.startswith("an address")
+    got = "none" if without.outcome is Outcome.PENDING else "gets it" if names_it else "gets one"
+    assert given(having)
+    return [wish, got, event_without, "keeps it" if given(having) == [HELD] else "moves", event_having]
+
+
+def test_the_table_in_the_documents_says_what_is_done() -> None:
+    (path,) = (one for one in DOCS if one.name == "addresses.md")
+    rows = tables(path, "the Service asks for", "holds none")
+    documented = [[cell.strip("`") for cell in cells] for cells in rows]
+    assert documented == [in_words(wish) for wish in WISHES]
+
+
+@pytest.mark.parametrize("wish", WISHES)
+def test_an_allowed_address_is_never_lost_to_a_new_wish(wish: str) -> None:
+    having, _ = row(wish, HELD)
+    without, _ = row(wish)
+    assert given(having) == (given(without) if wish != "nothing" and given(without) else [HELD])
+
+
+@pytest.mark.parametrize("wish", WISHES)
+def test_a_wish_that_is_not_met_stands_in_the_condition_and_is_told_once(wish: str) -> None:
+    having, _ = row(wish, HELD)
+    assert having.condition is not None
+    told = [event.message for event in having.events if event.reason in {"AllocationFailed", "LoadBalancerFailed"}]
+    assert len(told) == (having.condition.reason != "IPAllocated")
+    assert having.condition.message == "; ".join([f'Assigned IP ["{given(having)[0]}"]', *told])
