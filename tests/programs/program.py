@@ -114,6 +114,14 @@ def get(port: int, path: str) -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
+def until_stale(port: int, *, expected: bool) -> None:
+    """Wait until the program's metric says that its configuration is stale, or that it is not."""
+    wanted = f"metallb_k8s_client_config_stale_bool {float(expected)}"
+    end = monotonic() + PATIENCE
+    while wanted not in get(port, "/metrics")[1].splitlines():
+        assert monotonic() < end, f"it never came to {wanted}"
+
+
 def get_inside(program: Program, port: int, path: str) -> str:
     """The text of a page on the loopback of the program's own network namespace."""
     code = f"import urllib.request as u; print(u.urlopen('http://127.0.0.1:{port}{path}', timeout=30).read().decode())"

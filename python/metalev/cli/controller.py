@@ -43,6 +43,7 @@ def _run(options: argparse.Namespace) -> None:
             log_level=options.log_level,
             log_format=options.log_format,
             lb_class=options.lb_class,
+            ignore_exclude_lb=options.ignore_exclude_lb,
             address_rest=options.address_rest,
         )
     )

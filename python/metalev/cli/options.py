@@ -31,6 +31,12 @@ def add_program_options(parser: argparse.ArgumentParser) -> None:
         help="where /metrics, /healthz and /readyz are served (%(default)s); port 0: any free one; off: nowhere",
     )
     add("--lb-class", metavar="CLASS", help="serve the Services of this loadBalancerClass only (default: without one)")
+    add(
+        "--ignore-exclude-lb",
+        action="store_true",
+        help="let nodes announce that carry node.kubernetes.io/exclude-from-external-load-balancers; "
+        "for the controller and every speaker alike",
+    )
     add("--log-level", choices=tuple(LEVELS), default="info", help="(%(default)s)")
     add("--log-format", choices=FORMATS, default="text", help="(%(default)s)")
 

@@ -72,6 +72,7 @@ def _run(options: argparse.Namespace) -> None:
             log_level=options.log_level,
             log_format=options.log_format,
             lb_class=options.lb_class,
+            ignore_exclude_lb=options.ignore_exclude_lb,
             key_file=options.key_file,
             beacon_interval=options.beacon_interval,
             beacon_misses=options.beacon_misses,

@@ -39,6 +39,7 @@ class ControllerOptions(Struct, frozen=True):
     log_level: str = "info"
     log_format: str = "text"
     lb_class: str | None = None
+    ignore_exclude_lb: bool = False
     address_rest: float = REST_SECONDS
 
 
@@ -59,7 +60,13 @@ def _serve(options: ControllerOptions, stack: ExitStack) -> None:
         options.manifests, clock, state=options.state, namespace=options.namespace, writer="controller"
     )
     stack.callback(cluster.stop)
-    reconciler = ControllerReconciler(Effects(cluster), clock, options.lb_class, options.address_rest)
+    reconciler = ControllerReconciler(
+        Effects(cluster),
+        clock,
+        options.lb_class,
+        options.address_rest,
+        ignore_exclude_lb=options.ignore_exclude_lb,
+    )
 
     def observe(seconds: float, outcome: Outcome) -> None:
         metrics.reconciled(seconds, failed=isinstance(outcome, Retry | Stop))

@@ -28,15 +28,22 @@ class ControllerReconciler:
     """Wires ``decide`` to the cluster; names are those of Services, and ``OVERVIEW``."""
 
     def __init__(
-        self, effects: Effects, clock: Clock, lb_class: str | None = None, rest_seconds: float = REST_SECONDS
+        self,
+        effects: Effects,
+        clock: Clock,
+        lb_class: str | None = None,
+        rest_seconds: float = REST_SECONDS,
+        *,
+        ignore_exclude_lb: bool = False,
     ) -> None:
         """``lb_class`` is the one ``loadBalancerClass`` to serve; ``None`` serves the Services that name none.
 
-        A released address rests for ``rest_seconds`` before somebody else gets it.
+        A released address rests for ``rest_seconds`` before somebody else gets it. ``ignore_exclude_lb`` is what the
+        speakers are told, too: the controller says which addresses nobody may announce.
         """
         self._effects = effects
         self._clock = clock
-        self._decider = ControllerDecider(lb_class, rest_seconds)
+        self._decider = ControllerDecider(lb_class, rest_seconds, ignore_exclude_lb=ignore_exclude_lb)
         self._desired = self._applied = ControllerDesired()
         self._overview_at = float("-inf")
         self._overview_of: tuple[object, ...] = ()

@@ -50,6 +50,7 @@ class SpeakerOptions(Struct, frozen=True):
     log_level: str = "info"
     log_format: str = "text"
     lb_class: str | None = None
+    ignore_exclude_lb: bool = False
     key_file: Path | None = None
     beacon_interval: float = BEACON_INTERVAL
     beacon_misses: int = BEACON_MISSES
@@ -91,6 +92,7 @@ def _serve(options: SpeakerOptions, keys: tuple[BeaconKey, ...], stack: ExitStac
         key_secret=f"{options.namespace}/{BEACON_SECRET}",
         fallback_keys=keys,
         lb_class=options.lb_class,
+        ignore_exclude_lb=options.ignore_exclude_lb,
     )
 
     def observe(seconds: float, outcome: Outcome) -> None:

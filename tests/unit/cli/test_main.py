@@ -61,6 +61,15 @@ def test_every_option_of_the_speaker_reaches_it(ran: list[Any], tmp_path: Path) 
     ]
 
 
+@pytest.mark.parametrize("program", [["controller"], ["speaker", "--node-name", "n"]])
+def test_both_programs_can_be_told_to_ignore_the_exclude_label(
+    ran: list[Any], tmp_path: Path, program: list[str]
+) -> None:
+    main([*program, "--manifests", str(tmp_path)])
+    main([*program, "--manifests", str(tmp_path), "--ignore-exclude-lb"])
+    assert [options.ignore_exclude_lb for options in ran] == [False, True]
+
+
 def test_no_interface_is_excluded_by_an_empty_pattern(ran: list[Any], tmp_path: Path) -> None:
     main(["speaker", "--manifests", str(tmp_path), "--node-name", "n", "--exclude-interface", ""])
     assert ran[0].exclude == ()

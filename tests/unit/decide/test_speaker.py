@@ -11,7 +11,7 @@ from metalev.decide.controller import ControllerDesired, Unannounced
 from metalev.decide.diff import SpeakerApplied, controller_actions, speaker_actions
 from metalev.decide.speaker import SpeakerDecider, SpeakerDesired, desired_speaker, speaker_state
 from metalev.model.actions import Action, Holding, RecordEvent, SetOwnership, WritePoolStatus, WriteSpeakerState
-from metalev.model.cluster import BEACON_SECRET, BeaconKey, BeaconSecret
+from metalev.model.cluster import BEACON_SECRET, EXCLUDE_LABEL, BeaconKey, BeaconSecret
 from metalev.model.meta import Name
 from metalev.model.ownership import Fact, FactKind
 from metalev.model.pools import PoolStatus
@@ -73,6 +73,14 @@ def test_a_secret_without_keys_does_not_silence_the_beacons() -> None:
     empty = BeaconSecret(Name("metallb-system", BEACON_SECRET))
     snapshot = replace(world(), secrets={empty.name: empty})
     assert desired_speaker(snapshot, "node-a", [KEY]).table.keys == (KEY,)
+
+
+def test_a_speaker_told_so_makes_candidates_of_excluded_nodes() -> None:
+    labelled = {name: replace(one, labels={EXCLUDE_LABEL: ""}) for name, one in world().nodes.items()}
+    snapshot = replace(world(WEB), nodes=labelled)
+    assert SpeakerDecider("node-a").desired(snapshot).table.groups == ()
+    (group,) = SpeakerDecider("node-a", ignore_exclude_lb=True).desired(snapshot).table.groups
+    assert len(group.candidates) == 3
 
 
 def test_a_group_that_nobody_may_own_is_not_in_the_table_but_has_a_reason() -> None:

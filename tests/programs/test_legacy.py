@@ -1,0 +1,170 @@
+"""MetalLB's old ConfigMap in front of the real controller, as a guide from MetalLB's first years has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.programs.program import Program, get, until_stale
+from tests.programs.test_controller import ingress
+
+CONFIG = """\
+apiVersion: v1
+kind: ConfigMap
+metadata:
+  namespace: metallb-system
+  name: config
+data:
+  config: |
+    address-pools:
+    - name: {name}
+      protocol: layer2
+      addresses:
+      - {addresses}
+"""
+TWO_POOLS = """\
+    - name: development
+      protocol: layer2
+      addresses:
+      - 192.168.1.206-192.168.1.210
+"""
+BARE = """\
+address-pools:
+- name: production
+  protocol: layer2
+  addresses:
+  - 192.168.1.200-192.168.1.205
+- name: staging
+  protocol: layer2
+  addresses:
+  - 192.168.1.206-192.168.1.208
+- name: development
+  protocol: layer2
+  addresses:
+  - 192.168.1.209-192.168.1.210
+"""
+WEB_PROD = """\
+apiVersion: v1
+kind: Service
+metadata:
+  name: web-prod
+  annotations:
+    metallb.universe.tf/address-pool: {pool}
+spec:
+  type: LoadBalancer
+  selector:
+    app: web
+  ports:
+  - port: 80
+"""
+RESOURCES = """\
+apiVersion: metallb.io/v1beta1
+kind: IPAddressPool
+metadata: {name: new, namespace: metallb-system}
+spec: {addresses: [192.168.1.100/32]}
+"""
+
+
+@pytest.fixture
+def guide(tmp_path: Path) -> Path:
+    """The manifests of a guide: the ConfigMap with its default pool, and a Service."""
+    folder = tmp_path / "manifests"
+    folder.mkdir()
+    write_config(folder, "default", "192.168.1.200-192.168.1.210")
+    (folder / "web.yaml").write_text(WEB_PROD.format(pool="default"))
+    return folder
+
+
+@pytest.fixture
+def controller(guide: Path) -> Iterator[Program]:
+    with Program("controller", "--manifests", guide, "--metrics-address", "127.0.0.1:0") as program:
+        yield program
+
+
+def write_config(folder: Path, name: str, addresses: str, more: str = "") -> None:
+    (folder / "config.yaml").write_text(CONFIG.format(name=name, addresses=addresses) + more)
+
+
+def test_a_service_gets_an_address_of_the_guides_pool(controller: Program, guide: Path) -> None:
+    controller.wait_for(r'default/web-prod: Assigned IP \["192\.168\.1\.200"\]')
+    assert ingress(guide, "web-prod") == [{"ip": "192.168.1.200"}]
+
+
+def test_the_guides_pools_for_production_and_development_are_asked_for_by_name(guide: Path) -> None:
+    write_config(guide, "production", "192.168.1.200-192.168.1.205", TWO_POOLS)
+    (guide / "web.yaml").write_text(WEB_PROD.format(pool="production"))
+    (guide / "dev.yaml").write_text(WEB_PROD.format(pool="development").replace("web-prod", "web-dev"))
+    with Program("controller", "--manifests", guide, "--metrics-address", "off") as controller:
+        controller.wait_for(r'default/web-dev: Assigned IP \["192\.168\.1\.206"\]')
+        controller.wait_for(r'default/web-prod: Assigned IP \["192\.168\.1\.200"\]')
+
+
+def test_the_guides_list_of_pools_alone_works_too(guide: Path) -> None:
+    (guide / "config.yaml").write_text(BARE)
+    (guide / "web.yaml").write_text(WEB_PROD.format(pool="production"))
+    (guide / "stage.yaml").write_text(WEB_PROD.format(pool="staging").replace("web-prod", "web-stage"))
+    with Program("controller", "--manifests", guide, "--metrics-address", "off") as controller:
+        controller.wait_for(r'default/web-prod: Assigned IP \["192\.168\.1\.200"\]')
+        controller.wait_for(r'default/web-stage: Assigned IP \["192\.168\.1\.206"\]')
+
+
+def test_an_edit_of_the_range_is_applied_at_once(controller: Program, guide: Path) -> None:
+    controller.wait_for("default/web-prod: Assigned IP")
+    write_config(guide, "default", "192.168.1.220-192.168.1.230")
+    controller.wait_for(r'default/web-prod: Assigned IP \["192\.168\.1\.220"\]')
+
+
+def test_a_larger_range_moves_nobody_and_serves_who_waits(controller: Program, guide: Path) -> None:
+    write_config(guide, "default", "192.168.1.200/32")
+    (guide / "more.yaml").write_text(WEB_PROD.format(pool="default").replace("web-prod", "web-two"))
+    controller.wait_for("default/web-two: Failed to allocate IP|default/web-two.*no available IPs")
+    write_config(guide, "default", "192.168.1.200/31")
+    controller.wait_for(r'default/web-two: Assigned IP \["192\.168\.1\.201"\]')
+    assert ingress(guide, "web-prod") == [{"ip": "192.168.1.200"}]
+
+
+def test_a_mistake_is_named_by_its_lines_and_the_last_good_pools_stay(controller: Program, guide: Path) -> None:
+    port = controller.metrics_port()
+    controller.wait_for("default/web-prod: Assigned IP")
+    write_config(guide, "default", "192.168.1.210-192.168.1.200")
+    controller.wait_for(
+        r"config\.yaml:12: ConfigMap metallb-system/config: data\.config: line 5: address-pools\[0\]\.addresses\[0\]: "
+        r'invalid IP range "192\.168\.1\.210-192\.168\.1\.200": start IP "192\.168\.1\.210" is after the end IP'
+    )
+    until_stale(port, expected=True)
+    assert ingress(guide, "web-prod") == [{"ip": "192.168.1.200"}]
+    write_config(guide, "default", "192.168.1.200-192.168.1.211")
+    controller.wait_for(r"config\.yaml:12: nothing is wrong there any more")
+    until_stale(port, expected=False)
+
+
+def test_resources_win_and_the_config_map_is_told(controller: Program, guide: Path) -> None:
+    controller.wait_for("default/web-prod: Assigned IP")
+    (guide / "web.yaml").write_text(WEB_PROD.format(pool="new"))
+    (guide / "resources.yaml").write_text(RESOURCES)
+    seen = {
+        controller.wait_for(r"metallb-system/config: nothing in this ConfigMap is used|Assigned IP .*100")[0][:12]
+        for _ in range(2)
+    }
+    assert seen == {"metallb-syst", "Assigned IP "}
+    assert ingress(guide, "web-prod") == [{"ip": "192.168.1.100"}]
+
+
+def test_counts_of_its_pools_are_shown_and_written(controller: Program, guide: Path) -> None:
+    port = controller.metrics_port()
+    controller.wait_for("default/web-prod: Assigned IP")
+    (guide / "more.yaml").write_text(WEB_PROD.format(pool="default").replace("web-prod", "web-two"))
+    controller.wait_for("default/web-two: Assigned IP")
+    assert 'metallb_allocator_addresses_total{pool="default"} 11.0' in get(port, "/metrics")[1]
+    assert (guide / ".metalev" / "controller" / "pools" / "default.yaml").exists()
+
+
+def test_bgp_is_named_as_not_supported_and_is_no_mistake(guide: Path) -> None:
+    peers = "    peers: [{my-asn: 64512, peer-asn: 64513, peer-address: 10.0.0.1}]\n"
+    write_config(guide, "default", "192.168.1.200-192.168.1.210", peers)
+    with Program("controller", "--manifests", guide, "--metrics-address", "127.0.0.1:0") as controller:
+        port = controller.metrics_port()
+        controller.wait_for(r"config\.yaml:13: .*data\.config: line 6: peers: BGP is not supported yet")
+        controller.wait_for("default/web-prod: Assigned IP")
+        until_stale(port, expected=False)
