@@ -171,3 +171,10 @@ class LabCluster:
                 names = ", ".join(node.name for node in nodes) or "nobody"
                 raise LabError(f"{names} answers for {address} after {timeout:g} s, not one node")
         return nodes[0]
+
+    def wait_for_silence(self, address: IPAddress, timeout: float = 10) -> None:
+        """Wait until nobody answers for an address any more."""
+        deadline = time.monotonic() + timeout
+        while nodes := self.announcers(address):
+            if time.monotonic() > deadline:
+                raise LabError(f"{nodes[0].name} still answers for {address} after {timeout:g} s")

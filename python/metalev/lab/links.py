@@ -64,10 +64,10 @@ def raise_port(switch: Namespace, port: str, host: Namespace) -> None:
 
     def bring_up(netlink: Netlink) -> None:
         netlink.link("set", ifname=port, state="up")
-        _await(lambda: _port_state(netlink, port) == BR_STATE_FORWARDING, f"port {port} of the switch to forward")
+        wait_until(lambda: _port_state(netlink, port) == BR_STATE_FORWARDING, f"port {port} of the switch to forward")
 
     _with_netlink(switch, bring_up)
-    _with_netlink(host, lambda netlink: _await(lambda: _is_up(netlink), f"{host.name} to see its carrier"))
+    _with_netlink(host, lambda netlink: wait_until(lambda: _is_up(netlink), f"{host.name} to see its carrier"))
 
 
 def lower_port(switch: Namespace, port: str) -> None:
@@ -193,7 +193,8 @@ def _is_up(netlink: Netlink) -> bool:
     return bool(link.get("operstate") == "UP")
 
 
-def _await(condition: Callable[[], bool], what: str) -> None:
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for what the kernel does by itself, soon; :class:`LabError` naming ``what`` when it does not."""
     deadline = time.monotonic() + LINK_TIMEOUT_S
     while not condition():
         if time.monotonic() > deadline:
