@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import StrEnum
 
 from msgspec import Struct
@@ -128,16 +129,23 @@ class _Case:
             self._say(EventType.WARNING, "nolbIPsIPFamily", message)
             return ()
         held = tuple(address for address in shown if address.version in self._service.families)
-        if not held:
-            return ()
         try:
-            self._check(held, holds_it=True)
+            if held:
+                self._check(held, holds_it=True)
         except Refused as error:
             message = f"current IP for {quoted(self._service.name)} not allowed by config, "
             message += f"will attempt for new IP assignment: {error}"
             self._say(EventType.NORMAL, "ClearAssignment", message)
-            return ()
+            return self._allowed_part(held)
         return held
+
+    def _allowed_part(self, held: Addresses) -> Addresses:
+        """The one of two addresses that may stay when they may not both, rather of the primary family."""
+        for address in sorted(held, key=lambda one: self._service.families.index(one.version)):
+            with suppress(Refused):
+                self._check((address,), holds_it=True)
+                return (address,)
+        return ()
 
     def _completed(self, held: Addresses) -> Allocation | None:
         """``held`` with the family that it lacks, from the same pool; ``None`` if it is needed and not to be had."""

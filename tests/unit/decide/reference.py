@@ -34,7 +34,9 @@ class World(Struct):
         if service.family_policy is FamilyPolicy.REQUIRE and len(service.families) < 2:
             return ()
         held = tuple(one for one in service.status.addresses if one.version in service.families)
-        held = held if held and self.allowed(service, held) else ()
+        if held and not self.allowed(service, held):
+            alone = [one for family in service.families for one in held if one.version == family]
+            held = next(((one,) for one in alone if self.allowed(service, [one])), ())
         wish = _wish(service)
         if wish is None:
             return held
