@@ -2,18 +2,12 @@
 
 mod common;
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
-use common::{FAMILIES, MS, World, group_of, link, vip, vip6};
+use common::{FAMILIES, MS, World, elsewhere, group_of, link, vip, vip6};
 use metalev_engine::{Cause, Event, FactKind, Interface};
 
 const ORDER: [&str; 3] = ["node1", "node2", "node3"];
-
-/// Node `i` on the same segment, but with addresses of another subnet only.
-fn elsewhere(i: u8) -> Interface {
-    let v6 = IpAddr::from(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, i.into()));
-    Interface { addresses: vec![([10, 0, 0, i].into(), 24), (v6, 64)], ..link(i) }
-}
 
 fn move_out(world: &mut World, i: u8) {
     world.event(&format!("node{i}"), Event::Interfaces(vec![elsewhere(i)]));

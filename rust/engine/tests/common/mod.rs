@@ -54,6 +54,12 @@ pub fn link(i: u8) -> Interface {
     Interface { index: ETH, name: "eth0".into(), mac, addresses: own_addresses(i), gateways: vec![] }
 }
 
+/// The interface of node `i` on the same segment, but with addresses of another subnet only.
+pub fn elsewhere(i: u8) -> Interface {
+    let v6 = Ipv6Addr::new(0x2001, 0xdb8, 0xffff, 0, 0, 0, 0, i.into());
+    Interface { addresses: vec![([10, 0, 0, i].into(), 24), (v6.into(), 64)], ..link(i) }
+}
+
 /// These addresses together, with these candidates, in order.
 pub fn group_of(addresses: &[IpAddr], candidates: &[&str]) -> Group {
     Group { key: addresses[0], addresses: addresses.to_vec(), ..group(0, candidates) }
@@ -287,6 +293,10 @@ impl World {
 
     pub fn alive(&self, node: &str) -> bool {
         !self.nodes[node].dead
+    }
+
+    pub fn awake(&self, node: &str) -> bool {
+        !self.nodes[node].asleep && !self.nodes[node].dead
     }
 
     pub fn freeze(&mut self, node: &str) {
