@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,9 +40,10 @@ with Lab(home_network(nodes=1, pods_per_node=1, router=False)) as lab:
 
 
 @contextmanager
-def owner(log: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def owner(log: Path, through: Sequence[str] = ()) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A program that holds a lab of its own; the program and the lab's id."""
-    with subprocess.Popen([sys.executable, "-c", OWNER, str(log)], stdout=subprocess.PIPE, text=True) as popen:
+    command = [*through, sys.executable, "-c", OWNER, str(log)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as popen:
         assert popen.stdout is not None
         lab_id = popen.stdout.readline().split()[0]
         try:
@@ -80,6 +81,18 @@ def test_leftovers_are_removed_by_command(tmp_path: Path) -> None:
         program.wait(10)
         said = subprocess.run([sys.executable, "-m", "metalev.lab", "reap"], capture_output=True, text=True, check=True)
         assert f"removed the leftovers of lab {lab_id}" in said.stdout
+        assert leftovers(lab_id) == []
+
+
+def test_the_processes_of_a_killed_lab_in_a_user_namespace_are_removed_from_outside(tmp_path: Path) -> None:
+    """Its files and network namespaces are its own, and nobody sees them any more."""
+    alone = ("unshare", "--mount", "--net", "sh", "-c", 'mount -t tmpfs none /run; exec "$@"', "sh")
+    with owner(tmp_path / "log", through=alone) as (program, lab_id):
+        assert lab_id not in reap()
+        program.kill()
+        program.wait(10)
+        assert processes_of(lab_id) != []
+        assert lab_id in reap()
         assert leftovers(lab_id) == []
 
 

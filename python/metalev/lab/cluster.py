@@ -15,7 +15,6 @@ from typing import Self
 
 from metalev.lab.host import Node
 from metalev.lab.lab import SWITCH, Lab
-from metalev.lab.ledger import MARK
 from metalev.lab.manifests import Manifests
 from metalev.lab.namespace import LabError, Namespace
 from metalev.lab.process import Process
@@ -125,7 +124,7 @@ class LabCluster:
         log = self._logs / f"{name or program}-{self._starts}.log"
         paths = ("--manifests", str(self.manifests.directory), "--state", str(self.state))
         argv = [sys.executable, "-m", "metalev", program, *paths, "--metrics-address", "127.0.0.1:0", *options]
-        return Process.start(namespace, argv, env={MARK: self.lab.id}, log=log)
+        return Process.start(namespace, argv, env=self.lab.environment, log=log)
 
     # ===== what is =====
 

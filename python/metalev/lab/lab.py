@@ -12,7 +12,7 @@ from typing import Self
 
 from metalev.lab import interrupts, links, pods
 from metalev.lab.host import Host, Node, mac_of
-from metalev.lab.ledger import MARK, Record, demolish, open_record, reap
+from metalev.lab.ledger import Record, demolish, open_record, reap
 from metalev.lab.namespace import Namespace
 from metalev.lab.process import Process
 from metalev.lab.switch import Switch
@@ -61,6 +61,11 @@ class Lab:
     def id(self) -> str:
         """What its namespaces' names begin with, after ``mlv-``."""
         return self._built.id
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What its programs carry in theirs, so that they can be found whatever becomes of their owner."""
+        return self._built.environment
 
     @property
     def nodes(self) -> Mapping[str, Node]:
@@ -120,10 +125,6 @@ class Lab:
         assert self._switch is not None, "the lab exists inside its `with` block only"
         return self._switch
 
-    @property
-    def _env(self) -> Mapping[str, str]:
-        return {MARK: self.id}
-
     def _processes(self) -> list[Process]:
         own = [self._pods] if self._pods else []
         return own + [process for host in self._hosts.values() for process in host.processes]
@@ -155,11 +156,11 @@ class Lab:
         )
         switch.power_on(spec.name)
         if isinstance(spec, NodeSpec):
-            self._nodes[spec.name] = Node(spec, namespace, switch, self._env)
+            self._nodes[spec.name] = Node(spec, namespace, switch, self.environment)
         if isinstance(spec, NodeSpec) or spec == router:
             namespace.sysctl("ipv4/ip_forward", 1)
             namespace.sysctl("ipv6/conf/all/forwarding", 1, optional=True)
-        self._hosts[spec.name] = self._nodes.get(spec.name) or Host(spec, namespace, switch, self._env)
+        self._hosts[spec.name] = self._nodes.get(spec.name) or Host(spec, namespace, switch, self.environment)
 
     def _pod_routes(self, spec: NodeSpec) -> list[tuple[IPNetwork, IPAddress]]:
         others = [other for other in self.topology.nodes if other != spec]
@@ -183,7 +184,7 @@ class Lab:
             self._pods = Process.start(
                 self._wired.namespace,
                 pods.command(listeners),
-                env=self._env,
+                env=self.environment,
                 log=self._pods_log,
                 pass_fds=[listener.fd for listener in listeners],
             )

@@ -2,8 +2,9 @@
 
 A lab writes ``/run/metalev-lab/<id>.json`` before it makes anything: the names of all its namespaces (they are known
 beforehand) and its owner's process id and start time, which together name a process for good. Its processes need no
-list: each carries the lab's id in its environment, and so does what they start. A lab whose owner is gone is removed
-by the next one (:func:`reap`).
+list: each carries the lab's id and owner in its environment, and so does what they start. A lab whose owner is gone is
+removed by the next one (:func:`reap`). Of a lab in a user namespace only processes can be left behind: its ``/run`` and
+its network namespaces were its own and went with the last of them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import secrets
 import select
 import signal
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -20,6 +22,7 @@ from metalev.lab.namespace import NAMESPACES, LabError, Namespace
 
 LABS = Path("/run/metalev-lab")
 MARK = "METALEV_LAB"
+OWNER_MARK = "METALEV_LAB_OWNER"
 KILL_ROUNDS = 20
 KILL_TIMEOUT_MS = 5000
 
@@ -32,12 +35,17 @@ class Record(msgspec.Struct, frozen=True):
     owner_start: int
     namespaces: tuple[str, ...]
 
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What the lab's processes carry."""
+        return {MARK: self.id, OWNER_MARK: f"{self.owner_pid}:{self.owner_start}"}
+
 
 def open_record(hosts: tuple[str, ...]) -> Record:
     """Take an unused lab id and write down the names ``mlv-<id>-<host>`` of what is about to be made."""
     LABS.mkdir(mode=0o755, exist_ok=True)
     while True:
-        lab_id = secrets.token_hex(2)
+        lab_id = secrets.token_hex(4)  # labs in user namespaces do not see each other's files
         if any(NAMESPACES.glob(f"mlv-{lab_id}-*")):
             continue
         names = tuple(f"mlv-{lab_id}-{host}" for host in hosts)
@@ -65,7 +73,10 @@ def reap() -> list[str]:
         if start_time(record.owner_pid) != record.owner_start:
             demolish(record)
             reaped.append(record.id)
-    return reaped
+    orphaned = {lab_id for path in _processes() if (lab_id := _orphan_of(path)) is not None}
+    for lab_id in orphaned:
+        _kill_all(lab_id)
+    return [*reaped, *sorted(orphaned)]
 
 
 def start_time(pid: int) -> int | None:
@@ -80,15 +91,31 @@ def start_time(pid: int) -> int | None:
 
 def processes_of(lab_id: str) -> list[int]:
     """The ids of the living processes that the lab, or a process of the lab, started."""
-    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit() and _is_marked(path, lab_id)]
+    return [int(path.name) for path in _processes() if _is_marked(path, lab_id)]
+
+
+def _processes() -> Iterator[Path]:
+    return (path for path in Path("/proc").iterdir() if path.name.isdigit())
+
+
+def _environment(process: Path) -> dict[str, str]:
+    """Empty for one that ended meanwhile, or is somebody else's."""
+    try:
+        text = (process / "environ").read_bytes().decode(errors="replace")
+    except OSError:
+        return {}
+    return dict(entry.split("=", 1) for entry in text.split("\0") if "=" in entry)
 
 
 def _is_marked(process: Path, lab_id: str) -> bool:
-    try:
-        environment = (process / "environ").read_bytes()
-    except OSError:  # it ended meanwhile
-        return False
-    return f"{MARK}={lab_id}".encode() in environment.split(b"\0")
+    return _environment(process).get(MARK) == lab_id
+
+
+def _orphan_of(process: Path) -> str | None:
+    """The lab that the process belongs to, if that lab's owner is gone."""
+    environment = _environment(process)
+    pid, _, start = environment.get(OWNER_MARK, "").partition(":")
+    return environment.get(MARK) if pid.isdigit() and str(start_time(int(pid))) != start else None
 
 
 def _publish(record: Record) -> bool:
