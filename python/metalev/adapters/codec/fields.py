@@ -64,6 +64,8 @@ def convert(document: object, wire: type[T], path: str = "") -> T:
         return msgspec.convert(_without_nulls(document), wire)
     except msgspec.ValidationError as error:
         raise _in_plain_words(str(error), wire).below(path) from None
+    except RecursionError:
+        raise BadField(path, "is too deep: lists in lists, or mappings in mappings") from None
 
 
 def parse_address(text: str, path: str) -> IPAddress:

@@ -12,6 +12,9 @@ from yaml.constructor import ConstructorError
 
 # A line that is more than a comment, a directive or a separator.
 CONTENT = re.compile(r"^(?![ \t\r]*(?:#|%|---[ \t\r]*(?:#|$)|\.\.\.[ \t\r]*$|$))", re.MULTILINE)
+# Parts that a document may have after its aliases are followed; written out they would be some megabytes.
+MAX_PARTS = 1_000_000
+MAX_DEPTH = 500
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
@@ -58,13 +61,58 @@ _Loader.yaml_implicit_resolvers = _without_dates()
 def load_yaml(text: str) -> object:
     """Read one YAML document. Raises :class:`UnreadableDocument`."""
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506  (a safe loader, with fewer types)
+        _check_depth(text)
+        content = yaml.load(text, Loader=_Loader)  # noqa: S506  (a safe loader, with fewer types)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         problem = getattr(error, "problem", None) or str(error)
         raise UnreadableDocument(mark.line + 1 if mark else 1, f"cannot be read as YAML: {problem}") from None
-    except (ValueError, RecursionError) as error:
-        raise UnreadableDocument(1, f"cannot be read as YAML: {error}") from None
+    except RecursionError:
+        raise UnreadableDocument(1, "cannot be read as YAML: too deep") from None
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        # A tag that does not go with its value (`!!bool maybe`): PyYAML trusts whoever writes tags.
+        raise UnreadableDocument(1, f"cannot be read as YAML: a value does not suit its tag ({error})") from None
+    if "*" in text:
+        _check_size(content)
+    return content
+
+
+def _check_depth(text: str) -> None:
+    """Refuse what is so deep that libyaml, which recurses in C, would overflow the stack and kill the program.
+
+    Most texts show at a glance that they are not: a level costs a bracket, or in block style a column.
+    """
+    if text.count("[") + text.count("{") + max(map(len, text.splitlines()), default=0) <= MAX_DEPTH:
+        return
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise UnreadableDocument(1, "cannot be read as YAML: too deep")
+
+
+def _check_size(content: object) -> None:
+    """Refuse a document in which aliases repeat parts of it for ever, or too often to be walked."""
+    sizes: dict[int, int | None] = {}  # by identity; None while a part is being measured
+
+    def size(part: object) -> int:
+        if not isinstance(part, (dict, list, set, tuple)):
+            return 1
+        if id(part) not in sizes:
+            sizes[id(part)] = None
+            items = [*part.keys(), *part.values()] if isinstance(part, dict) else part
+            sizes[id(part)] = 1 + sum(map(size, items))
+        known = sizes[id(part)]
+        if known is None:
+            raise UnreadableDocument(1, "cannot be read as YAML: an alias (*) leads back to where it stands")
+        return known
+
+    try:
+        total = size(content)
+    except RecursionError:
+        raise UnreadableDocument(1, "cannot be read as YAML: too deep") from None
+    if total > MAX_PARTS:
+        raise UnreadableDocument(1, f"cannot be read as YAML: aliases (*) make it more than {MAX_PARTS} parts")
 
 
 class Places:
@@ -96,8 +144,9 @@ class Places:
     @cached_property
     def _root(self) -> yaml.Node | None:
         try:
+            _check_depth(self._text)
             return yaml.compose(self._text, Loader=yaml.CSafeLoader)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, UnreadableDocument):
             return None
 
 
