@@ -7,14 +7,14 @@ from ipaddress import ip_address
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tests.unit.decide.worlds import name, pool, service, world
+from tests.unit.decide.worlds import name, node, pool, service, world
 
 from metalev.decide.controller import ControllerDecider
-from metalev.model.actions import Action, RecordEvent, WriteServiceStatus
+from metalev.model.actions import Action, RecordEvent, SpeakerState, WriteServiceStatus
 from metalev.model.cluster import Namespace
 from metalev.model.meta import LabelSelector, Name
 from metalev.model.pools import Pool, ServiceAllocation
-from metalev.model.services import Condition, ConditionStatus, Service, ServiceStatus
+from metalev.model.services import Condition, ConditionStatus, Port, Service, ServiceStatus
 from metalev.model.snapshot import Snapshot
 
 
@@ -103,6 +103,83 @@ def test_a_double_is_settled_for_good() -> None:
     controller = Controller(service("a", "10.0.0.2"), service("b", "10.0.0.2"))
     controller.settle("b", "a")
     assert controller.holders() == {"a": ["10.0.0.2"], "b": ["10.0.0.0"]}
+
+
+def test_of_two_who_hold_the_same_at_the_start_the_older_one_keeps_it() -> None:
+    young, old, unknown = (
+        replace(service(text, "10.0.0.2"), created=age) for text, age in zip("abc", (2, 1, None), strict=True)
+    )
+    controller = Controller(young, old, unknown)
+    controller.settle("a", "b", "c")
+    assert controller.holders() == {"a": ["10.0.0.0"], "b": ["10.0.0.2"], "c": ["10.0.0.1"]}
+
+
+def test_at_equal_age_the_name_decides() -> None:
+    controller = Controller(*(replace(service(text, "10.0.0.2"), created=1) for text in "ba"))
+    controller.settle("b", "a")
+    assert controller.holders() == {"a": ["10.0.0.2"], "b": ["10.0.0.0"]}
+
+
+def test_those_who_share_keep_their_address_over_a_restart() -> None:
+    shared = {"metallb.io/allow-shared-ip": "k"}
+    sharers = [
+        replace(service(text, "10.0.0.2"), annotations=shared, ports=(Port("TCP", port),))
+        for port, text in enumerate("ab", 80)
+    ]
+    controller = Controller(*sharers)
+    controller.settle("a", "b")
+    assert controller.holders() == {"a": ["10.0.0.2"], "b": ["10.0.0.2"]}
+
+
+def test_an_unmet_wish_is_met_when_the_address_becomes_free() -> None:
+    controller = Controller(service("a", "10.0.0.0"), service("b", "10.0.0.1", wish="10.0.0.0"))
+    controller.settle("a", "b")
+    assert controller.held("b") == ["10.0.0.1"]
+    assert (len(controller.decider.waiting), len(controller.decider.wanting)) == (0, 1)
+    controller.remove("a")
+    controller.settle("a")
+    assert controller.held("b") == ["10.0.0.0"]
+    assert len(controller.decider.wanting) == 0
+
+
+def test_a_release_does_not_wake_those_whom_it_cannot_help() -> None:
+    controller = Controller(service("a"), service("b", wish="10.9.9.9"), service("c", wish="please"))
+    controller.settle("a", "b", "c")
+    controller.remove("a")
+    controller.reconcile("a")
+    assert controller.due() == []
+
+
+def test_a_node_that_comes_with_an_address_of_the_pool_wakes_its_holder_alone() -> None:
+    controller = Controller(service("a"), service("b"))
+    controller.settle("a", "b")
+    new = replace(node("node-z"), addresses=(ip_address("10.0.0.1"),))
+    controller.snapshot = replace(controller.snapshot, nodes={**controller.snapshot.nodes, new.name: new})
+    assert controller.reconcile("a") == ()
+    assert controller.due() == ["b"]
+    controller.settle("b")
+    assert controller.held("b") == ["10.0.0.1"]
+    (condition,) = controller.snapshot.services[name("b")].status.conditions
+    assert condition.reason == "AddressInUse"
+
+
+def test_what_the_network_does_not_use_any_more_serves_those_who_wait() -> None:
+    controller = Controller(service("a"), pools=(pool("main", "192.0.2.1/32"),))  # every node of this world has it
+    controller.settle("a")
+    assert controller.held("a") == []
+    controller.snapshot = replace(controller.snapshot, nodes={})
+    controller.settle("z")
+    assert controller.held("a") == ["192.0.2.1"]
+
+
+def test_gateways_and_addresses_that_speakers_see_are_skipped_and_named() -> None:
+    controller = Controller(service("a"))
+    state = SpeakerState(Name("", "node-a"), local_addresses=("10.0.0.0",), gateways=("10.0.0.1",))
+    controller.snapshot = replace(controller.snapshot, speakers={state.name: state})
+    controller.settle("a")
+    assert controller.held("a") == ["10.0.0.2"]
+    (message,) = controller.decider.desired(controller.snapshot).pool_skips.values()
+    assert message.endswith('10.0.0.0 (on an interface of node "node-a"), 10.0.0.1 (of a gateway of node "node-a")')
 
 
 def test_two_pending_reasons_in_a_row_are_told_once() -> None:

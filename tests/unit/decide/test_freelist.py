@@ -11,6 +11,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from metalev.decide.freelist import MAX_COUNT, FreeList
 from metalev.model.address import AddressRange, Family, IPAddress, address_of
+from metalev.model.meta import Name
+from metalev.model.pools import Resting
 
 
 def free_list(*ranges: str, avoid_buggy: bool = False) -> FreeList:
@@ -68,6 +70,40 @@ def test_skip_passes_over_addresses_and_leaves_them_free() -> None:
 
 def test_nothing_is_free_if_all_are_skipped() -> None:
     assert free_list("10.0.0.0/30").first_free(4, lambda _: True) is None
+
+
+def rest(free: FreeList, text: str, until: int) -> None:
+    address = ip_address(text)
+    free.set(address, taken=False, rests=Resting(address, Name("shop", "web"), until))
+
+
+def test_a_resting_address_is_passed_over_until_it_is_set_free() -> None:
+    free = free_list("10.0.0.0/30")
+    rest(free, "10.0.0.0", 60)
+    assert (free.first_free(4), free.available(4)) == (ip_address("10.0.0.1"), 4)
+    free.set(ip_address("10.0.0.0"), taken=False)
+    assert free.first_free(4) == ip_address("10.0.0.0")
+
+
+def test_the_longest_rested_is_the_one_whose_rest_ends_first() -> None:
+    free = free_list("10.0.0.0/30")
+    assert free.longest_rested(4) is None
+    for last, until in ((2, 9), (0, 8), (1, 9)):
+        rest(free, f"10.0.0.{last}", until)
+    rested = []
+    while (address := free.longest_rested(4)) is not None:
+        free.take(address)
+        rested.append(str(address))
+    assert rested == ["10.0.0.0", "10.0.0.1", "10.0.0.2"]
+
+
+def test_a_barred_address_is_neither_free_nor_available_and_does_not_end_its_rest() -> None:
+    free = free_list("10.0.0.0/31")
+    resting = Resting(ip_address("10.0.0.0"), Name("shop", "web"), 60)
+    free.set(resting.address, taken=False, barred=True, rests=resting)
+    assert (free.first_free(4), free.longest_rested(4), free.available(4)) == (ip_address("10.0.0.1"), None, 1)
+    free.set(resting.address, taken=False, rests=resting)
+    assert (free.longest_rested(4), free.resting()) == (resting.address, (resting.address,))
 
 
 def test_families_are_apart() -> None:

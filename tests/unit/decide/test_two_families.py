@@ -1,0 +1,142 @@
+"""Services of two families: both addresses from one pool, and what PreferDualStack forgives (MetalLB's policies)."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from tests.unit.decide.allocations import complaint, decide, given, ledger, pool, service, told
+
+from metalev.decide.allocation import Outcome
+from metalev.decide.ledger import Ledger
+from metalev.decide.waiting import Want
+from metalev.model.address import Family
+from metalev.model.meta import Name
+from metalev.model.pools import Pool
+from metalev.model.services import FamilyPolicy, Service
+
+V4_ONLY, V6_ONLY, BOTH = pool("a", "10.0.0.0/30"), pool("b", "2001:db8::/126"), pool("c", "10.0.2.0/30", "fd00::/126")
+NO_SECOND = "cannot assign additional IP in PreferDualStack: no available IPs in pool a"
+
+
+def prefers(*held: str, families: tuple[Family, ...] = (4, 6)) -> Service:
+    return service(*held, families=families, policy=FamilyPolicy.PREFER)
+
+
+def requires(*held: str) -> Service:
+    return service(*held, families=(4, 6), policy=FamilyPolicy.REQUIRE)
+
+
+def holding(subject: Service, *pools: Pool) -> Ledger:
+    books = ledger(*pools)
+    books.hold(subject.name, subject.status.addresses)
+    return books
+
+
+def test_a_pool_with_both_families_is_preferred() -> None:
+    assert given(decide(prefers(), ledger(V4_ONLY, V6_ONLY, BOTH))) == ["10.0.2.0", "fd00::"]
+
+
+def test_without_such_a_pool_the_primary_family_is_given_and_the_lack_is_told() -> None:
+    allocation = decide(prefers(), ledger(V4_ONLY, V6_ONLY))
+    assert given(allocation) == ["10.0.0.0"]
+    assert told(allocation) == [
+        'Normal IPAllocated Assigned IP ["10.0.0.0"]',
+        f"Normal AdditionalAssignFailed {NO_SECOND}",
+    ]
+    assert allocation.condition is not None
+    assert allocation.condition.message == f'Assigned IP ["10.0.0.0"]; {NO_SECOND}'
+
+
+def test_the_first_of_the_families_is_the_primary_one() -> None:
+    assert given(decide(prefers(families=(6, 4)), ledger(V4_ONLY, V6_ONLY))) == ["2001:db8::"]
+
+
+def test_the_secondary_family_is_better_than_none() -> None:
+    assert given(decide(prefers(), ledger(V6_ONLY))) == ["2001:db8::"]
+
+
+def test_who_requires_both_gets_both_or_none() -> None:
+    assert complaint(decide(requires(), ledger(V4_ONLY, V6_ONLY))) == "no available IPs"
+    assert given(decide(requires(), ledger(V4_ONLY, V6_ONLY, BOTH))) == ["10.0.2.0", "fd00::"]
+
+
+def test_two_cluster_ips_without_a_policy_require_both_as_in_metallb() -> None:
+    assert complaint(decide(service(families=(4, 6)), ledger(V4_ONLY))) == "no available IPs"
+
+
+def test_who_requires_both_with_one_cluster_ip_is_told_so() -> None:
+    allocation = decide(service(policy=FamilyPolicy.REQUIRE))
+    assert allocation.outcome is Outcome.PENDING
+    assert told(allocation) == [
+        "Warning not enough clusterips Service requires dual stack but not enough clusterips []"
+    ]
+
+
+def test_one_cluster_ip_means_one_address_whatever_is_preferred() -> None:
+    assert given(decide(prefers(families=(4,)), ledger(BOTH))) == ["10.0.2.0"]
+
+
+def test_the_second_address_comes_when_the_pool_has_it() -> None:
+    subject = prefers("10.0.0.2")
+    allocation = decide(subject, holding(subject, pool("a", "10.0.0.0/30", "fd00::/126")))
+    assert (allocation.outcome, given(allocation)) == (Outcome.ASSIGNED, ["10.0.0.2", "fd00::"])
+    assert told(allocation) == ['Normal IPAllocated Assigned additional IP "fd00::"']
+
+
+def test_a_service_with_one_address_does_not_jump_to_a_pool_with_both() -> None:
+    subject = prefers("10.0.0.2")
+    allocation = decide(subject, holding(subject, V4_ONLY, BOTH))
+    assert (allocation.outcome, given(allocation)) == (Outcome.KEPT, ["10.0.0.2"])
+    assert allocation.want == Want(families=(6,), pool="a")
+
+
+def test_one_address_is_kept_with_the_words_with_which_it_was_given() -> None:
+    assigned = decide(prefers(), ledger(V4_ONLY))
+    subject = prefers(*given(assigned))
+    assert decide(subject, holding(subject, V4_ONLY)).condition == assigned.condition
+
+
+def test_who_comes_to_require_both_is_completed_or_moved_or_cleared() -> None:
+    subject = requires("10.0.0.2")
+    completed = decide(subject, holding(subject, pool("a", "10.0.0.0/30", "fd00::/126")))
+    assert given(completed) == ["10.0.0.2", "fd00::"]
+    assert given(decide(subject, holding(subject, V4_ONLY, BOTH))) == ["10.0.2.0", "fd00::"]
+    assert complaint(decide(subject, holding(subject, V4_ONLY))) == "no available IPs"
+
+
+def test_who_has_one_cluster_ip_less_keeps_the_address_that_fits() -> None:
+    subject = service("10.0.2.1", "fd00::1", families=(6,))
+    assert given(decide(subject, holding(subject, BOTH))) == ["fd00::1"]
+
+
+def test_a_pool_that_loses_a_family_leaves_the_other() -> None:
+    subject = prefers("10.0.0.2", "fd00::1")
+    allocation = decide(subject, holding(subject, V4_ONLY))
+    assert given(allocation) == ["10.0.0.2"]
+    assert "ClearAssignment" in told(allocation)[0]
+
+
+def test_addresses_of_two_pools_are_not_kept_together() -> None:
+    subject = requires("10.0.0.2", "2001:db8::1")
+    assert given(decide(subject, holding(subject, V4_ONLY, V6_ONLY, BOTH))) == ["10.0.2.0", "fd00::"]
+
+
+def test_two_addresses_of_one_family_in_the_status_are_named() -> None:
+    subject = service("10.0.0.1", "10.0.0.2")
+    message = 'Failed to retrieve LBIPs IPFamily for ["10.0.0.1" "10.0.0.2"]: '
+    message += 'IPFamilyForAddresses: same address family ["10.0.0.1" "10.0.0.2"]'
+    assert told(decide(subject, holding(subject)))[0] == f"Warning nolbIPsIPFamily {message}"
+
+
+def test_cluster_ips_of_one_family_twice_are_named() -> None:
+    subject = Service(
+        Name("shop", "web"),
+        type="LoadBalancer",
+        families=(4, 4),
+        cluster_ips=(ip_address("10.96.0.1"), ip_address("10.96.0.2")),
+    )
+    expected = (
+        'Warning noclusterIPsIPFamily Failed to retrieve ClusterIPs IPFamily for ["10.96.0.1" "10.96.0.2"] 10.96.0.1: '
+    )
+    expected += 'IPFamilyForAddresses: same address family ["10.96.0.1" "10.96.0.2"]'
+    assert told(decide(subject)) == [expected]
