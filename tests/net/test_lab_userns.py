@@ -91,3 +91,12 @@ def test_what_to_run_instead_can_be_said_by_the_caller() -> None:
 def test_a_command_that_does_not_exist_is_named() -> None:
     done = run(*IN_A_NAMESPACE, "no-such-program")
     assert (done.returncode, done.stderr) == (1, "metalev.lab: error: no-such-program: No such file or directory\n")
+
+
+def test_a_namespace_in_which_nothing_may_be_made_is_none(tmp_path: Path) -> None:
+    """As under Ubuntu's AppArmor, which lets everybody make one."""
+    stub = tmp_path / "ip"
+    stub.write_text("#!/bin/sh\necho 'RTNETLINK answers: Operation not permitted' >&2\nexit 2\n")
+    stub.chmod(0o755)
+    done = run("env", f"PATH={tmp_path}:/usr/bin:/bin", *IN_A_NAMESPACE, "true")
+    assert "may not make networks here (RTNETLINK answers: Operation not permitted)" in done.stderr
