@@ -105,6 +105,13 @@ def test_a_packet_with_a_wrong_byte_is_not_read(position: int) -> None:
     assert ndp.parse(bytes(damaged[14:])) is None
 
 
+def test_an_advertisement_tells_everybody() -> None:
+    told = ndp.parse(ndp.advertisement("02:00:00:00:00:01", VIP)[14:])
+    assert told is not None
+    assert (told.unsolicited, told.override, told.target) == (True, True, VIP)
+    assert told.link_layer == "02:00:00:00:00:01"
+
+
 # ===== on a real kernel =====
 
 

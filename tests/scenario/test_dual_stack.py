@@ -1,6 +1,8 @@
 """The two addresses of a dual-stack Service are one thing: held by one node, moved together."""
 
-from metalev.lab import ndp
+from ipaddress import IPv4Address
+
+from metalev.lab import arp, ndp
 from metalev.lab.arp import Frame
 from metalev.lab.cluster import LabCluster
 from metalev.lab.host import Node, answer_in
@@ -62,6 +64,23 @@ def test_a_takeover_announces_both_families(cluster: LabCluster, pair: tuple[IPA
         arp_frame = arps.wait_for(lambda frame: tells(frame, four))
         ndp_frame = ndps.wait_for(lambda frame: tells(frame, six))
     assert arp_frame.source == ndp_frame.source
+
+
+def test_a_stranger_who_claims_an_address_is_named_and_not_obeyed(
+    cluster: LabCluster, pair: tuple[IPAddress, ...]
+) -> None:
+    owner, stranger = announcer_of_both(cluster, pair), cluster.lab.host("router")
+    for address in pair:
+        stranger.send(claim(stranger.mac, address))
+        cluster.speaker(owner.name).wait_for(f"{stranger.mac} on eth0 says that {address} is its own")
+    assert announcer_of_both(cluster, pair) == owner
+
+
+def claim(mac: str, address: IPAddress) -> bytes:
+    """A gratuitous ARP request, or an unsolicited neighbour advertisement."""
+    if isinstance(address, IPv4Address):
+        return arp.request(mac, address, address)
+    return ndp.advertisement(mac, address)
 
 
 def test_one_family_going_takes_only_its_address_along(cluster: LabCluster) -> None:

@@ -62,13 +62,27 @@ def parse(payload: bytes) -> NdpPacket | None:
 
 def solicitation(sender_mac: str, sender: IPv6Address, target: IPv6Address) -> bytes:
     """The frame that asks who has ``target``. From the address ``::`` it is a DAD probe (RFC 4862 section 5.4.2)."""
-    mac = bytes.fromhex(sender_mac.replace(":", ""))
+    mac = _mac_bytes(sender_mac)
     option = b"" if sender.is_unspecified else bytes((_SOURCE, 1)) + mac
-    group = solicited_node(target)
     message = _MESSAGE.pack(SOLICITATION, 0, 0, 0, target.packed) + option
-    header = _IP.pack(6 << 28, len(message), _ICMPV6, _HOP_LIMIT, sender.packed, group.packed)
+    return _frame(mac, sender, solicited_node(target), message)
+
+
+def advertisement(sender_mac: str, target: IPv6Address) -> bytes:
+    """The frame that tells everybody that ``target`` is at ``sender_mac`` (RFC 4861 section 7.2.6)."""
+    mac = _mac_bytes(sender_mac)
+    message = _MESSAGE.pack(ADVERTISEMENT, 0, 0, _OVERRIDE, target.packed) + bytes((_TARGET, 1)) + mac
+    return _frame(mac, target, ALL_NODES, message)
+
+
+def _frame(mac: bytes, source: IPv6Address, group: IPv6Address, message: bytes) -> bytes:
+    header = _IP.pack(6 << 28, len(message), _ICMPV6, _HOP_LIMIT, source.packed, group.packed)
     ethernet = b"\x33\x33" + group.packed[-4:] + mac + ETHERTYPE_IPV6.to_bytes(2)  # RFC 2464 section 7
     return with_checksum(ethernet + header + message)
+
+
+def _mac_bytes(mac: str) -> bytes:
+    return bytes.fromhex(mac.replace(":", ""))
 
 
 def with_checksum(frame: bytes) -> bytes:
