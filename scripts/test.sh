@@ -3,9 +3,10 @@
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 if ((EUID != 0)); then
+  export INSTEAD="sudo env PATH='$PATH' HOME='$HOME' scripts/test.sh $*"
+  scripts/in-lab.sh true  # so that a refusal comes at once, not after minutes of building
   # Cargo may want the internet, which the tests' network does not reach.
   step "building the Rust tests" cargo test --quiet --locked --workspace --no-run
-  export INSTEAD="sudo env PATH='$PATH' HOME='$HOME' scripts/test.sh $*"
   export CARGO_NET_OFFLINE=true
   exec scripts/in-lab.sh "$0" "$@"
 fi

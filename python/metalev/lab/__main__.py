@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 
 from metalev.lab.ledger import reap
@@ -22,6 +23,8 @@ def main() -> None:
         parser.parse_args().run()
     except MetalevError as error:
         sys.exit(f"metalev.lab: error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)  # as a shell has it; the lab is removed by now
 
 
 def _demo() -> None:
