@@ -56,11 +56,12 @@ class Tenancy:
         self.tenants: dict[Name, Terms] = {}
         self.intruders: dict[Name, Terms] = {}
         self._ports: dict[PortKey, Name] = {}
+        self._together: Key | None = None
 
     @property
     def together(self) -> Key | None:
         """On what the tenants share the address; ``None`` if they do not, or there are none."""
-        return next(iter(self.tenants.values())).together if self.tenants else None
+        return self._together
 
     def everybody(self) -> tuple[Name, ...]:
         """All who use it, by right and in order first."""
@@ -80,7 +81,7 @@ class Tenancy:
 
     def has_room(self, ports: frozenset[PortKey]) -> bool:
         """Whether nobody uses any of ``ports``."""
-        return ports.isdisjoint(self._ports)
+        return not any(port in self._ports for port in ports)  # isdisjoint would walk all that are in use
 
     def enter(self, service: Name, terms: Terms, address: IPAddress) -> None:
         """Let ``service`` use the address on ``terms``: as a tenant if it may, else as an intruder."""
@@ -88,7 +89,7 @@ class Tenancy:
         self._leave_ports(service)
         if allowed:
             self.intruders.pop(service, None)
-            self.tenants[service] = terms
+            self.tenants[service], self._together = terms, terms.together
             self._ports.update(dict.fromkeys(terms.ports, service))
         else:
             self.tenants.pop(service, None)
@@ -100,6 +101,7 @@ class Tenancy:
         self.tenants.pop(service, None)
         self.intruders.pop(service, None)
         if not self.tenants:
+            self._together = None
             for name, terms in tuple(self.intruders.items()):
                 self.enter(name, terms, address)
         return not self.tenants
