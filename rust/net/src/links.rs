@@ -130,6 +130,23 @@ mod tests {
         assert!(!carries_with(|link| link.enslaved = true));
     }
 
+    /// By values: not every kernel that runs the tests has bonds and VLANs. Their flags are as drivers/net/bonding and
+    /// net/8021q set them.
+    #[test]
+    fn a_bond_and_a_vlan_above_it_carry_and_the_ports_below_do_not() {
+        let bond = Link { flags: (GOOD | libc::IFF_MASTER | libc::IFF_MULTICAST).cast_unsigned(), ..link("bond0") };
+        let vlan = Link { flags: (GOOD | libc::IFF_MULTICAST).cast_unsigned(), ..link("bond0.5") };
+        let port = |name| Link { flags: (GOOD | libc::IFF_SLAVE).cast_unsigned(), enslaved: true, ..link(name) };
+        assert_eq!(chosen(&[], &[], vec![port("eth0"), port("eth1"), bond, vlan]), ["bond0", "bond0.5"]);
+    }
+
+    #[test]
+    fn a_vlan_whose_lower_link_has_no_carrier_does_not_carry() {
+        // The kernel hands the state of the lower link on (vlan_transfer_operstate): up, but not running.
+        let down = libc::IFF_RUNNING | libc::IFF_LOWER_UP;
+        assert!(!carries_with(|link| link.flags &= !down.cast_unsigned()));
+    }
+
     #[test]
     fn one_without_an_ethernet_address_does_not_carry() {
         assert!(!carries_with(|link| link.mac = None));

@@ -249,6 +249,44 @@ fn the_port_of_a_bridge_carries_nothing_but_the_bridge_does() {
 }
 
 #[test]
+fn a_macvlan_device_answers_with_its_own_address() {
+    let lab = Lab::new();
+    let far = lab.far(ARP);
+    let above: MacAddr = "02:00:00:00:00:0d".parse().unwrap();
+    ip(&format!("link add link v0 name above address {above} type macvlan mode bridge"));
+    ip("link set above up");
+    let speaker = Speaker::start(all_but("^(lo|v.*)$")).unwrap();
+    assert_eq!(await_fact(&speaker, FactKind::InterfaceUp).interface, "above");
+    speaker.set(table(&[], &["a"]));
+    await_fact(&speaker, FactKind::Took);
+    far.send(&request(MacAddr::BROADCAST, FAR)).unwrap();
+    let answer = next_arp(&far, |arp| arp.operation == Operation::Reply && arp.target_mac == FAR);
+    assert_eq!(answer.sender_mac, above);
+}
+
+#[test]
+fn the_default_gateways_are_told_and_their_end() {
+    let _lab = Lab::new();
+    ip("addr add 192.0.2.1/24 dev v0");
+    let speaker = Speaker::start(options("a", 7946, "v0")).unwrap();
+    ip("route add default via 192.0.2.254");
+    let fact = await_fact(&speaker, FactKind::Gateways);
+    assert_eq!((fact.interface.as_str(), fact.addresses), ("v0", vec!["192.0.2.254".parse().unwrap()]));
+    ip("route del default");
+    assert!(await_fact(&speaker, FactKind::Gateways).addresses.is_empty());
+}
+
+#[test]
+fn an_address_that_comes_later_is_told() {
+    let _lab = Lab::new();
+    let speaker = Speaker::start(options("a", 7946, "v0")).unwrap();
+    await_fact(&speaker, FactKind::InterfaceUp);
+    ip("addr add 192.0.2.1/24 dev v0");
+    let own = "192.0.2.1".parse::<std::net::IpAddr>().unwrap();
+    eventually("the address", || await_fact(&speaker, FactKind::InterfaceUp).addresses.contains(&own).then_some(()));
+}
+
+#[test]
 fn an_interface_that_appears_later_is_used_unless_it_is_excluded() {
     let _lab = Lab::new();
     let speaker = Speaker::start(all_but("v")).unwrap();

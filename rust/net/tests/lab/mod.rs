@@ -69,8 +69,14 @@ impl Lab {
 
 /// Run `ip` with these arguments in the namespace of this thread.
 pub(crate) fn ip(arguments: &str) {
+    output(arguments);
+}
+
+/// The same; what it printed.
+pub(crate) fn output(arguments: &str) -> String {
     let output = Command::new("ip").args(arguments.split_whitespace()).output().unwrap();
     assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 pub(crate) fn index(name: &str) -> u32 {
