@@ -168,3 +168,14 @@ def test_bgp_is_named_as_not_supported_and_is_no_mistake(guide: Path) -> None:
         controller.wait_for(r"config\.yaml:13: .*data\.config: line 6: peers: BGP is not supported yet")
         controller.wait_for("default/web-prod: Assigned IP")
         until_stale(port, expected=False)
+
+
+def test_a_released_address_of_its_pools_rests_over_a_restart(guide: Path) -> None:
+    options = ("controller", "--manifests", guide, "--metrics-address", "off", "--log-level", "debug")
+    with Program(*options) as controller:
+        controller.wait_for(r'default/web-prod: Assigned IP \["192\.168\.1\.200"\]')
+        (guide / "web.yaml").unlink()
+        controller.wait_for("pool default: 0 IPv4 .* 1 rest")
+    (guide / "next.yaml").write_text(WEB_PROD.format(pool="default").replace("web-prod", "web-next"))
+    with Program(*options) as successor:
+        successor.wait_for(r'default/web-next: Assigned IP \["192\.168\.1\.201"\]')

@@ -120,3 +120,15 @@ def test_a_second_speaker_on_the_same_host_is_refused(speaker: Program, allocate
     same_host = ("nsenter", f"--net=/proc/{speaker.pid}/ns/net")
     options = ("--node-name", "node1", "--key-file", key, *OFF)
     assert "7946" in refused("speaker", "--manifests", allocated, *options, through=same_host)
+
+
+def test_a_node_with_the_exclude_label_announces_when_it_is_told_to_ignore_it(allocated: Path, key: Path) -> None:
+    world = allocated / "world.yaml"
+    label = "node.kubernetes.io/exclude-from-external-load-balancers"
+    world.write_text(world.read_text().replace("{name: node1}", f'{{name: node1, labels: {{{label}: ""}}}}'))
+    options = ("--node-name", "node1", "--key-file", key, "--interface", "lan0", *OFF)
+    command = ("speaker", "--manifests", allocated, *options)
+    with Program(*command, through=ON_A_WIRE) as obedient:
+        obedient.wait_for("new table for the engine: first table: 0 groups")
+    with Program(*command, "--ignore-exclude-lb", through=ON_A_WIRE) as told:
+        told.wait_for(r"took 192\.0\.2\.200 ")

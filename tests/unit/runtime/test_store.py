@@ -3,6 +3,7 @@
 from ipaddress import ip_address
 
 from metalev.model.cluster import Node
+from metalev.model.legacy import LegacyConfig
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.ownership import Fact, FactKind
 from metalev.model.pools import Pool
@@ -227,3 +228,28 @@ def test_what_is_merely_not_used_is_a_note_and_no_problem() -> None:
     assert list(store.snapshot.notes) == ["gizmo.yaml:1"]
     store.apply([Rejected("gizmo.yaml:1", "")])
     assert not store.snapshot.notes
+
+
+def test_pools_of_the_old_config_map_are_in_the_snapshot_until_there_is_an_ip_address_pool() -> None:
+    store = Store()
+    old, new = Pool(Name("metallb-system", "old")), Pool(Name("metallb-system", "new"))
+    config = LegacyConfig(Name("metallb-system", "config"), "1", (old,))
+    store.apply([Upserted(config)])
+    assert list(store.snapshot.pools) == [old.name]
+    store.apply([Upserted(new)])
+    assert store.snapshot.pools == {new.name: new}
+    store.apply([Deleted(ObjectKey(Kind.POOL, new.name))])
+    assert list(store.snapshot.pools) == [old.name]
+    store.apply([Deleted(ObjectKey(Kind.CONFIG_MAP, config.name))])
+    assert store.snapshot.pools == {}
+
+
+def test_a_list_of_ip_address_pools_does_not_take_the_old_config_maps_away() -> None:
+    store = Store()
+    old = Pool(Name("metallb-system", "old"))
+    store.apply([Upserted(LegacyConfig(Name("metallb-system", "config"), "1", (old,)))])
+    before = store.snapshot.pools
+    applied = store.apply([Listed(Kind.POOL, frozenset())])
+    assert not applied.changed
+    store.apply([Upserted(service())])
+    assert store.snapshot.pools is before
