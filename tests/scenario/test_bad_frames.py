@@ -1,6 +1,6 @@
 """Frames that nobody should send are dropped by name, and the address is answered as before."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address
 
 import pytest
@@ -9,6 +9,7 @@ from metalev.lab import arp, frames
 from metalev.lab.arp import Frame
 from metalev.lab.cluster import LabCluster
 from metalev.lab.host import Node, answer_in
+from metalev.lab.lab import SWITCH
 from metalev.lab.links import wait_until
 from metalev.model.address import IPAddress
 
@@ -70,10 +71,35 @@ def test_rubbish_changes_nothing(cluster: LabCluster, pair: tuple[IPAddress, ...
     assert all(cluster.speaker(name).running for name in cluster.lab.nodes)
 
 
-def test_an_oversized_question_is_a_question(cluster: LabCluster, vip: IPv4Address) -> None:
+def test_a_padded_question_is_a_question(cluster: LabCluster, vip: IPv4Address) -> None:
+    """Ethernet pads: what is behind the end of a packet is not part of it."""
     client = cluster.lab.client
     owner = cluster.wait_for_announcer(vip)
     with client.capture() as tape:
         client.send(frames.oversized(client.question(vip)))
         answer = tape.wait_for(lambda frame: frame.arp is not None and frame.arp.operation == arp.REPLY)
     assert answer.source == owner.mac
+
+
+@pytest.fixture
+def jumbo(cluster: LabCluster, vip: IPv4Address) -> Iterator[int]:
+    """The MTU of a segment that carries larger frames than others do, from the client to every node."""
+    lab = cluster.lab
+    hosts = [lab.client, *lab.nodes.values()]
+
+    def set_mtu(mtu: int) -> None:
+        for host in hosts:
+            lab.namespace_of(SWITCH).run(["ip", "link", "set", host.name, "mtu", str(mtu)])
+            host.run(["ip", "link", "set", "eth0", "mtu", str(mtu)])
+
+    set_mtu(9000)
+    yield 9000
+    set_mtu(1500)
+
+
+def test_a_question_longer_than_any_is_counted_as_oversized(cluster: LabCluster, vip: IPv4Address, jumbo: int) -> None:
+    owner = cluster.wait_for_announcer(vip)
+    sample = f'{DROPPED}_total{{reason="oversized"}}'
+    before = dropped(cluster, owner).get(sample, 0)
+    announcer_after(cluster, vip, [frames.oversized(cluster.lab.client.question(vip), jumbo)])
+    wait_until(lambda: dropped(cluster, owner).get(sample) == before + 1, f"{owner.name} to count it")
