@@ -59,6 +59,21 @@ def test_a_new_controller_takes_over_where_the_killed_one_stopped(controller: Pr
     assert ingress(manifests, "web") == [{"ip": "192.0.2.200"}]
 
 
+def test_an_address_rests_over_a_restart_and_goes_back_to_its_own_service(controller: Program, manifests: Path) -> None:
+    controller.wait_for("default/web: Assigned IP")
+    world = (manifests / "world.yaml").read_text()
+    others = [one for one in world.split("---\n") if "kind: Service\n" not in one]
+    (manifests / "world.yaml").write_text("---\n".join(others))
+    controller.wait_for(", 1 rest")
+    controller.signal(signal.SIGKILL)
+    controller.end()
+    (manifests / "api.yaml").write_text(API)
+    with Program("controller", "--manifests", manifests, "--metrics-address", "off") as successor:
+        successor.wait_for(r'default/api: Assigned IP \["192\.0\.2\.201"\]')
+        (manifests / "world.yaml").write_text(world)
+        successor.wait_for(r'default/web: Assigned IP \["192\.0\.2\.200"\]')
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_cleanly(controller: Program, number: signal.Signals) -> None:
     controller.wait_for("default/web: Assigned IP")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 from ipaddress import ip_address
 
-from metalev.adapters.codec import Codec, encode
+import pytest
+
+from metalev.adapters.codec import BadField, Codec, encode
 from metalev.model.actions import Event, EventType, Holding, SpeakerState
 from metalev.model.meta import Kind, Name, ObjectKey
-from metalev.model.pools import PoolStatus
+from metalev.model.pools import PoolStatus, Resting
 from metalev.model.services import Condition, ConditionStatus, ServiceStatus
 
 CODEC = Codec("metallb-system")
@@ -55,6 +57,22 @@ def test_time_is_written_in_utc() -> None:
 def test_pool_status_has_metallbs_fields() -> None:
     document = encode.pool_status(Name("metallb-system", "first"), PoolStatus(1, 2, 3, 4))
     assert document["status"] == {"assignedIPv4": 1, "assignedIPv6": 2, "availableIPv4": 3, "availableIPv6": 4}
+
+
+def test_pool_status_reads_back_with_what_rests() -> None:
+    name = Name("metallb-system", "first")
+    resting = (Resting(ip_address("192.0.2.1"), WEB, 1767355200), Resting(ip_address("2001:db8::1"), WEB, 1767355201))
+    document = encode.pool_status(name, PoolStatus(1, 2, 3, 4, resting))
+    first = {"address": "192.0.2.1", "service": "shop/web", "until": "2026-01-02T12:00:00Z"}
+    assert document["status"]["resting"][0] == first
+    assert CODEC.decode_pool_status(document) == (name, PoolStatus(1, 2, 3, 4, resting))
+
+
+def test_resting_address_that_is_none_is_named() -> None:
+    document = encode.pool_status(Name("metallb-system", "first"), PoolStatus())
+    document["status"]["resting"] = [{"address": "x", "service": "shop/web", "until": "2026-01-02T12:00:00Z"}]
+    with pytest.raises(BadField, match=r'status\.resting\[0\]\.address: "x" is no IP address'):
+        CODEC.decode_pool_status(document)
 
 
 def test_speaker_state_reads_back() -> None:

@@ -60,12 +60,27 @@ def test_resource_version_is_the_version() -> None:
         ({"clusterIPs": ["2001:db8::1"], "ipFamilies": ["IPv4"]}, (6,)),
         ({"ipFamilies": ["IPv6", "IPv4"]}, (6, 4)),
         ({"type": "ExternalName"}, ()),
+        ({"ipFamilyPolicy": "PreferDualStack"}, (4, 6)),
+        ({"ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv6"]}, (6, 4)),
+        ({"ipFamilyPolicy": "PreferDualStack", "clusterIPs": ["10.0.0.1"]}, (4,)),
+        ({"ipFamilyPolicy": "RequireDualStack", "clusterIP": "None"}, ()),
     ],
 )
 def test_families_come_from_cluster_ips_then_ip_families_then_the_default(
     spec: dict[str, Any], families: tuple[Family, ...]
 ) -> None:
     assert service(**spec).families == families
+
+
+@pytest.mark.parametrize("policy", ["SingleStack", "PreferDualStack", "RequireDualStack"])
+def test_family_policy_is_read(policy: str) -> None:
+    assert service(ipFamilyPolicy=policy).family_policy == policy
+    assert service(ipFamilyPolicy=None).family_policy == "SingleStack"
+
+
+def test_age_is_read_where_it_is_known() -> None:
+    assert service({"creationTimestamp": "2026-01-02T12:00:00Z"}).created == 1767355200
+    assert service({"creationTimestamp": None}).created is None
 
 
 def test_api_server_that_names_no_cluster_ip_means_none() -> None:

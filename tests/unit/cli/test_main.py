@@ -61,6 +61,12 @@ def test_every_option_of_the_speaker_reaches_it(ran: list[Any], tmp_path: Path) 
     ]
 
 
+def test_how_long_an_address_rests_can_be_said(ran: list[Any], tmp_path: Path) -> None:
+    for extra in ([], ["--address-rest", "5"], ["--address-rest", "0"]):
+        main(["controller", "--manifests", str(tmp_path), *extra])
+    assert [options.address_rest for options in ran] == [60.0, 5.0, 0.0]
+
+
 @pytest.mark.parametrize("program", [["controller"], ["speaker", "--node-name", "n"]])
 def test_both_programs_can_be_told_to_ignore_the_exclude_label(
     ran: list[Any], tmp_path: Path, program: list[str]
@@ -127,6 +133,7 @@ def test_a_start_error_is_one_line_and_status_1(
         ["speaker", "--beacon-interval", "0"],
         ["speaker", "--beacon-misses", "0"],
         ["controller", "--metrics-address", "7472"],
+        ["controller", "--address-rest", "-1"],
     ],
 )
 def test_a_command_line_that_makes_no_sense_is_status_2(

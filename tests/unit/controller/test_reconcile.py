@@ -9,8 +9,10 @@ from tests.fakes.cluster import FakeCluster
 from tests.fakes.driver import Driver
 
 from metalev.controller.reconcile import OVERVIEW, OVERVIEW_PAUSE, ControllerReconciler
+from metalev.decide.controller import REST_SECONDS
+from metalev.model.actions import SpeakerState
 from metalev.model.address import AddressRange
-from metalev.model.cluster import Namespace
+from metalev.model.cluster import Namespace, Node
 from metalev.model.meta import Kind, LabelSelector, Name, ObjectKey
 from metalev.model.pools import Pool, PoolStatus, ServiceAllocation
 from metalev.model.services import Service, ServiceStatus
@@ -257,3 +259,60 @@ def test_many_services_are_served_with_few_looks_at_everything() -> None:
     assert controller.reconciler.figures(controller.loop.snapshot).pending == 0
     assert len(set(controller.addresses().values())) == 1000
     assert controller.reconciler.seen.count(OVERVIEW) <= 20
+
+
+def remove(controller: Controller, text: str) -> None:
+    controller.cluster.remove(ObjectKey(Kind.SERVICE, name(text)))
+    controller.settle(OVERVIEW_PAUSE)
+
+
+def test_what_rests_is_written_and_taken_out_when_the_rest_is_over() -> None:
+    controller = Controller(FakeCluster(pool("192.0.2.1-192.0.2.4"), service("a")))
+    remove(controller, "a")
+    (resting,) = controller.cluster.pool_statuses[MAIN].resting
+    assert (str(resting.address), resting.service) == ("192.0.2.1", name("a"))
+    controller.settle(within=REST_SECONDS + 1)
+    assert controller.cluster.pool_statuses[MAIN] == PoolStatus(available_ipv4=4)
+
+
+def test_a_rest_survives_a_restart() -> None:
+    controller = Controller(FakeCluster(pool("192.0.2.1-192.0.2.4"), service("a")))
+    remove(controller, "a")
+    controller.cluster.stop()
+    successor = Controller(controller.cluster.beside())
+    successor.put(service("b"), service("a"))
+    assert successor.addresses() == {"b": "192.0.2.2", "a": "192.0.2.1"}
+
+
+def test_a_status_of_a_pool_that_somebody_edits_is_written_anew() -> None:
+    controller = Controller(FakeCluster(pool("192.0.2.1-192.0.2.4"), service("a")))
+    controller.settle(OVERVIEW_PAUSE)
+    controller.cluster.world.write_pool_status(MAIN, PoolStatus(assigned_ipv4=99))
+    controller.settle(OVERVIEW_PAUSE)
+    assert controller.cluster.pool_statuses == {MAIN: PoolStatus(assigned_ipv4=1, available_ipv4=3)}
+
+
+def test_its_own_write_of_a_pool_makes_it_look_at_nothing() -> None:
+    controller = Controller(FakeCluster(pool("192.0.2.1-192.0.2.4"), service("a")))
+    controller.settle(60)
+    status = PoolStatus(assigned_ipv4=1, available_ipv4=3)
+    controller.reconciler.seen.clear()
+    controller.cluster.world.write_pool_status(MAIN, status)
+    controller.settle(60)
+    assert controller.reconciler.seen == []
+
+
+def test_addresses_that_the_network_uses_are_skipped_and_told_once() -> None:
+    node = Node(Name("", "node-a"), addresses=(ip_address("192.0.2.1"),))
+    state = SpeakerState(Name("", "node-a"), gateways=("192.0.2.2",))
+    controller = Controller(FakeCluster(pool("192.0.2.1-192.0.2.4"), node, state, service("a")))
+    controller.put(service("b"))
+    controller.settle(60)
+    assert controller.addresses() == {"a": "192.0.2.3", "b": "192.0.2.4"}
+    (event,) = [one for one in controller.cluster.events if one.reason == "AddressesSkipped"]
+    assert event.message == (
+        'pool "main" has addresses that are in use and are not handed out: '
+        '192.0.2.1 (of node "node-a"), 192.0.2.2 (of a gateway of node "node-a")'
+    )
+    assert not controller.reconciler.figures(controller.loop.snapshot).config_stale
+    assert controller.cluster.pool_statuses == {MAIN: PoolStatus(assigned_ipv4=2)}
