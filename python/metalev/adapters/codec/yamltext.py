@@ -15,6 +15,8 @@ CONTENT = re.compile(r"^(?![ \t\r]*(?:#|%|---[ \t\r]*(?:#|$)|\.\.\.[ \t\r]*$|$))
 # Parts that a document may have after its aliases are followed; written out they would be some megabytes.
 MAX_PARTS = 1_000_000
 MAX_DEPTH = 500
+# What nests before the text of a line; YAML 1.1 knows five ends of a line.
+_INDENT = re.compile(r"(?:\A|(?<=[\r\n\x85\u2028\u2029]))[\ufeff \t?:-]+")
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
 
@@ -80,9 +82,10 @@ def load_yaml(text: str) -> object:
 def _check_depth(text: str) -> None:
     """Refuse what is so deep that libyaml, which recurses in C, would overflow the stack and kill the program.
 
-    Most texts show at a glance that they are not: a level costs a bracket, or in block style a column.
+    Most texts show at a glance that they are not: a level costs a bracket, or in block style a column before the text.
     """
-    if text.count("[") + text.count("{") + max(map(len, text.splitlines()), default=0) <= MAX_DEPTH:
+    columns = max((len(found[0]) for found in _INDENT.finditer(text)), default=0)
+    if text.count("[") + text.count("{") + columns < MAX_DEPTH:
         return
     depth = 0
     for event in yaml.parse(text, Loader=yaml.CSafeLoader):
