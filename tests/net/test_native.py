@@ -118,6 +118,7 @@ def test_unknown_interface_is_named_beside_those_that_exist(wire: Namespace) -> 
         (lambda: NativeOwnership("a", beacon_interval=-1), "beacon_interval must be a number of seconds, not -1"),
         (lambda: NativeOwnership("a", port=70000), "the beacon port must be 1 to 65535, not 70000"),
         (lambda: NativeOwnership("a", beacon_interval=0), "the beacon interval must be longer than zero"),
+        (lambda: NativeOwnership("a", gratuitous_interval=-1), "refresh must be a number of seconds, not -1"),
         (lambda: NativeOwnership("a", exclude=["a("]), '"a(" is no regular expression'),
         (lambda: keep_capabilities(["CAP_FLY"]), "no capability is called CAP_FLY"),
     ],
@@ -134,6 +135,27 @@ def test_interfaces_of_containers_are_left_alone_by_default(wire: Namespace) -> 
     with ExitStack() as stack:
         stack.callback(started.stop)
         assert [fact.interface for fact in started.facts(10)] == ["eth0"]
+
+
+def test_interfaces_of_containers_are_used_when_nothing_is_excluded(wire: Namespace) -> None:
+    wire.run(["ip", "link", "add", "veth7", "type", "veth", "peer", "name", "cali7"])
+    wire.run(["ip", "link", "set", "veth7", "up"])
+    wire.run(["ip", "link", "set", "cali7", "up"])
+    started = wire.call(lambda: NativeOwnership("a", exclude=()))
+    with ExitStack() as stack:
+        stack.callback(started.stop)
+        assert {fact.interface for fact in started.facts(10)} == {"eth0", "far0", "veth7", "cali7"}
+
+
+def test_what_nobody_may_be_given_is_told(wire: Namespace) -> None:
+    wire.run(["ip", "address", "add", "192.0.2.1/24", "dev", "eth0"])
+    wire.run(["ip", "route", "add", "default", "via", "192.0.2.254"])
+    started = wire.call(lambda: NativeOwnership("a", interfaces=["eth0"]))
+    with ExitStack() as stack:
+        stack.callback(started.stop)
+        told = {fact.kind: fact.addresses for fact in started.facts(10)}
+    assert ip_address("192.0.2.1") in told[FactKind.INTERFACE_UP]
+    assert told[FactKind.GATEWAYS] == (ip_address("192.0.2.254"),)
 
 
 # ===== at work =====

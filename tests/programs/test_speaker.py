@@ -1,6 +1,7 @@
 """``metalev speaker`` as a process, on a wire of its own."""
 
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from tests.programs.program import ON_A_WIRE, Program, get_inside, refused
 
 NET_RAW = 1 << 13
 OFF = ("--metrics-address", "off")
+DEFAULT_ROUTE = ("ip", "route", "add", "default", "via", "192.0.2.254")
 
 
 @pytest.fixture
@@ -45,6 +47,34 @@ def test_the_first_candidate_takes_the_address_and_says_so(speaker: Program, all
     speaker.wait_for(r"own state: changed: holdings")
     assert holdings(allocated) == ["192.0.2.200"]
     speaker.wait_for('default/web: announcing from node "node1" with protocol "layer2"')
+
+
+def test_its_state_names_what_nobody_may_be_given(speaker: Program, allocated: Path) -> None:
+    speaker.wait_for(r"own state: first report")
+    subprocess.run(["nsenter", f"--net=/proc/{speaker.pid}/ns/net", *DEFAULT_ROUTE], check=True)
+    speaker.wait_for(r"own state: changed: .*gateways")
+    status = yaml.safe_load((allocated / ".metalev" / "node1" / "state.yaml").read_text())["status"]
+    assert (status["localAddresses"], status["gateways"]) == (["192.0.2.10"], ["192.0.2.254"])
+
+
+def test_an_interface_that_is_excluded_announces_nothing(allocated: Path, key: Path) -> None:
+    options = ("--node-name", "node1", "--key-file", key, "--exclude-interface", "^lan", *OFF)
+    with Program("speaker", "--manifests", allocated, *options, through=ON_A_WIRE) as speaker:
+        speaker.wait_for("interface far0 .* can carry addresses")
+        speaker.wait_for(r"took 192\.0\.2\.200")
+        assert "interface lan0" not in "".join(speaker.said)
+
+
+def test_a_service_is_told_that_the_node_lacks_the_interfaces(allocated: Path, key: Path) -> None:
+    world = allocated / "world.yaml"
+    everywhere = "metadata: {name: all, namespace: metallb-system}\n"
+    world.write_text(world.read_text().replace(everywhere, everywhere + "spec: {interfaces: [lan7]}\n"))
+    options = ("--node-name", "node1", "--key-file", key, *OFF)
+    with Program("speaker", "--manifests", allocated, *options, through=ON_A_WIRE) as speaker:
+        speaker.wait_for(
+            'default/web: the interfaces specified by LB IP "192.0.2.200" doesn\'t exist in assigned node "node1" '
+            'with protocol "layer2"'
+        )
 
 
 def test_it_says_goodbye_and_holds_nothing_after_sigterm(speaker: Program, allocated: Path) -> None:
