@@ -17,6 +17,7 @@ from metalev.model.pools import PoolStatus
 from metalev.ports.ownership import AddressCounters, Counters
 
 METRICS = ROOT / "docs" / "tasks" / "metrics.md"
+CONFORMANCE = ROOT / "docs" / "metallb-conformance.md"
 ADDRESSES = ROOT / "docs" / "concepts" / "addresses.md"
 FAILOVER = ROOT / "docs" / "concepts" / "failover.md"
 LAYER2 = ROOT / "docs" / "concepts" / "layer2.md"
@@ -133,3 +134,11 @@ def test_the_reasons_of_the_condition_are_those_that_allocation_gives() -> None:
     of_events_alone = {"deprecatedAnnotation", "ClearAssignment", "nolbIPsIPFamily"}
     given = set(re.findall(r'"([A-Za-z]{5,})", (?:f?"|message|self._failure)', allocation)) - of_events_alone
     assert reasons == given
+
+
+def test_every_test_of_the_conformance_list_exists() -> None:
+    named = {name for row in tables(CONFORMANCE, "MetalLB", "tests") for name in code_spans(row[1])}
+    sources = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    existing = set(re.findall(r"^def (test_\w+)", sources, re.MULTILINE))
+    assert named
+    assert named - existing == set()
