@@ -69,7 +69,7 @@ impl Engine {
             pulse: Pulse::new(timing),
             links: Links::default(),
             peers: Peers::new(config.node.clone(), config.nonce, timing),
-            ownership: Ownership::new(config.node.clone(), timing.dead_time()),
+            ownership: Ownership::new(config.node.clone(), timing),
             herald: Herald::new(timing),
             responder: Responder::default(),
             announcer: Announcer::new(config.refresh),

@@ -67,8 +67,10 @@ pub(crate) struct Moment<'a> {
     pub(crate) me: &'a str,
     /// The time.
     pub(crate) now: Time,
-    /// For how long a living candidate may hesitate before it is passed over.
+    /// For how long a living candidate may hesitate before it is passed over ...
     pub(crate) grace: Duration,
+    /// ... and for how long the news that it does not are on their way.
+    pub(crate) slack: Duration,
     /// Until when this node only listens.
     pub(crate) listening_until: Option<Time>,
 }
@@ -166,7 +168,14 @@ impl Group {
         let ahead = self.ahead(peers, moment.me);
         let hesitating = u32::try_from(ahead.len()).unwrap_or(u32::MAX);
         let patience = if peers.in_step(&self.segment) { hesitating } else { hesitating.max(1) };
-        let turn = since + moment.grace * patience;
+        let turn = if patience == 0 {
+            since
+        } else {
+            // One ahead that has only just come up listens for as long as the grace lasts: its time begins when it is
+            // first heard, or both would act at the same moment.
+            let heard = ahead.iter().filter_map(|name| peers.heard_since(name, &self.segment)).max();
+            heard.map_or(since, |heard| heard.max(since)) + moment.grace * patience + moment.slack
+        };
         if moment.now < turn {
             return Verdict::Wait(turn);
         }

@@ -78,14 +78,23 @@ impl Herald {
         let half = self.timing.interval / 2;
         for (name, peer) in peers.iter_mut() {
             let interval = if often(name, peer) { fast } else { SLOW.max(fast) };
-            // A peer that is to hear less often is told so at once, or it would miss what it was promised.
             if peer.stated != interval || peer.next_send.is_none_or(|due| due <= now + half) {
+                let pace = self.pace(peer, interval, fast);
                 peer.stated = interval;
-                peer.next_send = Some(now + interval);
+                peer.next_send = Some(now + pace);
                 self.urgent.insert(name.clone());
             }
         }
         self.urgent(peers, content)
+    }
+
+    /// When a peer's next beacon follows this one, which states `interval`.
+    ///
+    /// A peer that is to hear less often is told so at once and as often as it may miss beacons: were the only word of it
+    /// lost, it would miss what it had been promised and take us for dead.
+    fn pace(&self, peer: &mut Peer, interval: Duration, fast: Duration) -> Duration {
+        peer.farewell = if interval == fast { self.timing.misses } else { peer.farewell.saturating_sub(1) };
+        if peer.farewell > 0 { fast } else { interval }
     }
 
     /// The beacons to those who wait for one.

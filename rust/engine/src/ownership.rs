@@ -11,6 +11,7 @@ use crate::event::{Cause, FactKind};
 use crate::group::{Group, Moment, Verdict};
 use crate::links::Links;
 use crate::peers::Peers;
+use crate::pulse::Timing;
 use crate::{Time, table};
 
 /// What became of a group.
@@ -34,6 +35,7 @@ pub(crate) struct Ownership {
     me: String,
     /// For how long a living candidate may hesitate, and how long a new interface is only listened to.
     grace: Duration,
+    slack: Duration,
     groups: BTreeMap<IpAddr, Group>,
     claims: Claims,
     /// Groups to decide about again.
@@ -46,10 +48,11 @@ pub(crate) struct Ownership {
 }
 
 impl Ownership {
-    pub(crate) fn new(me: String, grace: Duration) -> Self {
+    pub(crate) fn new(me: String, timing: Timing) -> Self {
         Self {
             me,
-            grace,
+            grace: timing.dead_time(),
+            slack: timing.slack(),
             groups: BTreeMap::new(),
             claims: Claims::default(),
             dirty: BTreeSet::new(),
@@ -153,7 +156,7 @@ impl Ownership {
         }
         self.successors = None;
         let me = self.me.clone();
-        let moment = Moment { me: &me, now, grace: self.grace, listening_until };
+        let moment = Moment { me: &me, now, grace: self.grace, slack: self.slack, listening_until };
         for key in std::mem::take(&mut self.dirty) {
             let Some(mut group) = self.groups.remove(&key) else {
                 continue;

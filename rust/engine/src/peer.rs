@@ -57,6 +57,8 @@ pub(crate) struct Peer {
     pub(crate) next_send: Option<Time>,
     /// The interval that was stated in the last one.
     pub(crate) stated: Duration,
+    /// How many more beacons it gets at the short interval, though it was told of a longer one.
+    pub(crate) farewell: u32,
 }
 
 /// A peer that stopped being heard on a path.
@@ -78,6 +80,7 @@ impl Peer {
             gone: false,
             next_send: None,
             stated: Duration::ZERO,
+            farewell: 0,
         }
     }
 
@@ -135,6 +138,11 @@ impl Peer {
         self.paths.values_mut().for_each(|hearing| hearing.last += late);
     }
 
+    /// The interface on which it came in by a path.
+    pub(crate) fn arrived_on(&self, path: Path) -> u32 {
+        self.paths.get(&path).map_or(0, |hearing| hearing.arrived_on)
+    }
+
     /// It said goodbye. Answers the paths on which it was alive.
     pub(crate) fn leave(&mut self) -> Vec<Path> {
         self.gone = true;
@@ -160,6 +168,12 @@ impl Peer {
     /// Whether it is alive on one of these interfaces, by whichever path came in there.
     pub(crate) fn alive_on(&self, interfaces: &[u32]) -> bool {
         self.paths.values().any(|hearing| hearing.alive && interfaces.contains(&hearing.arrived_on))
+    }
+
+    /// Since when it is alive on one of these interfaces, by whichever path was first.
+    pub(crate) fn heard_since(&self, interfaces: &[u32]) -> Option<Time> {
+        let there = self.paths.values().filter(|hearing| hearing.alive && interfaces.contains(&hearing.arrived_on));
+        there.map(|hearing| hearing.since).min()
     }
 
     /// When it was last heard on one of these interfaces.

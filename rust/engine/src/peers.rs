@@ -108,6 +108,17 @@ impl Peers {
         self.by_name.values_mut().for_each(|peer| peer.excuse(late));
     }
 
+    /// Hear everybody anew. Answers who was alive where.
+    pub(crate) fn forget_hearing(&mut self) -> Vec<(String, Path, u32)> {
+        let mut forgotten = Vec::new();
+        for (name, peer) in &mut self.by_name {
+            for path in peer.give_up() {
+                forgotten.push((name.clone(), path, peer.arrived_on(path)));
+            }
+        }
+        forgotten
+    }
+
     pub(crate) fn get(&self, name: &str) -> Option<&Peer> {
         self.by_name.get(name)
     }
@@ -129,6 +140,11 @@ impl Peers {
     /// Whether a peer is alive on one of these interfaces.
     pub(crate) fn alive_on(&self, name: &str, interfaces: &[u32]) -> bool {
         self.by_name.get(name).is_some_and(|peer| peer.alive_on(interfaces))
+    }
+
+    /// Since when a peer is alive on one of these interfaces.
+    pub(crate) fn heard_since(&self, name: &str, interfaces: &[u32]) -> Option<Time> {
+        self.by_name.get(name)?.heard_since(interfaces)
     }
 
     /// Whether the last thing that a peer said was goodbye.

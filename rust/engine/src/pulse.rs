@@ -28,6 +28,11 @@ impl Timing {
         self.interval * self.misses
     }
 
+    /// The room that is left for a beacon which is on time but queued behind others.
+    pub(crate) fn slack(self) -> Duration {
+        self.interval / SLACK
+    }
+
     /// After how long a silent peer that promised a beacon every `stated` is given up.
     pub(crate) fn patience(self, stated: Duration) -> Duration {
         stated * self.misses + stated.min(self.interval) / SLACK

@@ -48,6 +48,7 @@ pub(crate) fn peer(kind: FactKind, cause: Cause, peer: &str, path: &str, silent_
         (FactKind::OneWay, ..) => {
             format!("{peer} is heard on {path} but does not hear this node there")
         }
+        (_, Cause::Overslept, _) => format!("{peer} has to be heard anew on {path}: this node did not run"),
         (_, Cause::Goodbye, _) => format!("{peer} said goodbye on {path}"),
         (.., Some(silent)) => format!("{peer} is no longer heard on {path}: silent for {}", ms(silent)),
         _ => format!("{peer} is no longer heard on {path}"),

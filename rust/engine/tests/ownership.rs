@@ -258,6 +258,36 @@ fn announcement(mac: MacAddr) -> [u8; 42] {
 }
 
 #[test]
+fn a_candidate_that_restarts_twice_and_one_that_waits_for_it_never_act_at_the_same_moment() {
+    let mut world = settled();
+    world.freeze("node2");
+    world.run(150 * MS);
+    world.thaw("node2");
+    world.run(15 * MS);
+    for (nonce, pause) in [(77, 135), (78, 150)] {
+        world.boot(1, nonce);
+        world.set_table("node1");
+        world.run(MS * pause);
+    }
+    for _ in 0..100 {
+        assert!(world.who_has(vip(200)).len() <= 1);
+        world.run(5 * MS);
+    }
+}
+
+#[test]
+fn a_word_of_a_longer_interval_that_gets_lost_kills_nobody() {
+    let mut world = settled();
+    // node2 was told often. Now node3 is next in line, and node2 misses the very beacons that say so.
+    world.cut("node1", "node2");
+    world.set_groups(vec![group(200, &["node1", "node3"]), group(201, &["node2"])]);
+    world.run(80 * MS);
+    world.heal();
+    world.run(5_000 * MS);
+    assert!(world.facts("node2", FactKind::PeerLost).is_empty());
+}
+
+#[test]
 fn a_goodbye_is_told_once_per_path_and_nothing_sent_before_it_undoes_it() {
     let mut world = settled();
     world.event("node1", Event::Stop);

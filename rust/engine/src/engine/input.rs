@@ -26,12 +26,16 @@ impl Engine {
             Wake::InTime => {}
             Wake::Late(late) => self.peers.excuse(late),
             Wake::Overslept(slept) => {
-                self.peers.excuse(slept);
                 self.outbox.push_back(Action::DiscardQueued);
                 let message = words::overslept(slept, self.timing.dead_time());
                 self.report(Fact::new(FactKind::Overslept, now, Cause::Overslept, message));
                 let outcomes = self.ownership.drop_all(Cause::Overslept);
                 self.settle(now, outcomes);
+                // Nobody is blamed, but what they said meanwhile is lost, their new intervals with it: each is asked, by
+                // beacons that say it is not heard, and has the time of listening to answer.
+                for (peer, path, arrived_on) in self.peers.forget_hearing() {
+                    self.report_peer(FactKind::PeerLost, now, Cause::Overslept, &peer, path, arrived_on, None);
+                }
             }
         }
     }
