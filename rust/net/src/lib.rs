@@ -3,13 +3,17 @@
 //! ```text
 //!   any thread                       metalev-engine (epoll)                         metalev-links
 //!  ┌────────┐  set, counters, stop  ┌──────────────────────────────┐  interfaces   ┌───────────────────────┐
-//!  │ Speaker│ ────── mailbox ─────▶ │ engine ◀─▶ ARP and beacon    │ ◀── mailbox ─ │ rtnetlink: told of a  │
+//!  │ Speaker│ ────── mailbox ─────▶ │ engine ◀─▶ ARP, NDP, beacon  │ ◀── mailbox ─ │ rtnetlink: told of a  │
 //!  │        │ ◀───── facts ──────── │            sockets, UDP port │               │ change, lists anew    │
-//!  └────────┘                       └──────────────────────────────┘               └───────────────────────┘
+//!  └────────┘                       └──────────────┬───────────────┘               └───────────────────────┘
+//!                                                  │ wish                           metalev-groups
+//!                                                  │                               ┌───────────────────────┐
+//!                                                  └─────────────────────────────▶ │ solicited-node groups │
+//!                                                                                  └───────────────────────┘
 //! ```
 //!
-//! The links are listed by a thread of their own because a dump waits for the kernel's RTNL lock, which others hold for
-//! a fifth of a second and more while containers come and go; the engine's promises are shorter than that.
+//! The links are listed and groups are joined by threads of their own because both wait for the kernel's RTNL lock, which
+//! others hold for a fifth of a second and more while containers come and go; the engine's promises are shorter than that.
 #![deny(unsafe_code)]
 
 mod caps;
