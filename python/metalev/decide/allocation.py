@@ -184,12 +184,14 @@ class _Case:
             if not addresses:
                 raise Refused("no available IPs")
             return addresses
-        if self._named not in self._ledger.pools:
+        pool = self._ledger.pools.get(self._named)
+        if pool is None:
             raise Refused(f"unknown pool {quoted(self._named)}")
-        addresses = self._offers.best([[self._ledger.pools[self._named]]])
+        if not is_for(pool, self._service, self._namespaces):
+            raise Refused(f"pool {self._named} not compatible for ip assignment")
+        addresses = self._offers.best([[pool]])
         if not addresses:
             raise Refused(f"no available IPs in pool {self._named}")
-        self._check(addresses)
         return addresses
 
     def _grant(self, wished: Addresses) -> Addresses:

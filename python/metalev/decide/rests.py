@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from heapq import heappop, heappush
+from itertools import count
 
 from metalev.model.address import IPAddress, sort_key
 from metalev.model.meta import Name
@@ -16,7 +17,8 @@ class Rests:
     def __init__(self) -> None:
         self._resting: dict[IPAddress, Resting] = {}
         self._by_service: dict[Name, dict[IPAddress, None]] = {}
-        self._ends: list[tuple[int, tuple[int, int], Resting]] = []
+        self._ends: list[tuple[int, int, Resting]] = []  # the end and, as rests are not ordered, a running number
+        self._order = count()
 
     def __iter__(self) -> Iterator[Resting]:
         return iter(self._resting.values())
@@ -35,7 +37,7 @@ class Rests:
         self.end(resting.address)
         self._resting[resting.address] = resting
         self._by_service.setdefault(resting.service, {})[resting.address] = None
-        heappush(self._ends, (resting.until, sort_key(resting.address), resting))
+        heappush(self._ends, (resting.until, next(self._order), resting))
 
     def end(self, address: IPAddress) -> bool:
         """End the rest of ``address``; tells whether it rested."""

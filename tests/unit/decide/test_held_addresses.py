@@ -96,3 +96,10 @@ def test_a_pool_that_is_given_to_others_takes_its_address_away() -> None:
     )
     assert complaint(allocation) == "no available IPs"
     assert "pool a not compatible for ip assignment" in told(allocation)[0]
+
+
+def test_the_reason_is_the_same_before_and_after_the_address_is_gone() -> None:
+    for_bank = pool("a", "10.0.0.0/32", rules=ServiceAllocation(namespaces=("bank",)))
+    before = decide(service("10.0.0.0", annotations={POOL: "a"}), held_by_us(for_bank, taken="10.0.0.0"))
+    after = decide(service(annotations={POOL: "a"}), ledger(for_bank))
+    assert complaint(before) == complaint(after) == "pool a not compatible for ip assignment"

@@ -183,3 +183,12 @@ def test_a_rest_goes_on_in_a_pool_that_was_renamed() -> None:
     renamed = replace(MAIN, name=Name("metallb-system", "renamed"))
     made.snapshot = replace(made.snapshot, pools={renamed.name: renamed})
     assert made.put(service("c")) == "10.0.0.2"
+
+
+def test_an_address_that_changes_hands_twice_in_one_second_rests_for_the_last_who_had_it() -> None:
+    made = released()
+    assert made.put(service("c", wish="10.0.0.0")) == "10.0.0.0"
+    made.remove("c")
+    made.put(service("e", wish="10.0.0.0"))
+    made.remove("e")
+    assert [one.service for one in made.status().resting] == [name("e")]
