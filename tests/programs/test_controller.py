@@ -49,6 +49,18 @@ def test_a_second_controller_refuses_and_names_the_first(controller: Program, ma
     assert f"as process {controller.pid} " in line
 
 
+def test_a_controller_whose_lock_was_removed_writes_no_more(controller: Program, manifests: Path) -> None:
+    controller.wait_for("default/web: Assigned IP")
+    (manifests / ".metalev" / "controller" / "lock").unlink()
+    with Program("controller", "--manifests", manifests, "--metrics-address", "off") as successor:
+        successor.wait_for("the controller reads")
+        (manifests / "api.yaml").write_text(API)
+        successor.wait_for("default/api: Assigned IP")
+        status, said = controller.end()
+    assert status == 1
+    assert "this controller has lost the right to write" in said
+
+
 def test_a_new_controller_takes_over_where_the_killed_one_stopped(controller: Program, manifests: Path) -> None:
     controller.wait_for("default/web: Assigned IP")
     controller.signal(signal.SIGKILL)

@@ -136,8 +136,7 @@ def _start_errors() -> Iterator[None]:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise StartError(
-                f"{error.strerror} (another speaker on this host, or MetalLB's?); stop that one, or give the speakers "
-                "of every node another port"
+                f"{error.strerror} (another speaker on this host, or MetalLB's?); stop that one first"
             ) from error
         raise StartError(f"{error.strerror}") from error
     except LookupError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 
 DEFAULT_NAMESPACE = "metallb-system"
 DEFAULT_METRICS = ":7472"
+BEACON_INTERVALS = (0.001, 10.0)
+NODE_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+NODE_NAME_MAX = 253
 DEFAULT_ADDRESS_REST = 60.0
 
 
@@ -75,6 +79,23 @@ def seconds(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is no duration: write 0.05 or 50ms")
     return value
+
+
+def beacon_interval(text: str) -> float:
+    """As :func:`seconds`, within what beacons can say and peers believe: 1 ms to 10 s."""
+    value = seconds(text)
+    if not BEACON_INTERVALS[0] <= value <= BEACON_INTERVALS[1]:
+        raise argparse.ArgumentTypeError(f"{text!r} is no interval for beacons: choose 1ms to 10s (default 50ms)")
+    return value
+
+
+def node_name(text: str) -> str:
+    """The name of a Node: a DNS subdomain (RFC 1123), as Kubernetes has it; or nothing yet."""
+    if (text and not NODE_NAME.fullmatch(text)) or len(text) > NODE_NAME_MAX:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no name of a Node: lower-case letters, digits, '-' and '.' (RFC 1123)"
+        )
+    return text
 
 
 def seconds_or_none(text: str) -> float:

@@ -7,7 +7,14 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from metalev.cli.options import add_program_options, at_least_one, manifests_of, seconds, seconds_or_none
+from metalev.cli.options import (
+    add_program_options,
+    at_least_one,
+    beacon_interval,
+    manifests_of,
+    node_name,
+    seconds_or_none,
+)
 from metalev.model.errors import StartError
 
 if TYPE_CHECKING:
@@ -25,10 +32,14 @@ def register(subparsers: Subparsers) -> None:
     add_program_options(parser)
     add = parser.add_argument
     add(
-        "--node-name", metavar="N", default=os.environ.get("METALLB_NODE_NAME", ""), help="(default: METALLB_NODE_NAME)"
+        "--node-name",
+        metavar="N",
+        type=node_name,
+        default=os.environ.get("METALLB_NODE_NAME", ""),
+        help="(default: METALLB_NODE_NAME)",
     )
     add("--key-file", metavar="F", type=Path, help="a key for the beacons, the same on every node")
-    add("--beacon-interval", metavar="SECONDS", type=seconds, default="0.05", help="0.05 or 50ms (%(default)s)")
+    add("--beacon-interval", metavar="SECONDS", type=beacon_interval, default="0.05", help="0.05 or 50ms (%(default)s)")
     add(
         "--beacon-misses", metavar="N", type=at_least_one, default=3, help="missed beacons that mean dead (%(default)s)"
     )

@@ -61,7 +61,7 @@ def _serve(options: ControllerOptions, stack: ExitStack) -> None:
     )
     stack.callback(cluster.stop)
     reconciler = ControllerReconciler(
-        Effects(cluster),
+        Effects(cluster, lease=lease),
         clock,
         options.lb_class,
         options.address_rest,

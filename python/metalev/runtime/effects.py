@@ -15,8 +15,9 @@ from metalev.model.actions import (
     WriteServiceStatus,
     WriteSpeakerState,
 )
-from metalev.model.errors import Unavailable
+from metalev.model.errors import StartError, Unavailable
 from metalev.ports.cluster import Cluster
+from metalev.ports.leases import Leases
 from metalev.ports.ownership import Ownership
 
 # Events kept while the cluster does not answer; the oldest go first, for they say the least about now.
@@ -31,14 +32,16 @@ class Effects:
     Events wait in a backlog until ``flush``, so that a write is not repeated because of an event that failed.
     """
 
-    def __init__(self, cluster: Cluster, ownership: Ownership | None = None) -> None:
-        """``ownership`` is for a program that has an engine."""
+    def __init__(self, cluster: Cluster, ownership: Ownership | None = None, lease: Leases | None = None) -> None:
+        """``ownership`` is for a program that has an engine, ``lease`` for one that writes only while it holds it."""
         self._cluster = cluster
         self._ownership = ownership
+        self._lease = lease
         self._events: deque[Event] = deque(maxlen=BACKLOG)
 
     def carry_out(self, action: Action) -> None:
-        """Do it. Raises ``StaleWrite`` and ``Unavailable`` as the cluster does."""
+        """Do it. Raises ``StaleWrite`` and ``Unavailable`` as the cluster does, ``StartError`` without the right to."""
+        self._require_lease(action)
         match action:
             case WriteServiceStatus(service, status):
                 self._cluster.write_service_status(service, status)
@@ -52,6 +55,13 @@ class Effects:
             case RecordEvent(event):
                 self._events.append(event)
         _tell(action)
+
+    def _require_lease(self, action: Action) -> None:
+        writes = isinstance(action, WriteServiceStatus | WritePoolStatus)
+        if writes and self._lease is not None and self._lease.remaining() <= 0:
+            raise StartError(
+                "this controller has lost the right to write: its lock was removed or taken over; start it again"
+            )
 
     def flush(self) -> None:
         """Record the events that wait. Raises ``Unavailable``; what is left then still waits."""

@@ -177,7 +177,7 @@ impl Ownership {
                 self.timers.insert((until, group.spec.key));
             }
             Verdict::Take(cause, peer) => {
-                group.term += 1;
+                group.term = group.term.saturating_add(1);
                 group.held = true;
                 group.vacant_since = None;
                 group.announcer = None;

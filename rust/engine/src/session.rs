@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use metalev_wire::beacon::{Claim, Repr as Beacon, Standing};
 
-/// How many beacons may overtake one another before the late ones are taken for replays (RFC 4303 3.4.3 has the idea
-/// and this minimum).
+/// How many beacons may overtake one another before the late ones are taken for replays (the window that RFC 4303
+/// 3.4.3 prefers).
 const WINDOW: u64 = 64;
 
 /// Sequence numbers already seen, as a sliding window of bits.

@@ -87,9 +87,9 @@ impl Driver {
                         return Flow::Stop;
                     }
                 }
-                Token::Udp => self.receive_datagrams(now),
+                Token::Udp => self.receive_datagrams(),
                 Token::Arp(interface) | Token::Ndp(interface) | Token::Beacon(interface) => {
-                    self.receive_frames(now, token, interface);
+                    self.receive_frames(token, interface);
                 }
             }
         }
@@ -147,11 +147,16 @@ impl Driver {
     }
 
     /// One batch: what is left is reported again by the next wait, after the timers.
-    fn receive_frames(&mut self, now: Time, token: Token, interface: u32) {
+    ///
+    /// It is judged by the time at which it is in our hands: a thread that was stopped within a turn must not answer by
+    /// the promise of before.
+    fn receive_frames(&mut self, token: Token, interface: u32) {
         let Some(socket) = self.ports.get(token) else {
             return;
         };
-        match self.batch.receive(socket.as_fd()) {
+        let received = self.batch.receive(socket.as_fd());
+        let now = clock::now();
+        match received {
             Ok(count) => {
                 for at in 0..count {
                     let bytes = self.batch.message(at).bytes;
@@ -163,9 +168,10 @@ impl Driver {
         }
     }
 
-    fn receive_datagrams(&mut self, now: Time) {
+    fn receive_datagrams(&mut self) {
         // An error here is that of a datagram sent earlier, told late (an ICMP unreachable); reading has cleared it.
         let count = self.batch.receive(self.udp.as_fd()).unwrap_or(0);
+        let now = clock::now();
         for at in 0..count {
             let sys::Message { bytes, from, interface } = self.batch.message(at);
             if let Some(from) = from {

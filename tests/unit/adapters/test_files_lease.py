@@ -66,11 +66,34 @@ def test_lease_may_be_acquired_twice_by_its_holder(tmp_path: Path) -> None:
 
 
 def test_lock_ends_with_its_process_and_not_by_the_clock(tmp_path: Path) -> None:
-    assert lease(tmp_path).fenced
-    assert lease(tmp_path).remaining() == math.inf
+    held = lease(tmp_path)
+    held.acquire()
+    assert held.fenced
+    assert held.remaining() == math.inf
+    held.release()
 
 
 def test_folder_that_cannot_be_written_is_a_start_error(tmp_path: Path) -> None:
     (tmp_path / "controller").write_text("in the way")
     with pytest.raises(StartError, match=r"cannot lock .*controller/lock: "):
         lease(tmp_path).acquire()
+
+
+def test_a_lock_that_was_removed_is_a_right_that_was_lost(tmp_path: Path) -> None:
+    first, second = lease(tmp_path), lease(tmp_path)
+    first.acquire()
+    assert first.remaining() == math.inf
+    (tmp_path / "controller/lock").unlink()
+    assert first.remaining() == 0
+    second.acquire()
+    assert first.remaining() == 0
+    assert second.remaining() == math.inf
+    first.release()
+    second.release()
+
+
+def test_a_right_that_was_given_back_is_none(tmp_path: Path) -> None:
+    first = lease(tmp_path)
+    first.acquire()
+    first.release()
+    assert first.remaining() == 0

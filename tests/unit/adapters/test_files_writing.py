@@ -97,6 +97,18 @@ def test_unreadable_status_file_is_named_and_mended_by_the_next_write(folder: Fo
     assert folder.written("controller/services/default/web.yaml")["kind"] == "Service"
 
 
+def test_status_file_that_somebody_spoils_is_written_anew(folder: Folder) -> None:
+    folder.write("web.yaml", service())
+    cluster, seen = folder.open()
+    cluster.write_service_status(web(seen), ASSIGNED)
+    folder.write(".metalev/controller/services/default/web.yaml", "status: [")
+    cluster.relist()
+    assert not seen.problems
+    assert web(seen).status.addresses == ASSIGNED.addresses
+    status = folder.written("controller/services/default/web.yaml")["status"]
+    assert status["loadBalancer"]["ingress"] == [{"ip": str(address)} for address in ASSIGNED.addresses]
+
+
 def test_status_file_in_the_wrong_place_is_not_believed(folder: Folder) -> None:
     folder.write("web.yaml", service())
     text = (

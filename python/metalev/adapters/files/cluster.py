@@ -19,6 +19,7 @@ from metalev.adapters.files.watch import Watcher
 from metalev.adapters.files.writing import remove, write_yaml
 from metalev.model.actions import Event, SpeakerState
 from metalev.model.errors import StaleWrite, StartError, Unavailable
+from metalev.model.meta import Kind, ObjectKey
 from metalev.model.pools import Pool, PoolStatus
 from metalev.model.services import Service, ServiceStatus
 from metalev.model.snapshot import Change, Deleted, Synced, key_of, source_of
@@ -164,8 +165,22 @@ class FilesCluster:
 
     def _take_up(self, changes: list[Change]) -> None:
         self._deliver(changes)
+        self._mend()
         if any(isinstance(change, Deleted) for change in changes):
             self._sweep()
+
+    def _mend(self) -> None:
+        """Write anew what the controller wrote and somebody spoilt; what cannot be written waits for a relist."""
+        if self._writer != CONTROLLER or self._sink is None:
+            return
+        for name, status in self._view.damaged():
+            try:
+                document = encode.service_status(name, status, self._clock.wall(), None)
+                write_yaml(self._state_root / service_path(name), document)
+            except Unavailable as error:
+                log.warning("%s", error)
+                return
+            self._deliver(self._view.refresh_object(ObjectKey(Kind.SERVICE, name)))
 
     def _sweep(self) -> None:
         """Remove what the controller wrote about objects that are gone; what cannot be removed waits for a relist."""

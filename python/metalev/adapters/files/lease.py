@@ -44,8 +44,17 @@ class FilesLease:
             raise StartError(f"cannot lock {self._path}: {error.strerror}; check the owner of the folder") from error
 
     def remaining(self) -> float:
-        """It does not end by the clock."""
-        return math.inf
+        """It does not end by the clock; it is gone (0) once the file that was locked is no longer the one at its place.
+
+        Somebody removed it, as a name that a lost host left there asks for: the next controller locks a new file, and
+        this one must not write beside it.
+        """
+        if self._descriptor is None:
+            return 0.0
+        try:
+            return math.inf if os.path.samestat(os.fstat(self._descriptor), self._path.stat()) else 0.0
+        except OSError:
+            return 0.0
 
     def release(self) -> None:
         """Give the lock back. May be called twice."""

@@ -75,6 +75,13 @@ class State:
         record = self._tree.files.get(speaker_path(name))
         return record.said if record and isinstance(record.said, SpeakerState) else None
 
+    def damaged(self) -> Iterator[tuple[Name, ServiceStatus]]:
+        """The Services whose status can no longer be read, with what it last said."""
+        for path in sorted(self._troubled):
+            said = self._tree.files[path].said
+            if isinstance(said, ServiceStatus):
+                yield self._key_of(path).name, said
+
     def written(self) -> Iterator[tuple[ObjectKey, str]]:
         """What the controller's files are about, and where they are."""
         services = (path for path in self._tree.files if _SERVICE.fullmatch(path))

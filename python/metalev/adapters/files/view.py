@@ -42,6 +42,10 @@ class View:
         record = self._state.service(service)
         return record is not None and not record.problem
 
+    def damaged(self) -> list[tuple[Name, ServiceStatus]]:
+        """The Services whose written status can no longer be read, with what it last said."""
+        return list(self._state.damaged())
+
     def rescan(self) -> list[Change]:
         """Look at every file; if the folder itself cannot be read, everything stays and it is named."""
         try:
