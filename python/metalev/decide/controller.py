@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from math import ceil, inf
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from metalev.decide.allocation import CONDITION, Allocation, Outcome, decide_addresses
 from metalev.decide.announcements import Announcements
@@ -15,12 +16,16 @@ from metalev.decide.ledger import ALONE, Ledger
 from metalev.decide.legacy import superseded
 from metalev.decide.sharing import Terms, terms_of
 from metalev.decide.waiting import Waiting
+from metalev.decide.words import quoted_list
 from metalev.model.actions import Action, RecordEvent, WriteServiceStatus
 from metalev.model.address import IPAddress
 from metalev.model.meta import Name, ObjectKey
 from metalev.model.pools import PoolStatus, Resting
-from metalev.model.services import Service, ServiceStatus
+from metalev.model.services import Condition, ConditionStatus, Service, ServiceStatus
 from metalev.model.snapshot import Snapshot
+
+ANNOUNCEABLE = "metalev.io/Announceable"
+"""The condition that is False on a Service whose address no node may announce; it is there only while it is."""
 
 REST_SECONDS = 60.0
 """How long a released address rests: what neighbours remember of it (ARP) has mostly expired then."""
@@ -32,6 +37,11 @@ class Unannounced(Struct, frozen=True):
     addresses: tuple[IPAddress, ...]
     services: tuple[Name, ...]
     why: str
+
+    @property
+    def message(self) -> str:
+        """The same words for the event and the condition."""
+        return f"no node may announce {quoted_list(self.addresses)}: {self.why}"
 
 
 class ControllerDesired(Struct, frozen=True):
@@ -73,6 +83,7 @@ class ControllerDecider:
         self._due: dict[Name, None] = {}
         self._announcements = Announcements("", lb_class, ignore_exclude_lb=ignore_exclude_lb)
         self._groups = Groups()
+        self._silent: Mapping[Name, Condition] | None = None
 
     def service(self, snapshot: Snapshot, name: Name, now: float = 0.0) -> tuple[Action, ...]:
         """What is to be done about the Service ``name``, which need not exist any more; nothing if all is well."""
@@ -89,7 +100,7 @@ class ControllerDecider:
             self._let_go(name, now)
             return ()
         self._enter(name, allocation, terms, now)
-        return _actions(service, allocation)
+        return _actions(service, allocation, self._announceable(service))
 
     def due(self) -> tuple[Name, ...]:
         """The Services to look at again since the last call, for what was decided about others concerns them."""
@@ -101,9 +112,9 @@ class ControllerDecider:
         if not self._look(snapshot, now):
             return ControllerDesired()
         statuses = {name: self.ledger.counts(name.name) for name in snapshot.pools if name.name in self.ledger.pools}
-        return ControllerDesired(
-            statuses, self.ledger.problems, self._skips(), self._unannounced(snapshot), superseded(snapshot)
-        )
+        unannounced = self._unannounced(snapshot)
+        self._tell_silent(unannounced.values())
+        return ControllerDesired(statuses, self.ledger.problems, self._skips(), unannounced, superseded(snapshot))
 
     def next_rest_end(self) -> int | None:
         """When the next rest of an address ends, in seconds since 1970: there is something to say of its pool then."""
@@ -203,18 +214,47 @@ class ControllerDecider:
             found[key] = Unannounced(tuple(everything), names, why)
         return found
 
+    def _tell_silent(self, unannounced: Iterable[Unannounced]) -> None:
+        """Have the Services looked at for which it is news that nobody may announce them, or no longer true."""
+        before, self._silent = self._silent, {name: _silence(one) for one in unannounced for name in one.services}
+        if before is None:
+            marked = (one.name for one in self._last.services.values() if _marked(one) != self._announceable(one))
+            self._wake(marked)
+        else:
+            everybody = before.keys() | self._silent.keys()
+            self._wake(sorted(name for name in everybody if before.get(name) != self._silent.get(name)))
+
+    def _announceable(self, service: Service) -> tuple[Condition, ...]:
+        """What its status shall say of that; as it says until everything has been looked at once."""
+        if self._silent is None:
+            return _marked(service)
+        silence = self._silent.get(service.name)
+        return () if silence is None else (silence,)
+
+
+def _silence(unannounced: Unannounced) -> Condition:
+    return Condition(ANNOUNCEABLE, ConditionStatus.FALSE, "NotAnnounced", unannounced.message)
+
+
+def _marked(service: Service) -> tuple[Condition, ...]:
+    return tuple(one for one in service.status.conditions if one.type == ANNOUNCEABLE)
+
 
 def _seniority(service: Service) -> tuple[bool, float, Name]:
     """Those who still want an address first, then the older ones; nobody's age is known in a directory of manifests."""
     return not service.wants_address, inf if service.created is None else service.created, service.name
 
 
-def _actions(service: Service, allocation: Allocation) -> tuple[Action, ...]:
+def _actions(service: Service, allocation: Allocation, announceable: tuple[Condition, ...]) -> tuple[Action, ...]:
     """Write the status and then tell of it: an event must not speak of a write that failed."""
-    foreign = tuple(one for one in service.status.conditions if one.type != CONDITION)
+    foreign = tuple(one for one in service.status.conditions if one.type not in {CONDITION, ANNOUNCEABLE})
     own = () if allocation.condition is None else (allocation.condition,)
-    status = ServiceStatus(allocation.addresses, allocation.pool, (*foreign, *own))
+    silent = announceable if allocation.addresses else ()
+    status = ServiceStatus(allocation.addresses, allocation.pool, (*foreign, *own, *silent))
     if status == service.status:
         return ()
     reason = allocation.condition.message if allocation.condition else f"{service.name} is of type {service.type}"
+    if replace(status, conditions=(*foreign, *own, *_marked(service))) == service.status:
+        # Nothing else is new: what there is to tell of the allocation has been told.
+        return (WriteServiceStatus(service, status, silent[0].message if silent else "a node may announce it again"),)
     return WriteServiceStatus(service, status, reason), *(RecordEvent(event) for event in allocation.events)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from metalev.decide.allocation import COMPONENT as CONTROLLER
 from metalev.decide.controller import ControllerDesired
 from metalev.decide.speaker import SpeakerDesired
-from metalev.decide.words import quoted, quoted_list
+from metalev.decide.words import quoted
 from metalev.model.actions import (
     Action,
     Event,
@@ -73,8 +73,7 @@ def controller_actions(
         _warning(key, "ConfigurationIgnored", why) for key, why in _new(applied.superseded, desired.superseded)
     )
     for _, unannounced in _new(applied.unannounced, desired.unannounced):
-        message = f"no node may announce {quoted_list(unannounced.addresses)}: {unannounced.why}"
-        actions.extend(_warning(_service(name), "NotAnnounced", message) for name in unannounced.services)
+        actions.extend(_warning(_service(name), "NotAnnounced", unannounced.message) for name in unannounced.services)
     return tuple(actions)
 
 

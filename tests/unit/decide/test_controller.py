@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.unit.decide.worlds import name, node, pool, service, world
 
-from metalev.decide.controller import ControllerDecider
+from metalev.decide.controller import ANNOUNCEABLE, ControllerDecider
 from metalev.model.actions import Action, RecordEvent, SpeakerState, WriteServiceStatus
 from metalev.model.cluster import Namespace
 from metalev.model.meta import LabelSelector, Name
@@ -317,3 +317,51 @@ def test_whatever_happens_no_address_is_held_twice_or_out_of_a_pool_and_nobody_w
         wishless = [one for one in controller.snapshot.services.values() if not one.load_balancer_ip]
         full = len(held) == sum(one.size for one in main.ranges)
         assert full or all(one.status.addresses for one in wishless)
+
+
+def silence(controller: Controller, text: str) -> list[str]:
+    """What the status of a Service says of nobody being able to announce it."""
+    conditions = controller.snapshot.services[name(text)].status.conditions
+    return [one.message for one in conditions if one.type == ANNOUNCEABLE and one.status is ConditionStatus.FALSE]
+
+
+def look_at_everything(controller: Controller) -> None:
+    controller.decider.desired(controller.snapshot)
+    controller.settle(*controller.due())
+
+
+def unadvertised(*services: Service) -> Controller:
+    controller = Controller(*services)
+    controller.snapshot = replace(controller.snapshot, l2_advertisements={})
+    return controller
+
+
+def test_a_service_that_nobody_may_announce_says_so_in_its_status_until_somebody_may() -> None:
+    controller = unadvertised(service("web"))
+    controller.settle("web")
+    look_at_everything(controller)
+    (message,) = silence(controller, "web")
+    assert message.startswith('no node may announce ["10.0.0.0"]: noMatchingAdvertisement')
+    controller.snapshot = replace(controller.snapshot, l2_advertisements=world().l2_advertisements)
+    look_at_everything(controller)
+    assert silence(controller, "web") == []
+
+
+def test_a_restart_writes_nothing_about_a_service_that_nobody_may_announce() -> None:
+    controller = unadvertised(service("web"))
+    controller.settle("web")
+    look_at_everything(controller)
+    assert silence(controller, "web")
+    restarted = ControllerDecider()
+    assert restarted.service(controller.snapshot, name("web")) == ()
+    restarted.desired(controller.snapshot)
+    assert [restarted.service(controller.snapshot, one) for one in restarted.due()] == [()]
+
+
+def test_the_silence_of_an_address_is_no_reason_to_tell_of_its_allocation_again() -> None:
+    controller = unadvertised(service("web", "10.0.0.1", wish="please"))
+    controller.settle("web")
+    controller.decider.desired(controller.snapshot)
+    (write,) = controller.reconcile("web")
+    assert isinstance(write, WriteServiceStatus)
+    assert write.reason.startswith("no node may announce")
