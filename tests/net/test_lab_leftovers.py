@@ -184,3 +184,17 @@ def test_the_record_is_written_before_anything_is_made(monkeypatch: pytest.Monke
     with pytest.raises(OSError, match="stop here"), Lab(SMALL):
         pass
     assert seen != [set()]
+
+
+def test_the_directory_of_a_program_that_was_killed_is_removed_by_the_next_lab() -> None:
+    keep = "from metalev.lab.ledger import work_directory as w; d = w(); print(d.name, flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", keep], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as popen:
+        assert popen.stdout is not None
+        directory = Path(popen.stdout.readline().strip())
+        reap()
+        assert directory.is_dir()
+        popen.kill()
+    reap()
+    assert not directory.exists()

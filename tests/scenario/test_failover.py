@@ -35,7 +35,7 @@ def test_vip_moves_when_its_owner_dies_and_the_cause_is_the_missed_beacon(
     cluster.start_controller()
 
 
-def test_clients_go_on_connecting_within_a_fraction_of_a_second(
+def test_clients_connect_again_by_the_new_announcer_and_none_is_refused(
     cluster: LabCluster, vip: IPv4Address, tmp_path: Path
 ) -> None:
     owner = cluster.wait_for_announcer(vip)

@@ -12,9 +12,11 @@ from __future__ import annotations
 import os
 import secrets
 import select
+import shutil
 import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import msgspec
 
@@ -23,6 +25,7 @@ from metalev.lab.namespace import NAMESPACES, LabError, Namespace
 LABS = Path("/run/metalev-lab")
 MARK = "METALEV_LAB"
 OWNER_MARK = "METALEV_LAB_OWNER"
+WORK_SUFFIX = ".work"
 KILL_ROUNDS = 20
 KILL_TIMEOUT_MS = 5000
 
@@ -62,8 +65,19 @@ def demolish(record: Record) -> None:
     (LABS / f"{record.id}.json").unlink(missing_ok=True)
 
 
+def work_directory() -> TemporaryDirectory[str]:
+    """A directory for keys, logs and manifests, as a context manager; :func:`reap` sees to those of the killed."""
+    LABS.mkdir(mode=0o755, exist_ok=True)
+    owner = f"{os.getpid()}-{start_time(os.getpid())}-"
+    return TemporaryDirectory(prefix=owner, suffix=WORK_SUFFIX, dir=LABS)
+
+
 def reap() -> list[str]:
     """Remove the labs whose owners are gone; their ids."""
+    for path in LABS.glob(f"*{WORK_SUFFIX}"):
+        pid, start, _ = path.name.split("-", 2)
+        if str(start_time(int(pid))) != start:
+            shutil.rmtree(path, ignore_errors=True)
     reaped = []
     for path in sorted(LABS.glob("*.json")):
         try:

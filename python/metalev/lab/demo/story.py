@@ -6,7 +6,6 @@ real kernel's packet filter. Every step checks that what it tells has happened, 
 
 from __future__ import annotations
 
-import tempfile
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from metalev.lab.cluster import LabCluster
 from metalev.lab.demo.narrator import Narrator, expect, reason_of
 from metalev.lab.demo.stage import REQUESTS, Stage, tally
 from metalev.lab.host import Node
+from metalev.lab.ledger import work_directory
 from metalev.lab.topology import home_network
 
 FIRST_ADDRESS = IPv4Address("192.168.1.200")
@@ -33,7 +33,7 @@ def main() -> None:
     """Tell the whole story; raises ``LabError`` if reality does not follow it."""
     narrator = Narrator()
     narrator.say("Building the lab: node1, node2, node3, a router, a client and six pods as network namespaces ...")
-    with tempfile.TemporaryDirectory(prefix="metalev-demo-") as directory:
+    with work_directory() as directory:
         cluster = LabCluster(home_network(nodes=3, pods_per_node=2, ipv6=True), Path(directory))
         with cluster:
             Story(Stage(cluster, narrator)).tell()
@@ -104,7 +104,7 @@ class Story:
         tell, cluster = self._narrator, self._cluster
         tell.chapter(f"The controller is stopped, then {announcer.name} loses its power")
         cluster.stop_controller()
-        with tempfile.TemporaryDirectory(prefix="metalev-demo-") as directory:
+        with work_directory() as directory:
             probing = prober.start(self._client, f"{address}:80", log=Path(directory) / "prober.log")
             announcer.kill()
             successor = cluster.wait_for_announcer(address)
