@@ -28,6 +28,8 @@ pub(crate) struct Hearing {
     pub(crate) last: Time,
     /// How often it said that it would send.
     pub(crate) stated: Duration,
+    /// By how much its beacons have been late, lately: forgotten by an eighth with each that is in time.
+    pub(crate) jitter: Duration,
     /// Whether it said that it hears us on this path.
     pub(crate) hears_us: bool,
     /// Whether it was reported that it does not.
@@ -68,6 +70,21 @@ pub(crate) struct Silence {
     /// The interface on which it had come in.
     pub(crate) arrived_on: u32,
     pub(crate) silent_for: Duration,
+    /// After how long it is given up: more than usual if its beacons used to be late.
+    pub(crate) patience: Duration,
+}
+
+impl Hearing {
+    /// For how long it may be silent.
+    fn patience(&self, timing: Timing) -> Duration {
+        timing.patience(self.stated, self.jitter)
+    }
+
+    /// Its jitter when the next beacon comes at `now`.
+    fn jitter_at(&self, now: Time) -> Duration {
+        let late = now.since(self.last).saturating_sub(self.stated);
+        late.max(self.jitter * 7 / 8)
+    }
 }
 
 impl Peer {
@@ -91,6 +108,7 @@ impl Peer {
         let hearing = Hearing {
             since: before.map_or(now, |hearing| hearing.since),
             last: now,
+            jitter: before.map_or(Duration::ZERO, |hearing| hearing.jitter_at(now)),
             // A promise of nothing or of an hour is no promise.
             stated: Duration::from_millis(beacon.interval_ms.clamp(1, 60_000).into()),
             hears_us: beacon.hears_you,
@@ -119,9 +137,10 @@ impl Peer {
         let mut silences = Vec::new();
         for (path, hearing) in self.paths.iter_mut().filter(|(_, hearing)| hearing.alive) {
             let silent_for = now.since(hearing.last);
-            if silent_for >= timing.patience(hearing.stated) {
+            let patience = hearing.patience(timing);
+            if silent_for >= patience {
                 hearing.alive = false;
-                silences.push(Silence { path: *path, arrived_on: hearing.arrived_on, silent_for });
+                silences.push(Silence { path: *path, arrived_on: hearing.arrived_on, silent_for, patience });
             }
         }
         silences
@@ -130,7 +149,7 @@ impl Peer {
     /// When the next path would be given up.
     pub(crate) fn expiry(&self, timing: Timing) -> Option<Time> {
         let alive = self.paths.values().filter(|hearing| hearing.alive);
-        alive.map(|hearing| hearing.last + timing.patience(hearing.stated)).min()
+        alive.map(|hearing| hearing.last + hearing.patience(timing)).min()
     }
 
     /// Count the time that this node slept through in the peer's favour.
@@ -196,5 +215,66 @@ impl Peer {
     /// Whether it has still to hear of revision `latest`.
     pub(crate) fn lags(&self, latest: u64) -> bool {
         self.alive() && self.session.as_ref().is_some_and(|session| session.acknowledged < latest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+    const TIMING: Timing = Timing { interval: Duration::from_millis(50), misses: 3 };
+
+    fn at(ms: u64) -> Time {
+        Time::from_nanos(ms * 1_000_000)
+    }
+
+    /// A peer whose beacons, one every 50 ms as it says, came in at these times.
+    fn heard_at(times: &[u64]) -> Peer {
+        let mut peer = Peer::new(&table::Peer { node: "node1".into(), addresses: vec![] });
+        for time in times {
+            let beacon = Beacon {
+                sender: "node1".into(),
+                recipient: "node2".into(),
+                nonce: 1,
+                echo: 2,
+                sequence: *time,
+                hears_you: true,
+                goodbye: false,
+                interval_ms: 50,
+                mac: MacAddr::ZERO,
+                since: 0,
+                through: 0,
+                latest: 0,
+                acknowledged: 0,
+                claims: vec![],
+            };
+            peer.heard(at(*time), Path::Interface(2), 2, &beacon);
+        }
+        peer
+    }
+
+    #[test]
+    fn a_punctual_peer_is_given_up_after_its_promise_and_a_little() {
+        assert_eq!(heard_at(&[0, 50, 100]).expiry(TIMING), Some(at(100) + 160 * MS));
+    }
+
+    #[test]
+    fn a_peer_whose_beacons_come_late_is_given_more_time() {
+        assert_eq!(heard_at(&[0, 50, 170]).expiry(TIMING), Some(at(170) + 230 * MS));
+    }
+
+    #[test]
+    fn lateness_is_forgotten_while_beacons_are_in_time() {
+        let mut times = vec![0, 120];
+        times.extend((1..=40).map(|n| 120 + 50 * n));
+        let expiry = heard_at(&times).expiry(TIMING).unwrap();
+        assert!(expiry.since(at(120 + 50 * 40)) < 161 * MS);
+    }
+
+    #[test]
+    fn a_silence_says_how_much_patience_it_has_exhausted() {
+        let silences = heard_at(&[0, 120]).expire(at(400), TIMING);
+        assert_eq!((silences[0].silent_for, silences[0].patience), (280 * MS, 230 * MS));
     }
 }

@@ -13,6 +13,9 @@ use crate::Time;
 /// beacon that is on time but queued behind others.
 const SLACK: u32 = 5;
 
+/// How far the dead time grows with the lateness of beacons.
+const MOST_PATIENCE: Duration = Duration::from_secs(1);
+
 /// The intervals that everything else follows from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timing {
@@ -33,9 +36,11 @@ impl Timing {
         self.interval / SLACK
     }
 
-    /// After how long a silent peer that promised a beacon every `stated` is given up.
-    pub(crate) fn patience(self, stated: Duration) -> Duration {
-        stated * self.misses + stated.min(self.interval) / SLACK
+    /// After how long a silent peer that promised a beacon every `stated` is given up, if its beacons have been late by
+    /// `jitter`. For that the dead time grows, up to a second.
+    pub(crate) fn patience(self, stated: Duration, jitter: Duration) -> Duration {
+        let least = stated * self.misses + stated.min(self.interval) / SLACK;
+        least.max((least + jitter).min(MOST_PATIENCE))
     }
 }
 
@@ -202,7 +207,15 @@ mod tests {
     #[test]
     fn a_peer_is_given_up_only_after_its_own_promise_has_ended() {
         let timing = Timing { interval: 50 * MS, misses: 3 };
-        assert!(timing.patience(50 * MS) > timing.dead_time());
-        assert_eq!(timing.patience(1000 * MS), 3010 * MS);
+        assert!(timing.patience(50 * MS, Duration::ZERO) > timing.dead_time());
+        assert_eq!(timing.patience(1000 * MS, Duration::ZERO), 3010 * MS);
+    }
+
+    #[test]
+    fn patience_grows_with_jitter_up_to_a_second_and_never_shrinks() {
+        let timing = Timing { interval: 50 * MS, misses: 3 };
+        assert_eq!(timing.patience(50 * MS, 70 * MS), 230 * MS);
+        assert_eq!(timing.patience(50 * MS, 5_000 * MS), 1_000 * MS);
+        assert_eq!(timing.patience(1000 * MS, 5_000 * MS), 3010 * MS);
     }
 }

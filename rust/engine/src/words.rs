@@ -42,15 +42,24 @@ pub(crate) fn foreign_claim(address: IpAddr, mac: MacAddr, interface: &str) -> S
     format!("{mac} on {interface} says that {address} is its own, and this node announces it")
 }
 
-pub(crate) fn peer(kind: FactKind, cause: Cause, peer: &str, path: &str, silent_for: Option<Duration>) -> String {
-    match (kind, cause, silent_for) {
+/// `silence` is how long it lasted, and how long it might have.
+pub(crate) fn peer(
+    kind: FactKind,
+    cause: Cause,
+    peer: &str,
+    path: &str,
+    silence: Option<(Duration, Duration)>,
+) -> String {
+    match (kind, cause, silence) {
         (FactKind::PeerHeard, ..) => format!("{peer} is heard on {path}"),
         (FactKind::OneWay, ..) => {
             format!("{peer} is heard on {path} but does not hear this node there")
         }
         (_, Cause::Overslept, _) => format!("{peer} has to be heard anew on {path}: this node did not run"),
         (_, Cause::Goodbye, _) => format!("{peer} said goodbye on {path}"),
-        (.., Some(silent)) => format!("{peer} is no longer heard on {path}: silent for {}", ms(silent)),
+        (.., Some((silent, patience))) => {
+            format!("{peer} is no longer heard on {path}: silent for {} (patience {})", ms(silent), ms(patience))
+        }
         _ => format!("{peer} is no longer heard on {path}"),
     }
 }

@@ -29,7 +29,7 @@ impl Engine {
             return;
         }
         for (peer, silence) in self.peers.expire(now) {
-            let silent = Some(silence.silent_for);
+            let silent = Some((silence.silent_for, silence.patience));
             self.report_peer(
                 FactKind::PeerLost,
                 now,
@@ -108,7 +108,7 @@ impl Engine {
         peer: &str,
         path: Path,
         arrived_on: u32,
-        silent_for: Option<Duration>,
+        silent_for: Option<(Duration, Duration)>,
     ) {
         let interface = match path {
             Path::Interface(index) => self.links.name(index).to_owned(),
