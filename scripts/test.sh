@@ -14,5 +14,5 @@ fi
 # Under sudo, root's files stay apart from the user's.
 [[ -z ${SUDO_UID:-} ]] || export CARGO_TARGET_DIR=target/root
 
-step "Rust tests" cargo test --quiet --locked --workspace
+step "Rust tests" cargo test --quiet --locked --workspace --no-fail-fast
 exec scripts/in-lab.sh .venv/bin/python -m pytest "$@"

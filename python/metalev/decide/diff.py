@@ -21,8 +21,9 @@ from metalev.model.actions import (
     WritePoolStatus,
     WriteSpeakerState,
 )
+from metalev.model.address import IPAddress
 from metalev.model.meta import Kind, Name, ObjectKey
-from metalev.model.ownership import OwnershipTable
+from metalev.model.ownership import Group, OwnershipTable
 from metalev.model.pools import Pool, PoolStatus
 from metalev.model.snapshot import source_of
 
@@ -103,12 +104,17 @@ def _what_changed(before: OwnershipTable | None, now: OwnershipTable) -> str:
     if before is None:
         return f"first table: {len(now.groups)} groups, {len(now.peers)} peers"
     parts = [f"{field} changed" for field in ("peers", "keys") if getattr(before, field) != getattr(now, field)]
-    old = {group.key: group for group in before.groups}
-    new = {group.key: group for group in now.groups}
+    old, new = _only_in(before.groups, now.groups), _only_in(now.groups, before.groups)
     parts += _named("added", [str(key) for key in new if key not in old])
     parts += _named("removed", [str(key) for key in old if key not in new])
     parts += _named("changed", [str(key) for key, group in new.items() if key in old and old[key] != group])
     return "; ".join(parts)
+
+
+def _only_in(groups: Iterable[Group], others: Iterable[Group]) -> dict[IPAddress, Group]:
+    """The groups that are no object of ``others``, by their key: what did not change is the same object in both."""
+    known = set(map(id, others))
+    return {group.key: group for group in groups if id(group) not in known}
 
 
 def _what_state_changed(before: SpeakerState | None, now: SpeakerState) -> str:
