@@ -22,7 +22,7 @@ from metalev.model.snapshot import Snapshot
 Tell = Callable[[str], None]
 
 NODE = "node-0"
-SERVICES, NODES = 10_000, 10
+SERVICES, NODES = 10_000, 100
 MOVED_TO = (IPv4Address("10.0.250.0"), IPv4Address("10.0.250.1"))
 GROUPS, FEW_GROUPS = 5_000, 500
 

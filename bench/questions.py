@@ -1,4 +1,4 @@
-"""Asks who has an address as fast as it is answered, and counts the answers.
+"""Asks who has an address as fast as it is answered, or at a steady rate, and counts the answers.
 
 Requests leave in batches by one system call (sendmmsg(2)) and answers are taken in the same way (recvmmsg(2)); a filter
 in the kernel passes the very answers alone, so nothing has to be looked at here. At most a window of requests is
@@ -10,24 +10,27 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
+import select
 import socket
 import struct
 import time
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from types import TracebackType
 from typing import NoReturn, Self
 
 from msgspec import Struct
 
-from metalev.lab import arp, links
+from metalev.lab import arp, links, ndp
 from metalev.lab.host import Host
 from metalev.lab.namespace import LabError
+from metalev.model.address import IPAddress
 
 BATCH = 32
 WINDOW = 128
 PATIENCE_S = 0.5  # what is not answered by then is lost
-FRAME_ROOM = 64
+FRAME_ROOM = 128
 SO_ATTACH_FILTER = 26
+WORD, HALF, BYTE = 0x20, 0x28, 0x30  # of classic BPF: how much to load
 MSG_WAITFORONE = 0x10000
 
 
@@ -43,19 +46,29 @@ class Answers(Struct, frozen=True):
         """The rate of the answers."""
         return self.answered / self.seconds
 
+    @property
+    def part(self) -> float:
+        """The answers per question."""
+        return self.answered / (self.answered + self.lost)
+
 
 class Questions:
-    """A socket of ``host`` that asks for one address."""
+    """A socket of ``host`` that asks for one address: by ARP, or for an IPv6 address by Neighbour Discovery."""
 
-    def __init__(self, host: Host, address: IPv4Address) -> None:
+    def __init__(self, host: Host, address: IPAddress) -> None:
         self._address = address
         self._socket = host.namespace.socket(socket.AF_PACKET, socket.SOCK_RAW)  # protocol 0: nothing arrives yet
-        _attach(self._socket, _answers_to(host.address, address))
-        self._socket.bind((links.UPLINK, arp.ETHERTYPE_ARP))
+        if isinstance(address, IPv4Address):
+            ethertype, answers = arp.ETHERTYPE_ARP, _replies(host.address, address)
+        else:
+            assert host.address6 is not None
+            ethertype, answers = ndp.ETHERTYPE_IPV6, _advertisements(host.address6, address)
+        _attach(self._socket, answers)
+        self._socket.bind((links.UPLINK, ethertype))
         seconds, microseconds = divmod(round(PATIENCE_S * 1e6), 1_000_000)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("@qq", seconds, microseconds))
-        self._requests = _Batch(arp.request(host.mac, host.address, address))
-        self._answers = _Batch(bytes(FRAME_ROOM))
+        self._requests = Batch(host.question(address))
+        self._answers = Batch(bytes(FRAME_ROOM))
 
     def __enter__(self) -> Self:
         return self
@@ -85,6 +98,25 @@ class Questions:
                 raise LabError(f"nobody answers for {self._address}")
         return Answers(answered, lost, ended - began)
 
+    def offer(self, count: int, per_second: float) -> Answers:
+        """Ask ``count`` times at a steady rate, whether it is answered or not, and wait for what is still to come."""
+        began = time.perf_counter()
+        asked = answered = 0
+        while asked < count:
+            asked += self._requests.send(self._socket)
+            answered += self._collect(began + asked / per_second)
+        ended = time.perf_counter()
+        answered += self._collect(ended + PATIENCE_S, enough=asked - answered)
+        return Answers(answered, asked - answered, ended - began)
+
+    def _collect(self, until: float, enough: int | None = None) -> int:
+        """Take answers until that moment, or until there were ``enough``; how many."""
+        answered = 0
+        while answered != enough and (left := until - time.perf_counter()) > 0:
+            if select.select([self._socket], [], [], left)[0]:
+                answered += self._answers.receive(self._socket)
+        return answered
+
 
 class _Vector(ctypes.Structure):
     """``struct iovec``."""
@@ -112,7 +144,7 @@ class _Message(ctypes.Structure):
     _fields_ = (("header", _Header), ("length", ctypes.c_uint))
 
 
-class _Batch:
+class Batch:
     """Messages that share one buffer: what leaves is always the same, and what arrives is not looked at."""
 
     def __init__(self, content: bytes) -> None:
@@ -139,22 +171,31 @@ def _fail(call: str) -> NoReturn:
     raise OSError(number, f"{call}: {os.strerror(number)}")
 
 
-def _answers_to(asker: IPv4Address, target: IPv4Address) -> bytes:
-    """A classic BPF program (code, jump if true, jump if false, value) for the replies from ``target`` to ``asker``.
+def _replies(asker: IPv4Address, target: IPv4Address) -> bytes:
+    """A filter for the ARP replies from ``target`` to ``asker``.
 
     Not for what is announced without having been asked for: that has another target address.
     """
-    instructions = (
-        (0x28, 0, 0, 20),  # load the half-word at 20, the operation
-        (0x15, 0, 5, arp.REPLY),  # unless it is equal, skip five
-        (0x20, 0, 0, 28),  # load the word at 28, the sender's IP address
-        (0x15, 0, 3, int(target)),
-        (0x20, 0, 0, 38),  # load the word at 38, the target's IP address
-        (0x15, 0, 1, int(asker)),
-        (0x06, 0, 0, FRAME_ROOM),  # pass this much of it
-        (0x06, 0, 0, 0),  # drop it
-    )
-    return b"".join(struct.pack("=HBBI", *instruction) for instruction in instructions)
+    return _filter((HALF, 20, arp.REPLY), (WORD, 28, int(target)), (WORD, 38, int(asker)))
+
+
+def _advertisements(asker: IPv6Address, target: IPv6Address) -> bytes:
+    """A filter for the neighbour advertisements of ``target`` to ``asker``, by the ends of the addresses."""
+    end = 0xFFFFFFFF
+    return _filter((BYTE, 54, ndp.ADVERTISEMENT), (WORD, 74, int(target) & end), (WORD, 50, int(asker) & end))
+
+
+def _filter(*wanted: tuple[int, int, int]) -> bytes:
+    """A classic BPF program (code, jump if true, jump if false, value) that passes the frames with these contents.
+
+    Each of ``wanted`` is how much to load, from where, and what must be there.
+    """
+    program: list[tuple[int, int, int, int]] = []
+    for index, (load, offset, value) in enumerate(wanted):
+        to_the_end = 2 * (len(wanted) - index) - 1
+        program += [(load, 0, 0, offset), (0x15, 0, to_the_end, value)]
+    program += [(0x06, 0, 0, FRAME_ROOM), (0x06, 0, 0, 0)]  # pass this much of it; drop it
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
 
 
 def _attach(sock: socket.socket, program: bytes) -> None:

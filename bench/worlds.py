@@ -13,7 +13,7 @@ from metalev.model.pools import L2Advertisement, Pool
 from metalev.model.services import Endpoint, EndpointSlice, Port, Service, ServiceStatus
 from metalev.model.snapshot import Snapshot
 
-POOL = AddressRange.parse("10.0.0.0/16")
+POOL = AddressRange.parse("10.0.0.0/15")  # 131,072 addresses
 FIRST_NODE = IPv4Address("192.0.2.1")
 
 
