@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from tests.unit.docs.markdown import ROOT, code_spans, shown, tables
+from tests.unit.docs.markdown import DOCS, ROOT, code_spans, prose, shown, tables
 
 from metalev.adapters.metrics import Announced, Figures, Metrics
+from metalev.decide.allocation import CONDITION
 from metalev.decide.candidates import Why
+from metalev.decide.controller import ANNOUNCEABLE
 from metalev.model.pools import PoolStatus
 from metalev.ports.ownership import AddressCounters, Counters
 
@@ -134,6 +136,11 @@ def test_the_reasons_of_the_condition_are_those_that_allocation_gives() -> None:
     of_events_alone = {"deprecatedAnnotation", "ClearAssignment", "nolbIPsIPFamily"}
     given = set(re.findall(r'"([A-Za-z]{5,})", (?:f?"|message|self._failure)', allocation)) - of_events_alone
     assert reasons == given
+
+
+def test_the_conditions_that_are_named_are_those_that_are_written() -> None:
+    named = {span for path in DOCS for span in code_spans(prose(path)) if span.startswith("metalev.io/")}
+    assert named == {CONDITION, ANNOUNCEABLE}
 
 
 CONFORMANCE_ROWS = list(tables(CONFORMANCE, "MetalLB", "tests"))
