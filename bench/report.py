@@ -49,12 +49,14 @@ def best_seconds(function: Callable[[], object]) -> float:
 class Before:
     """A baseline that runs before each round of the subject, as its ``setup``: what disturbs one disturbs the other.
 
-    It runs ``calls`` times at once, for a subject that does so many times as much.
+    It runs ``calls`` times at once, for a subject that does so many times as much; ``timer`` is the subject's.
     """
 
-    def __init__(self, function: Callable[[], object], calls: int) -> None:
+    def __init__(
+        self, function: Callable[[], object], calls: int, *, timer: Callable[[], float] = time.perf_counter
+    ) -> None:
         self.best = math.inf  # seconds of one call
-        self._timer = timeit.Timer(function, setup=gc.enable)
+        self._timer = timeit.Timer(function, setup=gc.enable, timer=timer)
         self._calls = calls
 
     def __call__(self) -> None:
