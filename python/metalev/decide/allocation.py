@@ -65,24 +65,36 @@ def decide_addresses(
         return Allocation(Outcome.CLEARED)
     if service.load_balancer_class != lb_class:
         return Allocation(Outcome.NOT_OURS)
-    return _hindrance(service, ledger) or _Case(service, ledger, namespaces).decide()
+    return _nothing_to_give(service, ledger) or _Case(service, ledger, namespaces).decide()
 
 
-def _hindrance(service: Service, ledger: Ledger) -> Allocation | None:
-    """What stands in the way of any address at all."""
+def _nothing_to_give(service: Service, ledger: Ledger) -> Allocation | None:
+    """What takes away even an address that the Service holds."""
     if not ledger.pools:
         return _pending(service, "NoPools", "no IPAddressPool is defined, so there is no address to give: create one")
     if not service.families:
         return _pending(service, "NoClusterIP", "the Service has no ClusterIP, so an address would lead nowhere")
+    return None
+
+
+class _Hindrance(Struct, frozen=True):
+    """Why a Service gets nothing new; MetalLB warns and stops there, so it keeps what it has."""
+
+    reason: str
+    message: str
+    event_reason: str
+
+
+def _hindrance(service: Service) -> _Hindrance | None:
     try:
         check_families(service.cluster_ips)
     except BadValue as error:
         message = f"Failed to retrieve ClusterIPs IPFamily for {quoted_list(service.cluster_ips)}"
         message += f" {service.cluster_ips[0]}: {error}"
-        return _pending(service, "noclusterIPsIPFamily", message)
+        return _Hindrance("noclusterIPsIPFamily", message, "noclusterIPsIPFamily")
     if service.family_policy is FamilyPolicy.REQUIRE and len(service.families) < 2:
         message = f"Service requires dual stack but not enough clusterips [{' '.join(map(str, service.cluster_ips))}]"
-        return _pending(service, "NotEnoughClusterIPs", message, event_reason="not enough clusterips")
+        return _Hindrance("NotEnoughClusterIPs", message, "not enough clusterips")
     return None
 
 
@@ -104,6 +116,9 @@ class _Case:
 
     def decide(self) -> Allocation:
         held = self._still_allowed(self._service.status.addresses)
+        hindrance = _hindrance(self._service)
+        if hindrance is not None:
+            return self._hindered(held, hindrance)
         try:
             wished = self._wish()
         except BadValue as error:
@@ -225,6 +240,13 @@ class _Case:
     def _assigned(self, addresses: Addresses) -> Allocation:
         self._say(EventType.NORMAL, "IPAllocated", f"Assigned IP {quoted_list(addresses)}")
         return self._holding(Outcome.ASSIGNED, addresses)
+
+    def _hindered(self, held: Addresses, by: _Hindrance) -> Allocation:
+        if not held:
+            return _pending(self._service, by.reason, by.message, event_reason=by.event_reason, events=self._events)
+        self._say(EventType.WARNING, by.event_reason, by.message)
+        self._remarks.append((by.reason, by.message))
+        return self._kept(held)
 
     def _unreadable(self, held: Addresses, error: BadValue) -> Allocation:
         if not held:

@@ -31,14 +31,12 @@ class World(Struct):
         """What ``service`` should hold."""
         if service.type != "LoadBalancer" or not self.pools:
             return ()
-        if service.family_policy is FamilyPolicy.REQUIRE and len(service.families) < 2:
-            return ()
         held = tuple(one for one in service.status.addresses if one.version in service.families)
         if held and not self.allowed(service, held):
             alone = [one for family in service.families for one in held if one.version == family]
             held = next(((one,) for one in alone if self.allowed(service, [one])), ())
         wish = _wish(service)
-        if wish is None:
+        if wish is None or (service.family_policy is FamilyPolicy.REQUIRE and len(service.families) < 2):
             return held
         if held and wish in {(), held, held[::-1]} and _pool_wish(service) in {"", self.pool_of(held[0]).name.name}:
             completed = self.completed(service, held)

@@ -72,6 +72,25 @@ def test_who_requires_both_with_one_cluster_ip_is_told_so() -> None:
     ]
 
 
+def test_who_comes_to_require_both_with_one_cluster_ip_keeps_what_it_has_and_is_told_so() -> None:
+    subject = service("10.0.0.2", policy=FamilyPolicy.REQUIRE)
+    allocation = decide(subject, holding(subject, BOTH, V4_ONLY))
+    assert (allocation.outcome, given(allocation)) == (Outcome.KEPT, ["10.0.0.2"])
+    message = "Service requires dual stack but not enough clusterips []"
+    assert told(allocation) == [f"Warning not enough clusterips {message}"]
+    assert allocation.condition is not None
+    assert (allocation.condition.reason, allocation.condition.message) == (
+        "NotEnoughClusterIPs",
+        f'Assigned IP ["10.0.0.2"]; {message}',
+    )
+
+
+def test_who_requires_both_with_one_cluster_ip_keeps_no_address_that_is_not_allowed() -> None:
+    subject = service("10.9.9.9", policy=FamilyPolicy.REQUIRE)
+    allocation = decide(subject, holding(subject, V4_ONLY))
+    assert (allocation.outcome, given(allocation)) == (Outcome.PENDING, [])
+
+
 def test_one_cluster_ip_means_one_address_whatever_is_preferred() -> None:
     assert given(decide(prefers(families=(4,)), ledger(BOTH))) == ["10.0.2.0"]
 
@@ -128,15 +147,29 @@ def test_two_addresses_of_one_family_in_the_status_are_named() -> None:
     assert told(decide(subject, holding(subject)))[0] == f"Warning nolbIPsIPFamily {message}"
 
 
-def test_cluster_ips_of_one_family_twice_are_named() -> None:
-    subject = Service(
+def with_two_cluster_ips_of_one_family(*held: str) -> Service:
+    return Service(
         Name("shop", "web"),
         type="LoadBalancer",
         families=(4, 4),
         cluster_ips=(ip_address("10.96.0.1"), ip_address("10.96.0.2")),
+        status=service(*held).status,
     )
-    expected = (
-        'Warning noclusterIPsIPFamily Failed to retrieve ClusterIPs IPFamily for ["10.96.0.1" "10.96.0.2"] 10.96.0.1: '
-    )
-    expected += 'IPFamilyForAddresses: same address family ["10.96.0.1" "10.96.0.2"]'
-    assert told(decide(subject)) == [expected]
+
+
+ONE_FAMILY_TWICE = (
+    'Warning noclusterIPsIPFamily Failed to retrieve ClusterIPs IPFamily for ["10.96.0.1" "10.96.0.2"] 10.96.0.1: '
+    'IPFamilyForAddresses: same address family ["10.96.0.1" "10.96.0.2"]'
+)
+
+
+def test_cluster_ips_of_one_family_twice_are_named() -> None:
+    allocation = decide(with_two_cluster_ips_of_one_family())
+    assert (given(allocation), told(allocation)) == ([], [ONE_FAMILY_TWICE])
+
+
+def test_who_comes_to_have_two_cluster_ips_of_one_family_keeps_its_address() -> None:
+    subject = with_two_cluster_ips_of_one_family("10.0.0.2")
+    allocation = decide(subject, holding(subject))
+    assert (allocation.outcome, given(allocation)) == (Outcome.KEPT, ["10.0.0.2"])
+    assert told(allocation) == [ONE_FAMILY_TWICE]
