@@ -39,9 +39,9 @@ def name(text: str) -> bytes:
 
 
 def claim(of: dict[str, Any]) -> bytes:
-    group = ip_address(of["group"])
+    address = ip_address(of["address"])
     fixed = struct.pack(">QBB", of["term"], STANDINGS[of["standing"]], of.get("reason", 0))
-    return bytes([group.version]) + group.packed + fixed
+    return bytes([address.version]) + address.packed + fixed
 
 
 def beacon(of: dict[str, Any], key: int) -> bytes:

@@ -1,4 +1,4 @@
-//! What this node says of its groups, as a numbered list of changes.
+//! What this node says of its addresses, as a numbered list of changes.
 //!
 //! Every change gets the next revision. A beacon to a peer carries the changes since the revision that the peer has
 //! acknowledged, as many as fit; the peer applies them in order and acknowledges. So a change reaches everybody in one
@@ -32,10 +32,10 @@ impl Claims {
         self.latest
     }
 
-    /// Say `standing` about `group` from now on. Answers whether that is news.
-    pub(crate) fn set(&mut self, group: IpAddr, term: u64, standing: Standing) -> bool {
-        let claim = Claim { group, term, standing };
-        let old = self.revision_of.get(&group).copied();
+    /// Say `standing` about `address` from now on. Answers whether that is news.
+    pub(crate) fn set(&mut self, address: IpAddr, term: u64, standing: Standing) -> bool {
+        let claim = Claim { address, term, standing };
+        let old = self.revision_of.get(&address).copied();
         if old.is_some_and(|revision| self.by_revision.get(&revision) == Some(&claim)) {
             return false;
         }
@@ -44,7 +44,7 @@ impl Claims {
         }
         self.latest += 1;
         self.by_revision.insert(self.latest, claim);
-        self.revision_of.insert(group, self.latest);
+        self.revision_of.insert(address, self.latest);
         true
     }
 
@@ -64,7 +64,7 @@ impl Claims {
         Changes { since, through, latest: self.latest, claims }
     }
 
-    /// Forget the groups that are gone and that every peer who might still believe in them knows to be gone.
+    /// Forget the addresses that are gone and that every peer who might still believe in them knows to be gone.
     pub(crate) fn forget_gone(&mut self, acknowledged_by_all: u64) {
         let gone: Vec<u64> = self
             .by_revision
@@ -74,7 +74,7 @@ impl Claims {
             .collect();
         for revision in gone {
             if let Some(claim) = self.by_revision.remove(&revision) {
-                self.revision_of.remove(&claim.group);
+                self.revision_of.remove(&claim.address);
             }
         }
     }
@@ -91,7 +91,7 @@ mod tests {
     }
 
     fn groups(changes: &Changes) -> Vec<IpAddr> {
-        changes.claims.iter().map(|claim| claim.group).collect()
+        changes.claims.iter().map(|claim| claim.address).collect()
     }
 
     #[test]
@@ -110,7 +110,7 @@ mod tests {
         claims.set(ip(1), 1, Standing::Able(0));
         claims.set(ip(1), 2, Standing::Holds(0));
         let changes = claims.since(0, PLENTY);
-        assert_eq!(changes.claims, [Claim { group: ip(1), term: 2, standing: Standing::Holds(0) }]);
+        assert_eq!(changes.claims, [Claim { address: ip(1), term: 2, standing: Standing::Holds(0) }]);
         assert_eq!(changes.through, 2);
     }
 

@@ -99,6 +99,7 @@ impl Engine {
             Event::Datagram(datagram) => self.datagram(now, datagram),
             Event::Table(table) => self.table(now, table),
             Event::Interfaces(interfaces) => self.interfaces(now, interfaces),
+            Event::Host(host) => self.host(now, host),
             Event::Stop => {
                 self.stop(now);
                 return;

@@ -14,6 +14,8 @@ pub enum Event<'a> {
     Table(Table),
     /// All interfaces that are up and may carry VIPs, replacing those before.
     Interfaces(Vec<Interface>),
+    /// What is this host's own on whichever interface, replacing what was before.
+    Host(Host),
     /// A frame as it came off an interface, from the Ethernet header on: ARP, IPv6 with neighbor discovery, or a beacon.
     Frame {
         /// The interface's index.
@@ -52,6 +54,16 @@ pub struct Interface {
     /// Its own addresses, each with the length of the on-link prefix.
     pub addresses: Vec<(IpAddr, u8)>,
     /// The default gateways that are reached through it, of both families.
+    pub gateways: Vec<IpAddr>,
+}
+
+/// What nobody may be given, because this host or the way out of it has it: also what is configured on interfaces that
+/// carry no VIPs, as the loopback and the bridges of containers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Host {
+    /// The host's own addresses.
+    pub addresses: Vec<IpAddr>,
+    /// Its default gateways.
     pub gateways: Vec<IpAddr>,
 }
 
@@ -144,6 +156,10 @@ pub enum FactKind {
     InterfaceDown,
     /// All default gateways that an interface leads to, told when they change.
     Gateways,
+    /// All addresses of this host on whichever interface, told when they change.
+    HostAddresses,
+    /// All its default gateways by whichever interface, told when they change.
+    HostGateways,
 }
 
 /// Why, in the words that logs, events, metrics and tests share.
@@ -157,13 +173,15 @@ pub enum Cause {
     PassedOver,
     /// The announcer gave it up.
     Released,
+    /// Other addresses move together than before, and this node announces some of them.
+    Regrouped,
     /// Somebody announces it under a higher term.
     HigherTerm,
     /// Somebody earlier in the order announces it under the same term.
     EarlierCandidate,
     /// This node may no longer announce it.
     NotCandidate,
-    /// No Service has the address any more.
+    /// It is not to be announced any more: no Service has the address, or no node may.
     Removed,
     /// No interface of this node may carry it.
     NoInterface,
@@ -196,6 +214,7 @@ impl fmt::Display for Cause {
             Self::MissedBeacons => "missed-beacons",
             Self::PassedOver => "passed-over",
             Self::Released => "released",
+            Self::Regrouped => "regrouped",
             Self::HigherTerm => "higher-term",
             Self::EarlierCandidate => "earlier-candidate",
             Self::NotCandidate => "not-candidate",
@@ -230,6 +249,8 @@ impl fmt::Display for FactKind {
             Self::InterfaceUp => "interface up",
             Self::InterfaceDown => "interface down",
             Self::Gateways => "gateways",
+            Self::HostAddresses => "host addresses",
+            Self::HostGateways => "host gateways",
         })
     }
 }

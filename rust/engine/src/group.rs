@@ -19,7 +19,7 @@ use crate::peers::Peers;
 use crate::{Time, table};
 
 /// A group as this node sees it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Group {
     /// What the table says.
     pub(crate) spec: table::Group,
@@ -92,6 +92,18 @@ impl Group {
         }
     }
 
+    /// The group that `spec` makes of those that had its addresses: what was announced goes on being announced, under the
+    /// highest of their terms. A group that merely changes moves nothing.
+    pub(crate) fn regrouped(spec: table::Group, before: &[&Self]) -> Self {
+        let held = before.iter().any(|group| group.held);
+        let heir = before.iter().filter(|group| group.held == held).max_by_key(|group| group.term);
+        let term = before.iter().map(|group| group.term).max().unwrap_or(0);
+        match heir {
+            Some(heir) => Self { spec, term, ..(*heir).clone() },
+            None => Self::new(spec),
+        }
+    }
+
     /// The place of a node in the order; last of all if it is no candidate.
     pub(crate) fn rank(&self, node: &str) -> usize {
         self.spec.candidates.iter().position(|candidate| candidate.node == node).unwrap_or(usize::MAX)
@@ -118,7 +130,7 @@ impl Group {
         let outdoes = |(name, claim): (&str, &Claim)| {
             self.may(name) && off_link(claim.standing).is_some_and(|theirs| theirs < self.off_link)
         };
-        self.off_link > 0 && peers.claims(self.spec.key).any(outdoes)
+        self.off_link > 0 && self.claims(peers).any(outdoes)
     }
 
     /// The announcer's side: fall silent if it may or can no longer, or if somebody outranks it.
@@ -197,12 +209,20 @@ impl Group {
         }
     }
 
-    /// The living peers that announce it, with their terms and how many of its addresses are off-link there.
-    fn holders<'a>(&self, peers: &'a Peers) -> impl Iterator<Item = (&'a str, u64, u8)> {
-        peers.claims(self.spec.key).filter_map(|(name, claim)| match claim.standing {
+    /// The living peers that announce any of its addresses, with their terms and how many addresses are off-link there.
+    ///
+    /// Any, because their table may be another for a moment: an address that moved from one group to another, or joined
+    /// this one, is announced by whoever had it.
+    fn holders<'a>(&'a self, peers: &'a Peers) -> impl Iterator<Item = (&'a str, u64, u8)> {
+        self.claims(peers).filter_map(|(name, claim)| match claim.standing {
             Standing::Holds(off_link) => Some((name, claim.term, off_link)),
             _ => None,
         })
+    }
+
+    /// What the living say of its addresses.
+    fn claims<'a>(&'a self, peers: &'a Peers) -> impl Iterator<Item = (&'a str, &'a Claim)> {
+        self.spec.addresses.iter().flat_map(|address| peers.claims(*address))
     }
 
     /// The peer that announces it, as far as it is heard on the segment, and how many of its addresses are off-link
@@ -234,12 +254,12 @@ impl Group {
     /// How many of the addresses are off-link at a candidate that lives on the segment and has not said that it cannot
     /// announce them. One that has said nothing as yet is given credit.
     fn promise_of(&self, peers: &Peers, name: &str) -> Option<u8> {
-        let claim = peers.get(name).and_then(|peer| peer.session.as_ref()?.claim(self.spec.key));
-        let promise = match claim.map(|claim| claim.standing) {
-            Some(Standing::Unable(_)) => None,
-            Some(standing) => Some(off_link(standing).unwrap_or(0)),
-            None => Some(0),
-        };
+        let session = peers.get(name).and_then(|peer| peer.session.as_ref());
+        let claims = self.spec.addresses.iter().filter_map(|address| session?.claim(*address));
+        let promise = claims.map(|claim| claim.standing).try_fold(0, |most: u8, standing| match standing {
+            Standing::Unable(_) => None,
+            standing => Some(most.max(off_link(standing).unwrap_or(0))),
+        });
         promise.filter(|_| peers.alive_on(name, &self.segment))
     }
 
@@ -248,7 +268,7 @@ impl Group {
         if self.held {
             return self.term;
         }
-        peers.claims(self.spec.key).map(|(_, claim)| claim.term).max().unwrap_or(0).max(self.term)
+        self.claims(peers).map(|(_, claim)| claim.term).max().unwrap_or(0).max(self.term)
     }
 }
 

@@ -33,6 +33,8 @@ mod words;
 
 pub use announcer::REFRESH;
 pub use engine::{Config, Engine};
-pub use event::{Action, AddressCounters, Cause, Counters, Datagram, DropReason, Event, Fact, FactKind, Interface};
+pub use event::{
+    Action, AddressCounters, Cause, Counters, Datagram, DropReason, Event, Fact, FactKind, Host, Interface,
+};
 pub use table::{Candidate, Group, Peer, Table};
 pub use time::Time;

@@ -7,14 +7,15 @@ use std::net::IpAddr;
 use metalev_wire::MacAddr;
 
 use crate::Time;
-use crate::event::{Cause, Interface};
+use crate::event::{Cause, FactKind, Host, Interface};
 use crate::group::Group;
 
-/// The interfaces by their index, and since when each is up.
+/// The interfaces by their index, since when each is up, and what the host has beside them.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
     links: BTreeMap<u32, Interface>,
     since: BTreeMap<u32, Time>,
+    host: Host,
 }
 
 /// How a list of interfaces differs from the one before.
@@ -53,6 +54,15 @@ impl Links {
         let gone = old.values().filter(|link| !self.links.contains_key(&link.index) && !link.gateways.is_empty());
         let now = now.map(|(_, link)| (link.name.clone(), link.gateways.clone()));
         now.chain(gone.map(|link| (link.name.clone(), Vec::new()))).collect()
+    }
+
+    /// Take over what is the host's own. Answers the lists that are others than before.
+    pub(crate) fn set_host(&mut self, host: Host) -> Vec<(FactKind, Vec<IpAddr>)> {
+        let old = std::mem::replace(&mut self.host, host);
+        let addresses = (FactKind::HostAddresses, old.addresses, &self.host.addresses);
+        let gateways = (FactKind::HostGateways, old.gateways, &self.host.gateways);
+        let changed = [addresses, gateways].into_iter().filter(|(_, old, new)| old != *new);
+        changed.map(|(kind, _, new)| (kind, new.clone())).collect()
     }
 
     pub(crate) fn get(&self, index: u32) -> Option<&Interface> {
@@ -97,14 +107,15 @@ impl Links {
         };
     }
 
-    /// Whether an address is configured on one of the interfaces.
+    /// Whether an address is configured on this host, on whichever interface.
     fn owns(&self, address: IpAddr) -> bool {
-        self.links.values().any(|link| link.addresses.iter().any(|(own, _)| *own == address))
+        self.host.addresses.contains(&address)
+            || self.links.values().any(|link| link.addresses.iter().any(|(own, _)| *own == address))
     }
 
-    /// Whether an address is that of a default gateway.
+    /// Whether an address is that of a default gateway, by whichever interface.
     fn routes_by(&self, address: IpAddr) -> bool {
-        self.links.values().any(|link| link.gateways.contains(&address))
+        self.host.gateways.contains(&address) || self.links.values().any(|link| link.gateways.contains(&address))
     }
 }
 
@@ -189,6 +200,31 @@ mod tests {
         let mut group = group([192, 168, 1, 1], &[]);
         links.place(&mut group, Duration::ZERO);
         assert_eq!(group.unable, Some(Cause::Gateway));
+    }
+
+    #[test]
+    fn an_address_that_the_host_has_elsewhere_is_never_announced() {
+        let there = || vec![[172, 17, 0, 1].into()];
+        let own = Host { addresses: there(), ..Host::default() };
+        let routed = Host { gateways: there(), ..Host::default() };
+        for (host, cause) in [(own, Some(Cause::OwnAddress)), (routed, Some(Cause::Gateway)), (Host::default(), None)] {
+            let mut links = links();
+            links.set_host(host);
+            let mut group = group([172, 17, 0, 1], &[]);
+            links.place(&mut group, Duration::ZERO);
+            assert_eq!(group.unable, cause);
+        }
+    }
+
+    #[test]
+    fn of_the_host_only_the_lists_that_are_others_are_told() {
+        let mut links = links();
+        let host = || Host { addresses: vec![[172, 17, 0, 1].into()], gateways: vec![[10, 0, 0, 1].into()] };
+        let told: Vec<_> = links.set_host(host()).into_iter().map(|(kind, _)| kind).collect();
+        assert_eq!(told, [FactKind::HostAddresses, FactKind::HostGateways]);
+        assert_eq!(links.set_host(host()), []);
+        let unrouted = Host { gateways: vec![], ..host() };
+        assert_eq!(links.set_host(unrouted), [(FactKind::HostGateways, vec![])]);
     }
 
     #[test]

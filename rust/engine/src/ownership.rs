@@ -37,6 +37,8 @@ pub(crate) struct Ownership {
     grace: Duration,
     slack: Duration,
     groups: BTreeMap<IpAddr, Group>,
+    /// The key of the group that has an address.
+    group_of: BTreeMap<IpAddr, IpAddr>,
     claims: Claims,
     /// Groups to decide about again.
     dirty: BTreeSet<IpAddr>,
@@ -54,6 +56,7 @@ impl Ownership {
             grace: timing.dead_time(),
             slack: timing.slack(),
             groups: BTreeMap::new(),
+            group_of: BTreeMap::new(),
             claims: Claims::default(),
             dirty: BTreeSet::new(),
             timers: BTreeSet::new(),
@@ -64,37 +67,41 @@ impl Ownership {
 
     /// Take over the whole list of groups. Answers the addresses that are in none of them any more.
     pub(crate) fn set(&mut self, specs: Vec<table::Group>, links: &Links) -> Vec<IpAddr> {
-        let mut old = std::mem::take(&mut self.groups);
-        let before: BTreeSet<IpAddr> = old.values().flat_map(|group| group.spec.addresses.clone()).collect();
+        let old = std::mem::take(&mut self.groups);
+        let before = std::mem::take(&mut self.group_of);
         for spec in specs {
-            let group = match old.remove(&spec.key) {
-                Some(group) => self.amend(group, spec),
-                None => Group::new(spec),
-            };
+            let had: BTreeSet<IpAddr> =
+                spec.addresses.iter().filter_map(|address| before.get(address)).copied().collect();
+            let had: Vec<&Group> = had.iter().filter_map(|key| old.get(key)).collect();
+            let group = Group::regrouped(spec, &had);
+            self.group_of.extend(group.spec.addresses.iter().map(|address| (*address, group.spec.key)));
             self.groups.insert(group.spec.key, group);
         }
-        for group in old.into_values() {
-            self.remove(group);
-        }
         self.place(links, &[]);
-        let after: BTreeSet<IpAddr> = self.groups.values().flat_map(|group| group.spec.addresses.clone()).collect();
-        before.difference(&after).copied().collect()
+        self.report_regrouped(&old);
+        let gone: Vec<IpAddr> = before.into_keys().filter(|address| !self.group_of.contains_key(address)).collect();
+        for address in &gone {
+            self.claims.set(*address, 0, Standing::Gone);
+        }
+        gone
     }
 
-    /// A group whose description has changed. When its addresses have, what is held is taken anew.
-    fn amend(&mut self, mut group: Group, spec: table::Group) -> Group {
-        if group.held && group.spec.addresses != spec.addresses {
-            self.let_go(&mut group, Cause::Removed, String::new());
-        }
-        group.spec = spec;
-        group
+    /// Tell what became of the groups that this node announces and that are others now. All that is given up is told
+    /// before all that is taken up, so that an address which only changes its group is never without an answer.
+    fn report_regrouped(&mut self, old: &BTreeMap<IpAddr, Group>) {
+        let same = |one: &Group, other: Option<&Group>| {
+            other.is_some_and(|other| other.held && other.spec.addresses == one.spec.addresses)
+        };
+        let left = old.values().filter(|group| group.held && !same(group, self.groups.get(&group.spec.key)));
+        let yielded: Vec<Outcome> = left.map(|group| self.outcome_of_leaving(group)).collect();
+        let joined = self.groups.values().filter(|group| group.held && !same(group, old.get(&group.spec.key)));
+        let took: Vec<Outcome> = joined.map(|group| outcome(FactKind::Took, Cause::Regrouped, group)).collect();
+        self.outcomes.extend(yielded.into_iter().chain(took));
     }
 
-    fn remove(&mut self, mut group: Group) {
-        if group.held {
-            self.let_go(&mut group, Cause::Removed, String::new());
-        }
-        self.claims.set(group.spec.key, group.term, Standing::Gone);
+    fn outcome_of_leaving(&self, group: &Group) -> Outcome {
+        let goes_on = group.spec.addresses.iter().any(|address| self.holder_of(*address).is_some());
+        outcome(FactKind::Yielded, if goes_on { Cause::Regrouped } else { Cause::Removed }, group)
     }
 
     /// The interfaces have changed, those `renewed` got another MAC address: see again which groups can be announced
@@ -133,11 +140,9 @@ impl Ownership {
         self.dirty.extend(self.groups.keys());
     }
 
-    /// A group is to be decided about again.
-    pub(crate) fn touch(&mut self, group: IpAddr) {
-        if self.groups.contains_key(&group) {
-            self.dirty.insert(group);
-        }
+    /// The group of an address is to be decided about again.
+    pub(crate) fn touch(&mut self, address: IpAddr) {
+        self.dirty.extend(self.group_of.get(&address));
     }
 
     /// When a group is to be decided about though nothing else happens.
@@ -203,20 +208,14 @@ impl Ownership {
             None => Standing::Able(group.off_link),
         };
         // Only an announcer's term is news; the others would repeat every takeover to everybody.
-        self.claims.set(group.spec.key, if group.held { group.term } else { 0 }, standing);
+        let term = if group.held { group.term } else { 0 };
+        for address in &group.spec.addresses {
+            self.claims.set(*address, term, standing);
+        }
     }
 
     fn report(&mut self, kind: FactKind, cause: Cause, group: &Group, peer: String, silent_for: Option<Duration>) {
-        self.outcomes.push(Outcome {
-            kind,
-            cause,
-            group: group.spec.key,
-            addresses: group.spec.addresses.clone(),
-            interfaces: group.interfaces.clone(),
-            term: group.term,
-            peer,
-            silent_for,
-        });
+        self.outcomes.push(Outcome { peer, silent_for, ..outcome(kind, cause, group) });
     }
 
     /// Fall silent about everything, for a reason that is the same for all.
@@ -243,7 +242,7 @@ impl Ownership {
 
     /// A group that is held and that has this address.
     pub(crate) fn holder_of(&self, address: IpAddr) -> Option<&Group> {
-        self.groups.values().find(|group| group.held && group.spec.addresses.contains(&address))
+        self.group_of.get(&address).and_then(|key| self.groups.get(key)).filter(|group| group.held)
     }
 
     /// The peers that would take over what this node holds: the next two living candidates of each group.
@@ -255,6 +254,19 @@ impl Ownership {
             let held = groups.values().filter(|group| group.held);
             held.flat_map(|group| group.successors(peers, me).take(2)).map(ToOwned::to_owned).collect()
         })
+    }
+}
+
+fn outcome(kind: FactKind, cause: Cause, group: &Group) -> Outcome {
+    Outcome {
+        kind,
+        cause,
+        group: group.spec.key,
+        addresses: group.spec.addresses.clone(),
+        interfaces: group.interfaces.clone(),
+        term: group.term,
+        peer: String::new(),
+        silent_for: None,
     }
 }
 

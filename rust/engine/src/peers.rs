@@ -131,10 +131,10 @@ impl Peers {
         self.by_name.iter_mut()
     }
 
-    /// What the living say of a group, and who says it.
-    pub(crate) fn claims(&self, group: IpAddr) -> impl Iterator<Item = (&str, &Claim)> {
+    /// What the living say of an address, and who says it.
+    pub(crate) fn claims(&self, address: IpAddr) -> impl Iterator<Item = (&str, &Claim)> {
         let living = self.by_name.iter().filter(|(_, peer)| peer.alive());
-        living.filter_map(move |(name, peer)| Some((name.as_str(), peer.session.as_ref()?.claim(group)?)))
+        living.filter_map(move |(name, peer)| Some((name.as_str(), peer.session.as_ref()?.claim(address)?)))
     }
 
     /// Whether a peer is alive on one of these interfaces.

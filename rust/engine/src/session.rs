@@ -74,8 +74,8 @@ impl Session {
         self.applied = beacon.through;
         for claim in &beacon.claims {
             match claim.standing {
-                Standing::Gone => self.claims.remove(&claim.group),
-                _ => self.claims.insert(claim.group, *claim),
+                Standing::Gone => self.claims.remove(&claim.address),
+                _ => self.claims.insert(claim.address, *claim),
             };
         }
         beacon.claims
@@ -86,9 +86,9 @@ impl Session {
         self.applied >= self.latest
     }
 
-    /// What the peer says of a group.
-    pub(crate) fn claim(&self, group: IpAddr) -> Option<&Claim> {
-        self.claims.get(&group)
+    /// What the peer says of an address.
+    pub(crate) fn claim(&self, address: IpAddr) -> Option<&Claim> {
+        self.claims.get(&address)
     }
 }
 
@@ -122,7 +122,7 @@ mod tests {
     }
 
     fn holds(last: u8, term: u64) -> Claim {
-        Claim { group: ip(last), term, standing: Standing::Holds(0) }
+        Claim { address: ip(last), term, standing: Standing::Holds(0) }
     }
 
     #[test]
@@ -178,7 +178,7 @@ mod tests {
     fn a_group_that_is_gone_is_forgotten() {
         let mut session = Session::new(7);
         session.learn(beacon(0, 1, vec![holds(1, 1)]));
-        session.learn(beacon(1, 2, vec![Claim { group: ip(1), term: 1, standing: Standing::Gone }]));
+        session.learn(beacon(1, 2, vec![Claim { address: ip(1), term: 1, standing: Standing::Gone }]));
         assert_eq!(session.claim(ip(1)), None);
     }
 }

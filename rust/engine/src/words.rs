@@ -78,6 +78,9 @@ pub(crate) fn outcome(outcome: &Outcome, misses: u32) -> String {
         (FactKind::Took, Cause::PassedOver) => {
             format!("took {what} (term {term}): {peer} comes first and lives, but did not take it in time")
         }
+        (FactKind::Took, Cause::Regrouped) => {
+            format!("announces {what} (term {term}) from now on: other addresses move together than before")
+        }
         (FactKind::Took, Cause::Released) => {
             format!("took {what} (term {term}): {peer} gave it up")
         }
@@ -96,8 +99,11 @@ pub(crate) fn outcome(outcome: &Outcome, misses: u32) -> String {
         (FactKind::Yielded, Cause::NotCandidate) => {
             format!("fell silent for {what}: this node is no candidate any more")
         }
+        (FactKind::Yielded, Cause::Regrouped) => {
+            format!("no longer announces {what} as one group: other addresses move together than before")
+        }
         (FactKind::Yielded, Cause::Removed) => {
-            format!("fell silent for {what}: no Service has it any more")
+            format!("fell silent for {what}: it is not to be announced any more")
         }
         (FactKind::Yielded, Cause::NoInterface) => {
             format!("fell silent for {what}: no interface may carry it any more")

@@ -38,7 +38,7 @@ fn claim_of_node1(nonce: u64, echo: u64, sequence: u64) -> Beacon {
         through: 1_000,
         latest: 1_000,
         acknowledged: 0,
-        claims: vec![Claim { group: vip(200), term: 99, standing: Standing::Holds(0) }],
+        claims: vec![Claim { address: vip(200), term: 99, standing: Standing::Holds(0) }],
     }
 }
 

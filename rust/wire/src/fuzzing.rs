@@ -207,7 +207,7 @@ impl Source<'_> {
             2 => Standing::Unable(reason),
             _ => Standing::Gone,
         };
-        let group = if kind & 4 == 0 { IpAddr::from(self.take::<4>()) } else { IpAddr::from(self.take::<16>()) };
-        Some(Claim { group, term: self.u64(), standing })
+        let address = if kind & 4 == 0 { IpAddr::from(self.take::<4>()) } else { IpAddr::from(self.take::<16>()) };
+        Some(Claim { address, term: self.u64(), standing })
     }
 }

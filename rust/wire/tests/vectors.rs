@@ -77,8 +77,8 @@ fn claim(of: &Value) -> Claim {
         "gone" => Standing::Gone,
         other => panic!("no such standing: {other}"),
     };
-    let group = text(&of["group"]).parse().expect("an address");
-    Claim { group, term: number(&of["term"]), standing }
+    let address = text(&of["address"]).parse().expect("an address");
+    Claim { address, term: number(&of["term"]), standing }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use metalev_wire::ethernet::{EtherType, Frame, HEADER_LEN};
 
 use super::{CLAIMS_REMEMBERED, Engine, REPORT_EVERY};
 use crate::event::Action;
-use crate::event::{Cause, Datagram, DropReason, Fact, FactKind, Interface};
+use crate::event::{Cause, Datagram, DropReason, Fact, FactKind, Host, Interface};
 use crate::herald::Content;
 use crate::links::LinkChanges;
 use crate::peer::Path;
@@ -65,6 +65,14 @@ impl Engine {
             self.report(Fact { addresses, interface, ..Fact::new(FactKind::Gateways, now, Cause::Link, message) });
         }
         self.ownership.place(&self.links, &renewed);
+    }
+
+    pub(super) fn host(&mut self, now: Time, host: Host) {
+        for (kind, addresses) in self.links.set_host(host) {
+            let message = host_words(kind, &addresses);
+            self.report(Fact { addresses, ..Fact::new(kind, now, Cause::Link, message) });
+        }
+        self.ownership.place(&self.links, &[]);
     }
 
     /// Answers whether anything may be due now that was not before.
@@ -158,7 +166,7 @@ impl Engine {
         if heard.deaf {
             self.report_peer(FactKind::OneWay, now, Cause::NotHeard, &heard.peer, path, arrived_on, None);
         }
-        heard.news.iter().for_each(|claim| self.ownership.touch(claim.group));
+        heard.news.iter().for_each(|claim| self.ownership.touch(claim.address));
         if heard.awoke || !heard.left.is_empty() {
             self.ownership.touch_all();
         }
@@ -181,4 +189,11 @@ impl Engine {
         self.deadline = None;
         self.stopped = true;
     }
+}
+
+fn host_words(kind: FactKind, addresses: &[IpAddr]) -> String {
+    let what = if kind == FactKind::HostGateways { "default gateways" } else { "own addresses" };
+    let list = addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let list = if list.is_empty() { "none" } else { &list };
+    format!("this host's {what}, on all interfaces: {list}")
 }

@@ -1,4 +1,4 @@
-//! What a speaker says of one group.
+//! What a speaker says of one address.
 
 use core::net::IpAddr;
 
@@ -10,27 +10,30 @@ const FAMILY_IPV6: u8 = 6;
 /// Family, term, standing and reason: all but the address.
 const FIXED_LEN: usize = 1 + 8 + 1 + 1;
 
-/// What a speaker says of one group.
+/// What a speaker says of one address, by the group of addresses that move together in which it has it.
+///
+/// Not of the group: two nodes whose tables differ for a moment would name it differently, and not know that they hold
+/// the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Claim {
-    /// The group's key.
-    pub group: IpAddr,
+    /// The address.
+    pub address: IpAddr,
     /// The term of the takeover that the claim goes back to.
     pub term: u64,
     /// How the sender stands to it.
     pub standing: Standing,
 }
 
-/// How a speaker stands to a group.
+/// How a speaker stands to an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Standing {
-    /// It announces the group; this many of the group's addresses are in no subnet of its interfaces.
+    /// It announces it; this many of the addresses of its group are in no subnet of its interfaces.
     Holds(u8),
-    /// It could; this many of the group's addresses are in no subnet of its interfaces.
+    /// It could; this many of the addresses of its group are in no subnet of its interfaces.
     Able(u8),
     /// It cannot, for the reason with this code; the engine gives codes their names, and one that it does not know is kept.
     Unable(u8),
-    /// The group is no longer among those it may announce.
+    /// It is no longer among those it may announce.
     Gone,
 }
 
@@ -59,7 +62,7 @@ impl Standing {
 impl Claim {
     /// How many bytes it takes in a beacon: 15 for IPv4, 27 for IPv6.
     pub const fn wire_len(&self) -> usize {
-        match self.group {
+        match self.address {
             IpAddr::V4(_) => FIXED_LEN + 4,
             IpAddr::V6(_) => FIXED_LEN + 16,
         }
@@ -67,7 +70,7 @@ impl Claim {
 
     /// Appends its bytes.
     pub(super) fn emit(&self, out: &mut Vec<u8>) {
-        match self.group {
+        match self.address {
             IpAddr::V4(address) => {
                 out.push(FAMILY_IPV4);
                 out.extend(address.octets());
@@ -84,14 +87,14 @@ impl Claim {
     /// Reads the claim at the start of `bytes`, and returns what follows it.
     pub(super) fn parse(bytes: &[u8]) -> Result<(Self, &[u8]), Error> {
         let (&family, rest) = bytes.split_first().ok_or(Error::Malformed)?;
-        let (group, rest) = match family {
+        let (address, rest) = match family {
             FAMILY_IPV4 => address::<4>(rest)?,
             FAMILY_IPV6 => address::<16>(rest)?,
             _ => return Err(Error::Malformed),
         };
         let (fixed, rest) = rest.split_at_checked(10).ok_or(Error::Malformed)?;
         let standing = Standing::from_bytes(octets(fixed, 8..10))?;
-        Ok((Self { group, term: get_u64(fixed, 0..8), standing }, rest))
+        Ok((Self { address, term: get_u64(fixed, 0..8), standing }, rest))
     }
 }
 

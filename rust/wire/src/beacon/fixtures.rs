@@ -63,13 +63,13 @@ pub(super) fn repr() -> Repr {
 }
 
 pub(super) fn ipv4_claim() -> Claim {
-    let group = Ipv4Addr::new(192, 0, 2, 240).into();
-    Claim { group, term: 5, standing: Standing::Holds(0) }
+    let address = Ipv4Addr::new(192, 0, 2, 240).into();
+    Claim { address, term: 5, standing: Standing::Holds(0) }
 }
 
 pub(super) fn ipv6_claim() -> Claim {
-    let group = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x240).into();
-    Claim { group, term: 1, standing: Standing::Unable(2) }
+    let address = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x240).into();
+    Claim { address, term: 1, standing: Standing::Unable(2) }
 }
 
 /// [`BYTES`] with one byte changed and the tag made anew: what only somebody with the key can send.
@@ -87,7 +87,7 @@ pub(super) fn any_claim() -> impl Strategy<Value = Claim> {
         any::<u8>().prop_map(Standing::Unable),
         Just(Standing::Gone),
     ];
-    (any::<IpAddr>(), any::<u64>(), standing).prop_map(|(group, term, standing)| Claim { group, term, standing })
+    (any::<IpAddr>(), any::<u64>(), standing).prop_map(|(address, term, standing)| Claim { address, term, standing })
 }
 
 /// Any beacon that fits: 28 claims of the larger kind have room beside the longest names.

@@ -27,7 +27,7 @@
 //! | total - 32 | 32 | tag     | HMAC-SHA256 (RFC 2104) over all before, with the key's secret |
 //!
 //! A claim: family (1 byte: 4 or 6), address (4 or 16), term (8), standing (1), reason (1: why it is unable; how many of
-//! the group's addresses are off-link if it holds or is able, 255 for more; else 0).
+//! the addresses of the group are off-link if it holds or is able, 255 for more; else 0).
 //!
 //! The sizes and the tag are checked here, the *meaning* of nonces, sequences and revisions is the engine's: replay is
 //! ruled out by the echoed nonce, not by this module.
