@@ -16,9 +16,13 @@ NAMED = 5
 
 
 def addresses_in_use(nodes: Mapping[Name, Node], speakers: Mapping[Name, SpeakerState]) -> Mapping[IPAddress, str]:
-    """What must not be handed out, and whose it is; the first thing that is known of an address says it."""
+    """What must not be handed out, and whose it is; the first thing that is known of an address says it.
+
+    What a speaker said outlives its node, so it counts while the node exists; where no node is known, it counts anyway.
+    """
     found: dict[IPAddress, str] = {}
-    for address, whose in (*_of_nodes(nodes.values()), *_of_speakers(speakers.values())):
+    existing = [state for state in speakers.values() if not nodes or state.name in nodes]
+    for address, whose in (*_of_nodes(nodes.values()), *_of_speakers(existing)):
         found.setdefault(address, whose)
     return found
 

@@ -38,6 +38,18 @@ def test_all_addresses_of_a_node_its_interfaces_and_its_gateways_are_in_use() ->
     }
 
 
+GONE = SpeakerState(Name("", "node-b"), local_addresses=("10.0.0.2/24",), gateways=("10.0.0.9",))
+
+
+def test_what_the_speaker_of_a_node_that_is_gone_said_does_not_count() -> None:
+    node = Node(N, addresses=(ip_address("10.0.0.1"),))
+    assert addresses_in_use({N: node}, {GONE.name: GONE}) == {ip_address("10.0.0.1"): 'of node "node-a"'}
+
+
+def test_what_a_speaker_says_counts_where_no_node_is_known() -> None:
+    assert set(addresses_in_use({}, {GONE.name: GONE})) == {ip_address("10.0.0.2"), ip_address("10.0.0.9")}
+
+
 def test_such_an_address_is_passed_over() -> None:
     assert given(decide(service(), books("10.0.0.0", "10.0.0.1"))) == ["10.0.0.2"]
 
