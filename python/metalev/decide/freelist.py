@@ -19,6 +19,9 @@ MAX_COUNT = 2**63 - 1
 
 FAMILIES: tuple[Family, ...] = (4, 6)
 
+ENDED_KEPT = 64
+"""Ended rests that are remembered at most, besides as many as there are resting addresses."""
+
 Skip = Callable[[IPAddress], bool]
 
 
@@ -164,8 +167,15 @@ class _Queue:
         else:
             self._resting[number] = until
             heappush(self._rests, (until, number))
+        self._forget_ended()
         if number < self._mark and number not in self._in_heap and self._is_free(number):
             self._push(number)
+
+    def _forget_ended(self) -> None:
+        """Keep the heap in proportion to what rests: while anything else is free nobody asks for its top."""
+        if len(self._rests) > 2 * len(self._resting) + ENDED_KEPT:
+            current = ((until, number) for number, until in self._resting.items() if number not in self._barred)
+            self._rests = sorted(current)  # which is a heap
 
     def resting(self) -> Iterator[IPAddress]:
         return map(self.address_at, sorted(self._resting))

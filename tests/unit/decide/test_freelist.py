@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from metalev.decide.freelist import MAX_COUNT, FreeList
+from metalev.decide.freelist import ENDED_KEPT, MAX_COUNT, FreeList
 from metalev.model.address import AddressRange, Family, IPAddress, address_of
 from metalev.model.meta import Name
 from metalev.model.pools import Resting
@@ -104,6 +104,30 @@ def test_a_barred_address_is_neither_free_nor_available_and_does_not_end_its_res
     assert (free.first_free(4), free.longest_rested(4), free.available(4)) == (ip_address("10.0.0.1"), None, 1)
     free.set(resting.address, taken=False, rests=resting)
     assert (free.longest_rested(4), free.resting()) == (resting.address, (resting.address,))
+
+
+def test_rests_that_ended_are_forgotten_although_nobody_asks_for_the_longest_one() -> None:
+    free, longest = free_list("10.0.0.0/24"), 0
+    for until in range(50_000):
+        address = free.address_at(4, until % 7)
+        free.set(address, taken=False, rests=Resting(address, Name("shop", "web"), until))
+        free.set(address, taken=True)
+        longest = max(longest, len(free._queues[4]._rests))
+    assert longest <= ENDED_KEPT + 2
+
+
+def test_the_longest_rest_is_known_after_thousands_that_ended() -> None:
+    free, kept = free_list("10.0.0.0/24"), Resting(ip_address("10.0.0.9"), Name("shop", "web"), 500)
+    barred = Resting(ip_address("10.0.0.8"), Name("shop", "web"), 400)
+    free.set(kept.address, taken=False, rests=kept)
+    free.set(barred.address, taken=False, barred=True, rests=barred)
+    for until in range(1000):
+        address = free.address_at(4, until % 7)
+        free.set(address, taken=False, rests=Resting(address, Name("shop", "web"), until))
+        free.set(address, taken=True)
+    assert free.longest_rested(4) == kept.address
+    free.set(barred.address, taken=False, rests=barred)
+    assert free.longest_rested(4) == barred.address
 
 
 def test_families_are_apart() -> None:

@@ -188,3 +188,13 @@ def test_more_sets_of_ports_than_are_remembered_are_answered_all_the_same() -> N
     openings.changed(0, tenancy)
     answers = [openings.lowest(Terms("k", ports=(("TCP", port),))) for port in range(70, 2 * MAX_SHAPES + 70)]
     assert answers == [None if port == 80 else 0 for port in range(70, 2 * MAX_SHAPES + 70)]
+
+
+def test_no_more_sets_of_ports_are_remembered_than_are_allowed() -> None:
+    openings, tenancy = Openings(), Tenancy()
+    tenancy.enter(HOLDER.name, terms_of(HOLDER), A)
+    openings.changed(0, tenancy)
+    for port in range(1000, 10 * MAX_SHAPES + 1000):
+        openings.lowest(Terms("k", ports=(("TCP", port),)))
+    (room,) = openings._rooms.values()
+    assert 0 < len(room._heaps) <= MAX_SHAPES
