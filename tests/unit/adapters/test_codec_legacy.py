@@ -165,6 +165,23 @@ def test_the_spelling_of_metallbs_own_example_is_read() -> None:
     assert read(text).peers[0].bfd_profile == "fast"
 
 
+def test_the_spelling_of_metallbs_resources_is_read() -> None:
+    text = """\
+addressPools:
+- {name: a, protocol: layer2, addresses: [10.0.0.0/30], autoAssign: false, avoidBuggyIPs: true}
+peers:
+- {myASN: 1, peerASN: 2, peerAddress: 10.0.0.1, routerID: 1.2.3.4, ebgpMultiHop: true, nodeSelectors: [{}]}
+"""
+    (read_pool,), (peer,) = read(text).pools, read(text).peers
+    assert (read_pool.auto_assign, read_pool.avoid_buggy_ips) == (False, True)
+    assert (peer.my_asn, peer.peer_asn, peer.router_id, peer.ebgp_multihop) == (1, 2, "1.2.3.4", True)
+
+
+def test_the_inner_text_alone_may_have_its_keys_spelled_otherwise() -> None:
+    document = {"address_pools": [{"name": "a", "protocol": "layer2", "addresses": ["10.0.0.0/30"]}]}
+    assert CODEC.decode(document) == read(pool())
+
+
 def test_older_keys_of_bgp_are_read() -> None:
     text = pool(protocol="bgp", advertisements="[{localpref: 7}]") + "communities: {x: 1:2}\n"
     assert read(text).bgp_advertisements == (LegacyBGPAdvertisement("a", local_pref=7),)
@@ -227,6 +244,10 @@ def test_pools_that_overlap_are_named_and_stay() -> None:
         (pool(addresses="[10.0.0.9-10.0.0.3]"), 'start IP "10.0.0.9" is after the end IP "10.0.0.3"'),
         (pool(addresses=None, cidr="[x]"), 'line 4: address-pools[0].cidr[0]: invalid CIDR "x"'),
         (pool(cidr="[10.0.0.0/30]"), 'line 5: address-pools[0].cidr: says the same as "addresses": keep one'),
+        (
+            pool(avoid_buggy_ips="true", avoidBuggyIPs="false"),
+            'line 6: address-pools[0].avoidBuggyIPs: says the same as "avoid-buggy-ips": keep one of the two',
+        ),
         (pool(auto_assign="maybe"), "line 5: address-pools[0].auto-assign: expected true or false, got a string"),
         (pool(autoAssign=7), "line 5: address-pools[0].autoAssign: expected true or false, got a whole number"),
         (pool(adresses="[]"), 'line 5: address-pools[0].adresses: unknown key: did you mean "addresses"?'),

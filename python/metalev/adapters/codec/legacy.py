@@ -16,7 +16,7 @@ from metalev.adapters.codec import legacy_bgp, wire
 from metalev.adapters.codec import legacy_wire as keys
 from metalev.adapters.codec.fields import BadField, check_name
 from metalev.adapters.codec.metallb import parse_range
-from metalev.adapters.codec.section import Section
+from metalev.adapters.codec.section import Section, folded
 from metalev.adapters.codec.yamltext import Places, UnreadableDocument, load_yaml
 from metalev.decide.pools import overlaps
 from metalev.model.legacy import LegacyBGPAdvertisement, LegacyConfig, Remark
@@ -41,8 +41,9 @@ class _Read(Struct, frozen=True):
 
 def is_bare(document: object) -> bool:
     """Whether ``document`` is the inner text of the ConfigMap alone, as guides show it."""
-    pools = ("address-pools", "addressPools")
-    return isinstance(document, Mapping) and "kind" not in document and any(key in document for key in pools)
+    if not isinstance(document, Mapping) or "kind" in document:
+        return False
+    return any(isinstance(key, str) and folded(key) == "addresspools" for key in document)
 
 
 def config_map(document: wire.ConfigMap, name: Name) -> LegacyConfig:

@@ -21,8 +21,9 @@ _HEAD = re.compile(r"[^.\[]*")
 class Section:
     """One mapping of MetalLB's old configuration. Errors name keys as the user wrote them.
 
-    A key may be written in its hyphened form, in camelCase (``bfdProfile``: MetalLB's own example has it so), or in
-    another spelling that the reader lists. After everything was read, ``finish`` refuses what is left.
+    A key may be written in its hyphened form, as in MetalLB's resources (``bfdProfile``, ``myASN``: its own example has
+    it so), or in another spelling that the reader lists: hyphens, underscores and case do not count. After everything
+    was read, ``finish`` refuses what is left.
     """
 
     def __init__(self, content: object, path: str = "") -> None:
@@ -76,7 +77,8 @@ class Section:
 
     def _spelling(self, key: str, *others: str) -> str | None:
         """How the user wrote ``key``; ``None`` if nothing is said of it."""
-        found = [each for each in dict.fromkeys((key, _camel(key), *others)) if each in self._content]
+        wanted = {folded(one) for one in (key, *others)}
+        found = [each for each in self._content if folded(each) in wanted]
         self._spellings[key] = found[0] if found else key
         if len(found) > 1:
             raise BadField(self._path(found[1]), f'says the same as "{found[0]}": keep one of the two')
@@ -86,6 +88,6 @@ class Section:
         return f"{self.path}.{spelling}" if self.path else spelling
 
 
-def _camel(key: str) -> str:
-    first, *rest = key.split("-")
-    return first + "".join(word.capitalize() for word in rest)
+def folded(key: str) -> str:
+    """What all spellings of ``key`` have in common: MetalLB wrote ``avoid-buggy-ips`` and later ``avoidBuggyIPs``."""
+    return key.replace("-", "").replace("_", "").lower()
