@@ -27,7 +27,8 @@ from metalev.ports.clock import Clock
 from metalev.ports.cluster import ChangeSink
 
 STATE_FOLDER = ".metalev"
-RELIST_SECONDS = 5.0
+# Most changes come by inotify at once; this is how long one takes that the kernel does not tell of (NFS).
+RELIST_SECONDS = 10.0
 
 log = logging.getLogger("metalev.files")
 
