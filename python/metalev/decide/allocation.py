@@ -16,6 +16,7 @@ from metalev.decide.wishes import check_families, deprecated_annotations, reques
 from metalev.decide.words import quoted, quoted_list
 from metalev.model.actions import Event, EventType
 from metalev.model.errors import BadValue, MetalevError
+from metalev.model.legacy import object_name
 from metalev.model.meta import Kind, ObjectKey
 from metalev.model.pools import Pool
 from metalev.model.services import Condition, ConditionStatus, FamilyPolicy, Service
@@ -98,6 +99,13 @@ def _hindrance(service: Service) -> _Hindrance | None:
     return None
 
 
+def _named_pool(service: Service, ledger: Ledger) -> str:
+    """The pool that the Service asks for, also by the name that it had in MetalLB's old ConfigMap."""
+    asked = requested_pool(service)
+    today = object_name(asked)
+    return today if asked not in ledger.pools and today in ledger.pools else asked
+
+
 class _Case:
     """One Service before the ledger."""
 
@@ -107,7 +115,7 @@ class _Case:
         self._namespaces = namespaces
         self._terms = terms_of(service)
         self._offers = Offers(service, ledger)
-        self._named = requested_pool(service)
+        self._named = _named_pool(service, ledger)
         self._remarks: list[tuple[str, str]] = []
         self._events = [
             _event(service, EventType.WARNING, "deprecatedAnnotation", f"Service uses deprecated annotation {name}")

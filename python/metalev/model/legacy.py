@@ -13,6 +13,13 @@ from metalev.model.pools import L2Advertisement, Pool
 
 LEGACY_CONFIG = "config"
 
+_LONGEST_NAME = 63
+
+
+def object_name(text: str) -> str:
+    """What a pool that was called ``text`` is called as an object: as MetalLB's ``configmaptocrs`` makes it."""
+    return text.lower().replace("_", "-")[:_LONGEST_NAME]
+
 
 class Remark(Struct, frozen=True):
     """Something to know about a place in a configuration that is in force.

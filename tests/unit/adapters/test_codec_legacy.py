@@ -198,7 +198,7 @@ def test_names_become_those_that_an_object_can_have() -> None:
     config = read(pool(name="My_Pool"))
     assert config.pools[0].name.name == "my-pool"
     assert config.advertisements[0].pools == ("my-pool",)
-    assert 'the pool "My_Pool" is called "my-pool" here' in config.remarks[0].text
+    assert 'the pool "My_Pool" is called "my-pool" here: a Service may ask for it by either' in config.remarks[0].text
 
 
 def test_a_long_name_is_cut() -> None:

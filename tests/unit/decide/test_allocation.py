@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.decide.allocations import complaint, decide, given, ledger, pool, service, told
+from tests.unit.decide.allocations import POOL, complaint, decide, given, ledger, pool, service, told
 
 from metalev.decide.allocation import CONDITION, Allocation, Outcome, decide_addresses
 from metalev.decide.ledger import Ledger
@@ -87,3 +87,18 @@ def test_a_pool_without_auto_assign_is_left_alone() -> None:
 
 def test_buggy_addresses_are_not_assigned() -> None:
     assert given(decide(service(), ledger(pool("a", "10.0.0.0/30", buggy=True)))) == ["10.0.0.1"]
+
+
+def test_a_pool_may_be_asked_for_by_its_name_in_the_old_config_map() -> None:
+    pools = ledger(pool("a", "10.0.0.0/30"), pool("my-pool", "10.0.1.0/30"))
+    assert given(decide(service(annotations={POOL: "My_Pool"}), pools)) == ["10.0.1.0"]
+
+
+def test_who_asks_by_the_old_name_of_the_pool_keeps_the_address_that_it_has_of_it() -> None:
+    subject = service("10.0.1.2", annotations={POOL: "My_Pool"})
+    allocation = decide(subject, ledger(pool("my-pool", "10.0.1.0/30"), taken="10.0.1.2", by=subject.name))
+    assert (allocation.outcome, given(allocation)) == (Outcome.KEPT, ["10.0.1.2"])
+
+
+def test_a_pool_that_is_there_under_no_name_is_named_as_it_was_asked_for() -> None:
+    assert complaint(decide(service(annotations={POOL: "Your_Pool"}))) == 'unknown pool "Your_Pool"'

@@ -19,12 +19,11 @@ from metalev.adapters.codec.metallb import parse_range
 from metalev.adapters.codec.section import Section, folded
 from metalev.adapters.codec.yamltext import Places, UnreadableDocument, load_yaml
 from metalev.decide.pools import overlaps
-from metalev.model.legacy import LegacyBGPAdvertisement, LegacyConfig, Remark
+from metalev.model.legacy import LegacyBGPAdvertisement, LegacyConfig, Remark, object_name
 from metalev.model.meta import Name
 from metalev.model.pools import L2Advertisement, Pool
 
 _FIELD: Final = "data.config"
-_LONGEST_NAME: Final = 63
 _UNUSED: Final = "BGP is not supported yet: this is read and has no effect"
 
 
@@ -90,8 +89,7 @@ def bare(content: object, name: Name) -> LegacyConfig:
 
 def _pool(section: Section, namespace: str) -> _Read:
     read = section.read(keys.Pool, {"addresses": ("cidr",)})
-    # As configmaptocrs has it: a name that an object can bear.
-    name = check_name(read.name.lower().replace("_", "-")[:_LONGEST_NAME], section.path_of("name"))
+    name = check_name(object_name(read.name), section.path_of("name"))
     layer2 = read.protocol != "bgp"
     ranges_path = section.path_of("addresses")
     if not read.addresses:
@@ -110,7 +108,7 @@ def _pool(section: Section, namespace: str) -> _Read:
 
 def _remarks(read: keys.Pool, name: str) -> Iterator[tuple[str, str]]:
     if name != read.name:
-        yield "name", f'the pool "{read.name}" is called "{name}" here: a Service asks for it by that name'
+        yield "name", f'the pool "{read.name}" is called "{name}" here: a Service may ask for it by either name'
     if read.arp_network is not None:
         yield "arp-network", "has no effect any more: remove it"
     if read.protocol == "bgp":
