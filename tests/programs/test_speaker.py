@@ -57,6 +57,15 @@ def test_its_state_names_what_nobody_may_be_given(speaker: Program, allocated: P
     assert (status["localAddresses"], status["gateways"]) == (["192.0.2.10"], ["192.0.2.254"])
 
 
+def test_its_state_names_the_addresses_of_interfaces_that_it_does_not_use(speaker: Program, allocated: Path) -> None:
+    speaker.wait_for(r"own state: first report")
+    configure = ("ip", "address", "add", "198.51.100.1/32", "dev", "lo")
+    subprocess.run(["nsenter", f"--net=/proc/{speaker.pid}/ns/net", *configure], check=True)
+    speaker.wait_for(r"own state: changed: .*local_addresses")
+    status = yaml.safe_load((allocated / ".metalev" / "node1" / "state.yaml").read_text())["status"]
+    assert status["localAddresses"] == ["192.0.2.10", "198.51.100.1"]
+
+
 def test_an_interface_that_is_excluded_announces_nothing(allocated: Path, key: Path) -> None:
     options = ("--node-name", "node1", "--key-file", key, "--exclude-interface", "^lan", *OFF)
     with Program("speaker", "--manifests", allocated, *options, through=ON_A_WIRE) as speaker:

@@ -64,6 +64,8 @@ class FactKind(StrEnum):
     INTERFACE_UP = "interface up"
     INTERFACE_DOWN = "interface down"
     GATEWAYS = "gateways"
+    HOST_ADDRESSES = "host addresses"
+    HOST_GATEWAYS = "host gateways"
 
 
 class Fact(Struct, frozen=True):

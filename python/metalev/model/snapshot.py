@@ -105,7 +105,7 @@ class Snapshot(Struct, frozen=True):
     ``endpoints`` is grouped by Service. ``problems`` maps a source to what is wrong with it, ``notes`` to what
     is merely not used. ``held`` maps the key of
     a group (as text) to the fact that it was taken, ``unable`` to the fact that this node cannot announce it.
-    ``local_addresses`` are those of the interfaces in use, ``gateways`` the default routers behind them.
+    ``local_addresses`` are those of this host, on whichever interface, ``gateways`` its default routers.
     """
 
     services: Mapping[Name, Service] = {}

@@ -16,11 +16,15 @@ class FactLevels:
         self._heard: set[tuple[str, str]] = set()
         self._addresses: dict[str, frozenset[str]] = {}
         self._gateways: dict[str, frozenset[str]] = {}
+        # Also of the interfaces that carry nothing: docker0 and lo answer for their addresses, too.
+        self._host_addresses: frozenset[str] = frozenset()
+        self._host_gateways: frozenset[str] = frozenset()
 
     def note(self, fact: Fact) -> None:
         """Take one fact into account; kinds that change no level (``overslept``, ...) pass by."""
         self._note_group(fact)
         self._note_link(fact)
+        self._note_host(fact)
 
     def _note_group(self, fact: Fact) -> None:
         match fact.kind:
@@ -51,6 +55,15 @@ class FactLevels:
             case _:
                 pass
 
+    def _note_host(self, fact: Fact) -> None:
+        match fact.kind:
+            case FactKind.HOST_ADDRESSES:
+                self._host_addresses = _routable(fact)
+            case FactKind.HOST_GATEWAYS:
+                self._host_gateways = _routable(fact)
+            case _:
+                pass
+
     def fields(self) -> Mapping[str, object]:
         """The fields of a snapshot that come from here; copies, so that a snapshot never changes."""
         return {
@@ -59,8 +72,8 @@ class FactLevels:
             "peers_heard": frozenset(peer for peer, _ in self._heard),
             "unable": dict(self._unable),
             "interfaces": frozenset(self._addresses),
-            "local_addresses": _union(self._addresses.values()),
-            "gateways": _union(self._gateways.values()),
+            "local_addresses": _union([self._host_addresses, *self._addresses.values()]),
+            "gateways": _union([self._host_gateways, *self._gateways.values()]),
         }
 
 

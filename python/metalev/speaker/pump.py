@@ -22,6 +22,8 @@ _QUIET = frozenset(
         FactKind.ABLE,
         FactKind.INTERFACE_UP,
         FactKind.GATEWAYS,
+        FactKind.HOST_ADDRESSES,
+        FactKind.HOST_GATEWAYS,
     }
 )
 

@@ -13,7 +13,7 @@ use crate::group::Group;
 /// The interfaces by their index, since when each is up, and what the host has beside them.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
-    links: BTreeMap<u32, Interface>,
+    up: BTreeMap<u32, Interface>,
     since: BTreeMap<u32, Time>,
     host: Host,
 }
@@ -35,23 +35,23 @@ impl Links {
     /// Take over the whole list. Answers what is different about it.
     pub(crate) fn set(&mut self, now: Time, interfaces: Vec<Interface>) -> LinkChanges {
         let new: BTreeMap<u32, Interface> = interfaces.into_iter().map(|link| (link.index, link)).collect();
-        let old = std::mem::replace(&mut self.links, new);
-        let came: Vec<Interface> = self.links.values().filter(|link| !old.contains_key(&link.index)).cloned().collect();
-        let stayed = || self.links.values().filter_map(|link| Some((old.get(&link.index)?, link)));
+        let old = std::mem::replace(&mut self.up, new);
+        let came: Vec<Interface> = self.up.values().filter(|link| !old.contains_key(&link.index)).cloned().collect();
+        let stayed = || self.up.values().filter_map(|link| Some((old.get(&link.index)?, link)));
         let renewed = stayed().filter(|(old, new)| old.mac != new.mac).map(|(_, new)| new.index).collect();
         let readdressed = stayed().filter(|(old, new)| old.addresses != new.addresses).map(|(_, new)| new.clone());
         let readdressed = readdressed.collect();
         let gateways = self.rerouted(&old);
-        let went = old.into_values().filter(|link| !self.links.contains_key(&link.index)).collect();
-        self.since.retain(|index, _| self.links.contains_key(index));
+        let went = old.into_values().filter(|link| !self.up.contains_key(&link.index)).collect();
+        self.since.retain(|index, _| self.up.contains_key(index));
         self.since.extend(came.iter().map(|link| (link.index, now)));
         LinkChanges { came, went, renewed, readdressed, gateways }
     }
 
     fn rerouted(&self, old: &BTreeMap<u32, Interface>) -> Vec<(String, Vec<IpAddr>)> {
         let before = |index| old.get(index).map_or(&[][..], |link| &link.gateways);
-        let now = self.links.iter().filter(|(index, link)| before(*index) != link.gateways);
-        let gone = old.values().filter(|link| !self.links.contains_key(&link.index) && !link.gateways.is_empty());
+        let now = self.up.iter().filter(|(index, link)| before(*index) != link.gateways);
+        let gone = old.values().filter(|link| !self.up.contains_key(&link.index) && !link.gateways.is_empty());
         let now = now.map(|(_, link)| (link.name.clone(), link.gateways.clone()));
         now.chain(gone.map(|link| (link.name.clone(), Vec::new()))).collect()
     }
@@ -66,20 +66,20 @@ impl Links {
     }
 
     pub(crate) fn get(&self, index: u32) -> Option<&Interface> {
-        self.links.get(&index)
+        self.up.get(&index)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Interface> {
-        self.links.values()
+        self.up.values()
     }
 
     /// Whether one of this node's own interfaces has this MAC address.
     pub(crate) fn has_mac(&self, mac: MacAddr) -> bool {
-        self.links.values().any(|link| link.mac == mac)
+        self.up.values().any(|link| link.mac == mac)
     }
 
     pub(crate) fn name(&self, index: u32) -> &str {
-        self.links.get(&index).map_or("", |link| &link.name)
+        self.up.get(&index).map_or("", |link| &link.name)
     }
 
     /// Work out on which interfaces a group would be announced, on which its addresses live, and whether it can be
@@ -89,7 +89,7 @@ impl Links {
     pub(crate) fn place(&self, group: &mut Group, listening: Duration) {
         let wanted = &group.spec.interfaces;
         let usable: Vec<&Interface> =
-            self.links.values().filter(|link| wanted.is_empty() || wanted.contains(&link.name)).collect();
+            self.up.values().filter(|link| wanted.is_empty() || wanted.contains(&link.name)).collect();
         let addresses = &group.spec.addresses;
         let off_link = addresses.iter().filter(|address| !usable.iter().any(|link| covers(link, **address))).count();
         group.off_link = u8::try_from(off_link).unwrap_or(u8::MAX);
@@ -110,12 +110,12 @@ impl Links {
     /// Whether an address is configured on this host, on whichever interface.
     fn owns(&self, address: IpAddr) -> bool {
         self.host.addresses.contains(&address)
-            || self.links.values().any(|link| link.addresses.iter().any(|(own, _)| *own == address))
+            || self.up.values().any(|link| link.addresses.iter().any(|(own, _)| *own == address))
     }
 
     /// Whether an address is that of a default gateway, by whichever interface.
     fn routes_by(&self, address: IpAddr) -> bool {
-        self.host.gateways.contains(&address) || self.links.values().any(|link| link.gateways.contains(&address))
+        self.host.gateways.contains(&address) || self.up.values().any(|link| link.gateways.contains(&address))
     }
 }
 

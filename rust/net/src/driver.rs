@@ -98,6 +98,10 @@ impl Driver {
 
     fn read_mail(&mut self, now: Time) -> Flow {
         let mail = self.mailbox.take();
+        // First: what is the host's own must not be announced on an interface that has just come.
+        if let Some(host) = mail.host {
+            self.feed(now, Event::Host(host));
+        }
         if let Some(interfaces) = mail.interfaces {
             self.adopt(now, interfaces);
         }
@@ -181,7 +185,7 @@ impl Driver {
         self.carry_out();
     }
 
-    fn feed(&mut self, now: Time, event: Event<'_>) {
+    pub(crate) fn feed(&mut self, now: Time, event: Event<'_>) {
         self.engine.handle(now, event);
         self.carry_out();
     }

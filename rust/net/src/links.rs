@@ -1,12 +1,22 @@
-//! Which interfaces may carry VIPs.
+//! Which interfaces may carry VIPs, and what is the host's own on any of them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
 
-use metalev_engine::Interface;
+use metalev_engine::{Host, Interface};
 use regex::Regex;
 
 use crate::Error;
 use crate::netlink::{Gateway, Link, Listing};
+
+/// What the engine is told of a listing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Found {
+    /// The interfaces that may carry VIPs.
+    pub(crate) interfaces: Vec<Interface>,
+    /// What is on any link.
+    pub(crate) host: Host,
+}
 
 /// What the options say about names.
 pub(crate) struct Selection {
@@ -31,8 +41,13 @@ impl Selection {
         }
     }
 
+    pub(crate) fn find(&self, listing: Listing, gateways: &[Gateway]) -> Found {
+        let host = host(&listing, gateways);
+        Found { interfaces: self.eligible(listing, gateways), host }
+    }
+
     /// The interfaces that may carry VIPs now, in the order of their indices.
-    pub(crate) fn eligible(&self, listing: Listing, gateways: &[Gateway]) -> Vec<Interface> {
+    fn eligible(&self, listing: Listing, gateways: &[Gateway]) -> Vec<Interface> {
         let mut addresses: HashMap<u32, Vec<_>> = HashMap::new();
         for own in listing.addresses {
             addresses.entry(own.interface).or_default().push((own.address, own.prefix));
@@ -60,6 +75,33 @@ impl Selection {
             self.named.iter().any(|named| named == name)
         }
     }
+}
+
+/// The links on which a service proxy configures every VIP of the cluster: kube-proxy's in IPVS mode, and kube-router's.
+/// What is there is not the host's own.
+const OF_PROXIES: [&str; 2] = ["kube-ipvs", "kube-dummy-if"];
+
+/// The addresses and default gateways of all links, whatever the options say: the kernel answers for each of them.
+///
+/// What belongs to a link that is not in the listing is left to the next one: it may be a proxy's.
+fn host(listing: &Listing, gateways: &[Gateway]) -> Host {
+    let of_proxy = |link: &&Link| OF_PROXIES.iter().any(|prefix| link.name.starts_with(prefix));
+    let links: HashSet<u32> = listing.links.iter().filter(|link| !of_proxy(link)).map(|link| link.index).collect();
+    let addresses = listing.addresses.iter().filter(|own| links.contains(&own.interface));
+    let gateways = gateways.iter().filter(|gateway| links.contains(&gateway.interface));
+    Host {
+        addresses: assignable(addresses.map(|own| own.address)),
+        gateways: assignable(gateways.map(|gateway| gateway.address)),
+    }
+}
+
+/// Those that a pool could have, sorted, each once.
+fn assignable(addresses: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
+    let everywhere = |address: &IpAddr| match address {
+        IpAddr::V4(v4) => v4.is_loopback() || v4.is_link_local(),
+        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unicast_link_local(),
+    };
+    addresses.filter(|address| !everywhere(address)).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The last line of the error says what is wrong, those above draw an arrow to it.
@@ -181,5 +223,44 @@ mod tests {
         let interfaces = Selection::new(Vec::new(), &[]).unwrap().eligible(listing, &[]);
         let expected = ["192.0.2.3", "192.0.2.9"].map(|address| (address.parse().unwrap(), 24));
         assert_eq!(interfaces[0].addresses, expected);
+    }
+
+    /// The host's own addresses when these are on a link of this name.
+    fn own_on(name: &str, addresses: &[&str]) -> Vec<String> {
+        let own = |address: &&str| OwnAddress { interface: 7, address: address.parse().unwrap(), prefix: 24 };
+        let listing = Listing { links: vec![link(name)], addresses: addresses.iter().map(own).collect() };
+        host(&listing, &[]).addresses.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_hosts_addresses_are_those_of_links_that_are_not_chosen_too() {
+        let selection = Selection::new(vec!["eth0".to_owned()], &[]).unwrap();
+        let other = OwnAddress { interface: 7, address: "172.17.0.1".parse().unwrap(), prefix: 16 };
+        let listing = Listing { links: vec![link("docker0")], addresses: vec![other.clone(), other] };
+        let gateways = [Gateway { interface: 7, address: "172.17.0.254".parse().unwrap() }];
+        let host =
+            Host { addresses: vec!["172.17.0.1".parse().unwrap()], gateways: vec!["172.17.0.254".parse().unwrap()] };
+        assert_eq!(selection.find(listing, &gateways), Found { interfaces: Vec::new(), host });
+    }
+
+    #[test]
+    fn what_every_host_has_is_not_told_as_its_own() {
+        let all = ["127.0.0.1", "::1", "169.254.1.1", "fe80::1", "2001:db8::1", "192.0.2.1"];
+        assert_eq!(own_on("lo", &all), ["192.0.2.1", "2001:db8::1"]);
+    }
+
+    #[test]
+    fn the_vips_of_a_service_proxy_are_not_the_hosts_own() {
+        for name in ["kube-ipvs0", "kube-dummy-if"] {
+            assert!(own_on(name, &["192.0.2.1"]).is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_on_a_link_that_is_not_listed_yet_is_left_to_the_next_listing() {
+        let early = OwnAddress { interface: 8, address: "192.0.2.1".parse().unwrap(), prefix: 32 };
+        let gateways = [Gateway { interface: 8, address: "192.0.2.254".parse().unwrap() }];
+        let listing = Listing { links: vec![link("eth0")], addresses: vec![early] };
+        assert_eq!(host(&listing, &gateways), Host::default());
     }
 }

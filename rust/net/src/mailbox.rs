@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use metalev_engine::{Fact, Interface, Table};
+use metalev_engine::{Fact, Host, Interface, Table};
 
 use crate::{Error, sys};
 
@@ -31,6 +31,7 @@ pub struct Counters {
 pub(crate) struct Inbox {
     pub(crate) table: Option<Table>,
     pub(crate) interfaces: Option<Vec<Interface>>,
+    pub(crate) host: Option<Host>,
     /// Number of the newest request for counters.
     pub(crate) counters_asked: u64,
     pub(crate) stop: bool,
@@ -75,6 +76,11 @@ impl Mailbox {
 
     pub(crate) fn put_interfaces(&self, interfaces: Vec<Interface>) {
         lock(&self.inbox).interfaces = Some(interfaces);
+        self.bell.ring();
+    }
+
+    pub(crate) fn put_host(&self, host: Host) {
+        lock(&self.inbox).host = Some(host);
         self.bell.ring();
     }
 
@@ -231,5 +237,15 @@ mod tests {
         mailbox.put_table(table("new"));
         assert_eq!(mailbox.take().table, Some(table("new")));
         assert_eq!(mailbox.take().table, None);
+    }
+
+    #[test]
+    fn of_two_lists_of_the_hosts_addresses_the_newer_counts() {
+        let mailbox = Mailbox::new().unwrap();
+        let host = |last| Host { addresses: vec![[192, 0, 2, last].into()], ..Host::default() };
+        mailbox.put_host(host(1));
+        mailbox.put_host(host(2));
+        assert_eq!(mailbox.take().host, Some(host(2)));
+        assert_eq!(mailbox.take().host, None);
     }
 }

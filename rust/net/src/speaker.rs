@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use metalev_engine::{Config, Engine, Fact, Table};
+use metalev_engine::{Config, Engine, Event, Fact, Table};
 
 use crate::driver::Driver;
 use crate::groups::Wish;
-use crate::links::Selection;
+use crate::links::{Found, Selection};
 use crate::mailbox::{Counters, Mailbox};
 use crate::packet::PacketSocket;
 use crate::udp::UdpSocket;
@@ -89,7 +89,9 @@ impl Speaker {
         let stop_links = Arc::new(sys::Bell::new()?);
         let groups = Arc::new(Wish::new()?);
         let mut driver = Driver::new(engine, Arc::clone(&mailbox), Arc::clone(&groups), udp)?;
-        driver.adopt(clock::now(), watcher.known().to_vec());
+        let Found { interfaces, host } = watcher.known().clone();
+        driver.feed(clock::now(), Event::Host(host));
+        driver.adopt(clock::now(), interfaces);
         // From here on a failure drops `speaker`, which ends the thread that did start.
         let speaker = Self { mailbox, groups, stop_links, threads: Mutex::default() };
         speaker.thread("metalev-engine", move |_| driver.run())?;

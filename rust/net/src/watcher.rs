@@ -1,12 +1,12 @@
-//! The thread that notices when the interfaces that may carry VIPs have changed.
+//! The thread that notices when the interfaces that may carry VIPs, or the host's own addresses, have changed.
 
 use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
-use metalev_engine::{Interface, Time};
+use metalev_engine::Time;
 
-use crate::links::Selection;
+use crate::links::{Found, Selection};
 use crate::mailbox::Mailbox;
 use crate::netlink::{self, Changes, Gateway};
 use crate::{Error, clock, sys};
@@ -28,7 +28,7 @@ pub(crate) struct Watcher {
     routes: Changes,
     alarm: sys::Alarm,
     epoll: sys::Epoll,
-    known: Vec<Interface>,
+    known: Found,
     gateways: Vec<Gateway>,
     /// When the routes may be listed again.
     routes_at: Time,
@@ -49,7 +49,7 @@ impl Watcher {
         let listing = netlink::list().map_err(|e| Error::system("list the interfaces", e))?;
         selection.check(&listing)?;
         let gateways = netlink::gateways().map_err(|e| Error::system("list the routes", e))?;
-        let known = selection.eligible(listing, &gateways);
+        let known = selection.find(listing, &gateways);
         let woken = |e| Error::system("wait for changes of interfaces", e);
         let (alarm, epoll) = (sys::Alarm::new().map_err(woken)?, sys::Epoll::new().map_err(woken)?);
         for (fd, token) in [(links.as_fd(), LINKS), (routes.as_fd(), ROUTES), (alarm.as_fd(), ALARM)] {
@@ -58,8 +58,8 @@ impl Watcher {
         Ok(Self { selection, links, routes, alarm, epoll, known, gateways, routes_at: clock::now(), refusals: 0 })
     }
 
-    /// The interfaces as of the last listing.
-    pub(crate) fn known(&self) -> &[Interface] {
+    /// What there was as of the last listing.
+    pub(crate) fn known(&self) -> &Found {
         &self.known
     }
 
@@ -88,10 +88,7 @@ impl Watcher {
         match self.list() {
             Ok((found, again)) => {
                 self.refusals = 0;
-                if found != self.known {
-                    self.known.clone_from(&found);
-                    mailbox.put_interfaces(found);
-                }
+                self.tell(mailbox, found);
                 Ok(again)
             }
             Err(_) if self.refusals < REFUSALS => {
@@ -102,8 +99,18 @@ impl Watcher {
         }
     }
 
+    fn tell(&mut self, mailbox: &Mailbox, found: Found) {
+        if found.host != self.known.host {
+            mailbox.put_host(found.host.clone());
+        }
+        if found.interfaces != self.known.interfaces {
+            mailbox.put_interfaces(found.interfaces.clone());
+        }
+        self.known = found;
+    }
+
     /// Links and addresses at once, routes when they may be listed again: links take theirs away without a word.
-    fn list(&mut self) -> io::Result<(Vec<Interface>, Option<Time>)> {
+    fn list(&mut self) -> io::Result<(Found, Option<Time>)> {
         let listing = netlink::list()?;
         let started = clock::now();
         let again = (started < self.routes_at).then_some(self.routes_at);
@@ -112,6 +119,6 @@ impl Watcher {
             let took = clock::now().since(started);
             self.routes_at = clock::now() + ROUTES_PAUSE.max(took * ROUTES_SHARE);
         }
-        Ok((self.selection.eligible(listing, &self.gateways), again))
+        Ok((self.selection.find(listing, &self.gateways), again))
     }
 }

@@ -204,6 +204,25 @@ def test_gateways_are_those_last_told_and_go_with_their_interface() -> None:
     assert store.snapshot.gateways == {"192.0.2.254"}
 
 
+def test_what_the_host_has_on_other_interfaces_counts_beside_what_those_in_use_have() -> None:
+    store = Store()
+    store.apply([Noticed(fact(FactKind.INTERFACE_UP, interface="lan0", addresses=("192.0.2.10",)))])
+    store.apply([Noticed(fact(FactKind.GATEWAYS, interface="lan0", addresses=("192.0.2.254",)))])
+    store.apply([Noticed(fact(FactKind.HOST_ADDRESSES, addresses=("172.17.0.1", "192.0.2.10")))])
+    store.apply([Noticed(fact(FactKind.HOST_GATEWAYS, addresses=("198.51.100.254",)))])
+    assert store.snapshot.local_addresses == {"172.17.0.1", "192.0.2.10"}
+    assert store.snapshot.gateways == {"192.0.2.254", "198.51.100.254"}
+    assert store.snapshot.interfaces == {"lan0"}
+
+
+def test_what_the_host_has_is_what_was_last_told_of_it() -> None:
+    store = Store()
+    for kind in (FactKind.HOST_ADDRESSES, FactKind.HOST_GATEWAYS):
+        store.apply([Noticed(fact(kind, addresses=("172.17.0.1", "172.17.0.2")))])
+        store.apply([Noticed(fact(kind, addresses=("172.17.0.2",)))])
+    assert store.snapshot.local_addresses == store.snapshot.gateways == {"172.17.0.2"}
+
+
 def test_a_group_is_one_that_cannot_be_announced_until_it_can() -> None:
     store = Store()
     cannot = fact(FactKind.UNABLE, group="192.0.2.1")
