@@ -122,7 +122,13 @@ impl Members {
                     return Ok(());
                 }
                 Err(e) if is_full(&e) && !fresh => self.roomy += 1,
-                Err(e) => return Err(e),
+                Err(e) => {
+                    if fresh {
+                        // It holds nothing: kept, it would be one more descriptor at every try.
+                        self.sockets.pop();
+                    }
+                    return Err(e);
+                }
             }
         }
     }
