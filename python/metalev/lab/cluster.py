@@ -143,15 +143,27 @@ class LabCluster:
         return self._proxies.wait_for(what, wanted, timeout)
 
     def wait_for_address(self, service: str) -> IPv4Address:
-        """Wait until a Service has an IPv4 address and the nodes' packet filters know it."""
+        """Wait until a Service has an IPv4 address, and no other, and the nodes' packet filters know it.
+
+        Raises :class:`LabError` for a Service of another family, or of both.
+        """
         (address,) = self.wait_for_addresses(service)
-        assert isinstance(address, IPv4Address)
+        if not isinstance(address, IPv4Address):
+            raise LabError(f"{service} has {address}, which is no IPv4 address: wait_for_addresses gives it")
         return address
 
     def wait_for_addresses(self, service: str, count: int = 1) -> tuple[IPAddress, ...]:
-        """Wait until a Service has ``count`` addresses and the nodes' packet filters know them."""
-        self.wait_for(f"{service} gets an address", lambda _: len(self.status(service).addresses) == count)
-        return self.status(service).addresses
+        """Wait until a Service has ``count`` addresses and the nodes' packet filters know them.
+
+        Raises :class:`LabError` if it has more.
+        """
+        what = "an address" if count == 1 else f"{count} addresses"
+        self.wait_for(f"{service} gets {what}", lambda _: len(self.status(service).addresses) >= count)
+        addresses = self.status(service).addresses
+        if len(addresses) > count:
+            found = f"{service} has {len(addresses)} addresses ({', '.join(map(str, addresses))}), not {count}"
+            raise LabError(f'{found}: wait_for_addresses("{service}", {len(addresses)}) gives them')
+        return addresses
 
     def endpoints(self, service: str) -> set[IPAddress]:
         """The pods behind a Service in ``default``, as the nodes' packet filters have them by now."""
