@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from metalev.decide.controller import ControllerDecider
 from metalev.decide.freelist import FreeList
-from metalev.decide.ledger import Ledger
+from metalev.decide.ledger import ALONE, Ledger
 from metalev.model.address import AddressRange, Family, address_of
 from metalev.model.snapshot import Snapshot
 
@@ -90,7 +90,7 @@ def enter_in_ledger(snapshot: Snapshot) -> None:
     ledger = Ledger()
     ledger.set_pools(snapshot.pools.values())
     for name in snapshot.services:
-        address = ledger.first_free("main", 4)
+        address = ledger.first_fit("main", 4, ALONE)
         assert address is not None
         ledger.hold(name, [address])
 

@@ -8,7 +8,7 @@ unless taken. So memory follows the addresses in use, and an IPv6 /64 or a /8 co
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 
 from metalev.model.address import AddressRange, Family, IPAddress, address_of
@@ -21,8 +21,6 @@ FAMILIES: tuple[Family, ...] = (4, 6)
 
 ENDED_KEPT = 64
 """Ended rests that are remembered at most, besides as many as there are resting addresses."""
-
-Skip = Callable[[IPAddress], bool]
 
 
 class FreeList:
@@ -46,12 +44,9 @@ class FreeList:
         """The place of ``address`` in the order of its family. Raises ``ValueError`` if it is not of these ranges."""
         return self._queues[address.version].number(address)
 
-    def first_free(self, family: Family, skip: Skip | None = None) -> IPAddress | None:
-        """The next address to hand out, or ``None`` when there is none; it stays free until taken.
-
-        ``skip`` passes over addresses: each costs O(log n), so it is for a few of them.
-        """
-        return self._queues[family].first_free(skip)
+    def first_free(self, family: Family) -> IPAddress | None:
+        """The next address to hand out, or ``None`` when there is none; it stays free until taken."""
+        return self._queues[family].first_free()
 
     def longest_rested(self, family: Family) -> IPAddress | None:
         """The resting address whose rest ends first, ``None`` if none rests."""
@@ -126,18 +121,9 @@ class _Queue:
         addresses = self._ranges[index]
         return self._starts[index] + value - addresses.first if value <= addresses.last else None
 
-    def first_free(self, skip: Skip | None) -> IPAddress | None:
-        passed_over: list[int] = []
-        found = None
-        while (number := self._lowest()) is not None:
-            address = self.address_at(number)
-            if skip is None or not skip(address):
-                found = address
-                break
-            passed_over.append(self._pop())
-        for number in passed_over:
-            self._push(number)
-        return found
+    def first_free(self) -> IPAddress | None:
+        number = self._lowest()
+        return None if number is None else self.address_at(number)
 
     def longest_rested(self) -> IPAddress | None:
         while self._rests:

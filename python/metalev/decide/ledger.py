@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from metalev.decide.freelist import FAMILIES, FreeList, Skip
+from metalev.decide.freelist import FAMILIES, FreeList
 from metalev.decide.pools import PoolIndex, check_pools
 from metalev.decide.rests import Rests
 from metalev.decide.sharing import Openings, Tenancy, Terms
@@ -131,10 +131,6 @@ class Ledger:
         return tenancy.refusal(service, terms, address) if tenancy else ""
 
     # --- Addresses to hand out ---
-
-    def first_free(self, pool: str, family: Family, skip: Skip | None = None) -> IPAddress | None:
-        """The address that ``pool`` would give next to somebody who shares with nobody; ``skip`` passes over a few."""
-        return self._free[pool].first_free(family, skip)
 
     def first_fit(self, pool: str, family: Family, terms: Terms, *, rested: bool = False) -> IPAddress | None:
         """The first address of ``pool`` that is free or may be shared on ``terms``.

@@ -68,13 +68,6 @@ class SpeakerDecider:
         return next((secret.keys for secret in secrets if secret.keys), self._fallback_keys)
 
 
-def desired_speaker(
-    snapshot: Snapshot, node: str, fallback_keys: Sequence[BeaconKey] = (), lb_class: str | None = None
-) -> SpeakerDesired:
-    """What the speaker of ``node`` should do, worked out from nothing. See :class:`SpeakerDecider`."""
-    return SpeakerDecider(node, fallback_keys, lb_class).desired(snapshot)
-
-
 def speaker_state(snapshot: Snapshot, node: str, desired: SpeakerDesired) -> SpeakerState:
     """What the speaker of ``node`` says of itself: what its engine holds and hears, and what is wrong."""
     holdings = [

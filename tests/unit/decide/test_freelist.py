@@ -62,16 +62,6 @@ def test_a_released_address_taken_by_name_is_passed_over() -> None:
     assert free.first_free(4) is None
 
 
-def test_skip_passes_over_addresses_and_leaves_them_free() -> None:
-    free = free_list("10.0.0.0/30")
-    assert free.first_free(4, lambda address: int(address) & 3 < 2) == ip_address("10.0.0.2")
-    assert free.first_free(4) == ip_address("10.0.0.0")
-
-
-def test_nothing_is_free_if_all_are_skipped() -> None:
-    assert free_list("10.0.0.0/30").first_free(4, lambda _: True) is None
-
-
 def rest(free: FreeList, text: str, until: int) -> None:
     address = ip_address(text)
     free.set(address, taken=False, rests=Resting(address, Name("shop", "web"), until))
@@ -246,13 +236,6 @@ class AgainstASet(RuleBasedStateMachine):
         address = data.draw(st.sampled_from(sorted(self.taken, key=int)))
         self.free.release(address)
         self.taken.remove(address)
-
-    @rule(bits=st.integers(0, 255))
-    def skip_some(self, bits: int) -> None:
-        def skipped(address: IPAddress) -> bool:
-            return bool(bits >> (int(address) % 8) & 1)
-
-        assert self.free.first_free(4, skipped) == next((one for one in self.left() if not skipped(one)), None)
 
     @invariant()
     def the_first_free_and_the_counts_agree(self) -> None:

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 from tests.unit.decide.allocations import complaint, decide, given, ledger, pool, service, told
 
 from metalev.decide.keepback import addresses_in_use, skipped
-from metalev.decide.ledger import Ledger
+from metalev.decide.ledger import ALONE, Ledger
 from metalev.model.actions import SpeakerState
 from metalev.model.address import IPAddress
 from metalev.model.cluster import Node
@@ -85,9 +85,9 @@ def test_it_counts_neither_as_used_nor_as_available() -> None:
 
 def test_it_is_given_again_when_the_network_does_not_use_it_any_more() -> None:
     made = books("10.0.0.0")
-    assert made.first_free("main", 4) == ip_address("10.0.0.1")
+    assert made.first_fit("main", 4, ALONE) == ip_address("10.0.0.1")
     assert made.bar({}) == {ip_address("10.0.0.0")}
-    assert made.first_free("main", 4) == ip_address("10.0.0.0")
+    assert made.first_fit("main", 4, ALONE) == ip_address("10.0.0.0")
 
 
 def test_skipped_addresses_are_named_and_many_are_counted() -> None:

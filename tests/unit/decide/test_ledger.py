@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from metalev.decide.ledger import Ledger
+from metalev.decide.ledger import ALONE, Ledger
 from metalev.decide.sharing import Terms
 from metalev.model.address import AddressRange, IPAddress
 from metalev.model.meta import Name
@@ -31,7 +31,7 @@ def ledger(*pools: Pool) -> Ledger:
 def test_a_held_address_is_not_free() -> None:
     books = ledger()
     books.hold(WEB, (FIRST,))
-    assert books.first_free("a", 4) == SECOND
+    assert books.first_fit("a", 4, ALONE) == SECOND
     assert books.holders(FIRST) == (WEB,)
     assert books.addresses_of(WEB) == (FIRST,)
 
@@ -41,7 +41,7 @@ def test_release_makes_exactly_that_address_available() -> None:
     books.hold(WEB, (FIRST,))
     books.hold(DNS, (SECOND,))
     assert books.release(WEB) == (FIRST,)
-    assert books.first_free("a", 4) == FIRST
+    assert books.first_fit("a", 4, ALONE) == FIRST
     assert books.holders(SECOND) == (DNS,)
 
 
@@ -56,7 +56,7 @@ def test_holding_something_else_lets_go_of_the_old() -> None:
     books = ledger()
     books.hold(WEB, (FIRST,))
     assert books.hold(WEB, (SECOND,)) == (FIRST,)
-    assert books.first_free("a", 4) == FIRST
+    assert books.first_fit("a", 4, ALONE) == FIRST
 
 
 def test_an_address_listed_twice_is_held_once() -> None:
@@ -70,7 +70,7 @@ def test_a_shared_address_is_free_when_the_last_holder_leaves() -> None:
     books.hold(WEB, (FIRST,))
     books.hold(DNS, (FIRST,))
     assert books.release(WEB) == ()
-    assert books.first_free("a", 4) == SECOND
+    assert books.first_fit("a", 4, ALONE) == SECOND
     assert books.release(DNS) == (FIRST,)
 
 
@@ -102,7 +102,7 @@ def test_an_address_held_before_its_pool_exists_is_taken_in_it() -> None:
     books = Ledger()
     books.hold(WEB, (FIRST,))
     books.set_pools([pool("a", "10.0.0.0/30")])
-    assert books.first_free("a", 4) == SECOND
+    assert books.first_fit("a", 4, ALONE) == SECOND
     assert books.counts("a").assigned_ipv4 == 1
 
 
@@ -154,7 +154,7 @@ class Books(RuleBasedStateMachine):
 
     @rule(name=names)
     def take_the_first_free(self, name: Name) -> None:
-        address = self.books.first_free("a", 4)
+        address = self.books.first_fit("a", 4, ALONE)
         if address is not None:
             assert address not in self.taken()
             assert address in self.pool

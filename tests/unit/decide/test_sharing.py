@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from tests.unit.decide.allocations import IPS, complaint, given, ledger, pool, service, told
 
 from metalev.decide.allocation import Allocation, decide_addresses
-from metalev.decide.ledger import Ledger
+from metalev.decide.ledger import ALONE, Ledger
 from metalev.decide.sharing import MAX_SHAPES, Openings, Tenancy, Terms, terms_of
 from metalev.model.meta import Name
 from metalev.model.services import Port, Service, TrafficPolicy
@@ -131,9 +131,9 @@ def test_a_change_of_the_traffic_policy_can_cost_the_address() -> None:
 def test_a_shared_address_is_free_when_the_last_one_leaves() -> None:
     made = books(HOLDER, sharer("web", str(A), port=81))
     made.release(HOLDER.name)
-    assert made.first_free("main", 4) == ip_address("10.0.0.1")
+    assert made.first_fit("main", 4, ALONE) == ip_address("10.0.0.1")
     assert made.release(Name("shop", "web")) == (A,)
-    assert made.first_free("main", 4) == A
+    assert made.first_fit("main", 4, ALONE) == A
 
 
 def test_who_stays_on_a_shared_address_lets_others_have_what_one_who_leaves_had() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import ip_address
 
 from msgspec.structs import replace
@@ -9,7 +10,7 @@ from tests.unit.decide.worlds import name, pool, service, world
 
 from metalev.decide.controller import ControllerDesired, Unannounced
 from metalev.decide.diff import SpeakerApplied, controller_actions, speaker_actions
-from metalev.decide.speaker import SpeakerDecider, SpeakerDesired, desired_speaker, speaker_state
+from metalev.decide.speaker import SpeakerDecider, SpeakerDesired, speaker_state
 from metalev.model.actions import Action, Holding, RecordEvent, SetOwnership, WritePoolStatus, WriteSpeakerState
 from metalev.model.cluster import BEACON_SECRET, EXCLUDE_LABEL, BeaconKey, BeaconSecret
 from metalev.model.meta import Name
@@ -44,6 +45,11 @@ class Speaker:
         actions = speaker_actions(self.applied, desired, state)
         self.applied = SpeakerApplied(desired.table, state)
         return actions
+
+
+def desired_speaker(snapshot: Snapshot, node: str, fallback_keys: Sequence[BeaconKey] = ()) -> SpeakerDesired:
+    """What the speaker of ``node`` should do, worked out from nothing."""
+    return SpeakerDecider(node, fallback_keys).desired(snapshot)
 
 
 def events(actions: tuple[Action, ...]) -> list[str]:

@@ -16,7 +16,7 @@ from metalev.adapters.codec import Codec, unpack
 from metalev.adapters.files import documents
 from metalev.cli.main import main
 from metalev.decide.controller import ControllerDecider
-from metalev.decide.speaker import desired_speaker
+from metalev.decide.speaker import SpeakerDecider
 from metalev.model.actions import WriteServiceStatus
 from metalev.model.meta import Name
 from metalev.model.snapshot import Object, Synced, Upserted
@@ -79,7 +79,7 @@ def test_the_manifests_of_the_walk_through_lead_to_its_address_and_to_every_host
     )
     assert write.status.addresses == (ip_address("192.168.1.200"),)
     store.apply([Upserted(replace(write.service, status=write.status))])
-    (group,) = desired_speaker(store.snapshot, "node1").table.groups
+    (group,) = SpeakerDecider("node1").desired(store.snapshot).table.groups
     assert {candidate.node for candidate in group.candidates} == {"node1", "node2", "node3"}
 
 
