@@ -26,6 +26,8 @@ needs_of_lab() {
   needs_command ip iproute2
   needs_command nft nftables
   needs_command curl curl
+  needs_command iptables iptables  # kube-proxy's other mode
+  needs_command openssl openssl
 }
 
 needs_of_check() {

@@ -1,6 +1,11 @@
 #!/usr/bin/env bash
-# test.sh [PYTEST ARGUMENT...]: the Rust tests, then the Python tests. Some of each make network namespaces.
+# test.sh [PYTEST ARGUMENT...]: the Rust tests, then the Python tests. Some of each make network namespaces, some run
+# a real Kubernetes, which is built first if it is not there.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# Before anything else: it is this that may be missing, and where the tests run there may be no internet.
+METALEV_KUBERNETES=$(scripts/kubernetes.sh)
+export METALEV_KUBERNETES
 
 if ((EUID != 0)); then
   export INSTEAD="sudo env PATH='$PATH' HOME='$HOME' scripts/test.sh $*"

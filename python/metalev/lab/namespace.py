@@ -89,6 +89,27 @@ class Namespace:
         return done
 
 
+class OwnNetwork(Namespace):
+    """The network that this program is in already, for what runs on its loopback."""
+
+    def __init__(self) -> None:
+        super().__init__("localhost")
+
+    def create(self) -> None:
+        """It is there."""
+
+    def remove(self) -> None:
+        """It stays."""
+
+    def call(self, function: Callable[[], T]) -> T:
+        """Run ``function``, in the caller's own thread."""
+        return function()
+
+    def inside(self, argv: Sequence[str]) -> list[str]:
+        """``argv`` as it is."""
+        return list(argv)
+
+
 def enter(path: Path) -> None:
     """Move the calling thread into the namespace (setns(2); in Python's own ``os`` only since 3.12)."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)

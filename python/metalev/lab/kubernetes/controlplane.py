@@ -1,0 +1,231 @@
+"""etcd, kube-apiserver and, if wanted, kube-controller-manager: on loopback, or on a host of a lab."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import random
+import socket
+import ssl
+import subprocess
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from metalev.lab import interrupts
+from metalev.lab.kubernetes import flags, kubeconfig
+from metalev.lab.kubernetes.binaries import kubernetes
+from metalev.lab.kubernetes.certificates import Certificates
+from metalev.lab.kubernetes.kubeconfig import ADMIN, CONTROLLER_MANAGER, User
+from metalev.lab.kubernetes.part import Part
+from metalev.lab.ledger import demolish, open_record, reap
+from metalev.lab.namespace import LabError, Namespace, OwnNetwork
+
+PORTS = range(20000, 30000)  # below those that the kernel gives to outgoing connections
+TOKEN_DURATION = "24h"  # noqa: S105  (no secret)
+
+
+class ControlPlane:
+    """A Kubernetes API for as long as the ``with`` block runs; its parts can be killed, paused and started again.
+
+    All its files lie in ``directory``. ``namespace`` and ``address`` say where it listens (on loopback otherwise), and
+    ``environment`` what its processes carry if they belong to a lab. ``options`` adds flags to a program of Kubernetes:
+    ``{"kube-apiserver": ["--goaway-chance=0.02"]}``. With ``audit``, :meth:`calls` tells who asked for what.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        namespace: Namespace | None = None,
+        address: str = "127.0.0.1",
+        environment: Mapping[str, str] | None = None,
+        controller_manager: bool = False,
+        audit: bool = False,
+        options: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        self.directory = directory
+        self.address = address
+        self.namespace = namespace or OwnNetwork()
+        self._environment = environment
+        self._with_controller_manager = controller_manager
+        self._audit = audit
+        self._options = options or {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            environment = self._environment or _own_record(stack)
+            self._prepare(environment)
+            for part in self.parts:
+                stack.callback(part.kill)
+                part.start()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    # ===== its parts =====
+
+    @property
+    def parts(self) -> list[Part]:
+        """In the order in which they start."""
+        return [self.etcd, self.apiserver, *([self.controller_manager] if self._with_controller_manager else [])]
+
+    @property
+    def server(self) -> str:
+        """The URL of the API."""
+        return f"https://{self.address}:{self._port}"
+
+    @property
+    def authority(self) -> Path:
+        """The certificate of the authority that signed the API server's."""
+        return self._certificates.authority
+
+    def log(self, name: str) -> str:
+        """What a part (``kube-apiserver``) has printed."""
+        return (self.directory / f"{name}.log").read_text(errors="replace")
+
+    # ===== who may talk to it =====
+
+    def kubeconfig(self, user: User = ADMIN) -> Path:
+        """The kubeconfig of a user with a client certificate."""
+        credentials = kubeconfig.by_certificate(*self._certificates.client(user.name, user.groups))
+        return self._write_kubeconfig(user.name, credentials)
+
+    def service_account(self, namespace: str, name: str, *, pod: str = "") -> Path:
+        """The kubeconfig of a ServiceAccount, with a token that the API server issued.
+
+        With ``pod``, one of its Pods, the token is bound to that Pod and so carries the node's name.
+        """
+        token = self.token(namespace, name, pod=pod)
+        return self._write_kubeconfig(f"{namespace}-{name}-{pod}".rstrip("-"), {"token": token}, namespace)
+
+    def token(self, namespace: str, name: str, *, pod: str = "") -> str:
+        """A new token of a ServiceAccount, by the TokenRequest API."""
+        bound: Sequence[str] = ()
+        if pod:
+            uid = self.kubectl("get", "pod", "-n", namespace, pod, "-o", "jsonpath={.metadata.uid}")
+            bound = ("--bound-object-kind=Pod", f"--bound-object-name={pod}", f"--bound-object-uid={uid}")
+        return self.kubectl("create", "token", "-n", namespace, name, f"--duration={TOKEN_DURATION}", *bound).strip()
+
+    def kubectl(self, *arguments: str, stdin: str = "", config: Path | None = None, timeout: float = 60) -> str:
+        """What ``kubectl`` prints; :class:`LabError` with what it says if it fails."""
+        done = self.try_kubectl(*arguments, stdin=stdin, config=config, timeout=timeout)
+        if done.returncode != 0:
+            said = done.stderr.strip() or done.stdout.strip()
+            raise LabError(f"`kubectl {' '.join(arguments)}` failed ({done.returncode}): {said}")
+        return done.stdout
+
+    def try_kubectl(
+        self, *arguments: str, stdin: str = "", config: Path | None = None, timeout: float = 60
+    ) -> subprocess.CompletedProcess[str]:
+        """``kubectl`` run to its end, by the administrator unless ``config`` is somebody else's kubeconfig."""
+        argv = [str(self._binaries / "kubectl"), f"--kubeconfig={config or self._admin}", *arguments]
+        environment = {**os.environ, "KUBECACHEDIR": str(self.directory / "kubectl-cache")}
+        return subprocess.run(
+            self.namespace.inside(argv),
+            input=stdin,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def calls(self) -> list[dict[str, Any]]:
+        """The audit events of finished requests (audit.k8s.io/v1, level Metadata), oldest first."""
+        assert self._audit, "ControlPlane(..., audit=True) records calls"
+        lines = (self.directory / "audit.log").read_text().splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    # ===== how it is made =====
+
+    def _prepare(self, environment: Mapping[str, str]) -> None:
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self._binaries = kubernetes()
+        self._certificates = Certificates(self.directory / "pki", flags.server_names(self.address))
+        etcd, etcd_peers, self._port, controllers = self._free_ports(4)
+        self._admin = self.kubeconfig(ADMIN)
+        settings = flags.Settings(self.directory, self.address, self._port, etcd, etcd_peers, controllers, self._audit)
+        of_apiserver = flags.kube_apiserver(settings, self._certificates, controllers=self._with_controller_manager)
+        of_manager = flags.kube_controller_manager(settings, self._certificates, self.kubeconfig(CONTROLLER_MANAGER))
+        wanted = (
+            ("etcd", flags.etcd(settings), lambda: self._serves("http", etcd, "/health")),
+            ("kube-apiserver", of_apiserver, self._has_booted),
+            ("kube-controller-manager", of_manager, lambda: self._serves("https", controllers, "/healthz")),
+        )
+        self.etcd, self.apiserver, self.controller_manager = (
+            Part(
+                name,
+                [str(self._binaries / name), *argv, *self._options.get(name, ())],
+                ready,
+                namespace=self.namespace,
+                environment=environment,
+                log=self.directory / f"{name}.log",
+            )
+            for name, argv, ready in wanted
+        )
+
+    def _write_kubeconfig(self, user: str, credentials: dict[str, Any], namespace: str = "default") -> Path:
+        path = self.directory / "kubeconfig" / user.replace(":", "-")
+        return kubeconfig.write(path, self.server, self._certificates.authority, credentials, namespace)
+
+    def _free_ports(self, count: int) -> list[int]:
+        def choose() -> list[int]:
+            found: list[int] = []
+            while len(found) < count:
+                port = random.choice(PORTS)  # noqa: S311  (no secret)
+                with socket.socket() as probe:
+                    if port not in found and probe.connect_ex(("127.0.0.1", port)) != 0:
+                        found.append(port)
+            return found
+
+        return self.namespace.call(choose)
+
+    def _has_booted(self) -> bool:
+        """``default`` comes a moment after the server calls itself ready."""
+        return self._serves("https", self._port, "/readyz") and self._serves(
+            "https", self._port, "/api/v1/namespaces/default"
+        )
+
+    def _serves(self, scheme: str, port: int, path: str) -> bool:
+        """Whether a part answers 200, asked by the administrator from where it runs."""
+
+        def ask() -> bool:
+            connection = self._connect(scheme, port)
+            try:
+                connection.request("GET", path)
+                return connection.getresponse().status == http.HTTPStatus.OK
+            except (OSError, http.client.HTTPException):
+                return False
+            finally:
+                connection.close()
+
+        return self.namespace.call(ask)
+
+    def _connect(self, scheme: str, port: int) -> http.client.HTTPConnection:
+        if scheme == "http":
+            return http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        context = ssl.create_default_context(cafile=str(self._certificates.authority))
+        if port != self._port:  # the controller manager makes its own certificate, which nobody signed
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.load_cert_chain(*self._certificates.client(ADMIN.name, ADMIN.groups))
+        return http.client.HTTPSConnection(self.address, port, timeout=5, context=context)
+
+
+def _own_record(stack: ExitStack) -> Mapping[str, str]:
+    """Be entered in the ledger, as a lab without namespaces, so that a killed owner's processes are found."""
+    reap()
+    interrupts.install()
+    stack.callback(interrupts.restore)
+    with interrupts.held():
+        record = open_record(())
+        stack.callback(demolish, record)
+    return record.environment
