@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 from tests.contract.harness import FakeHarness, FilesHarness, Harness, Manifest, Program, service_key
+from tests.contract.kubernetes import KubernetesHarness, contract_plane
 
 from metalev.decide.legacy import InForce
+from metalev.lab.kubernetes.controlplane import ControlPlane
 from metalev.model.actions import Event, EventType, Holding, SpeakerState
 from metalev.model.errors import StaleWrite, Unavailable
 from metalev.model.legacy import LegacyConfig
@@ -31,9 +33,32 @@ ASSIGNED = ServiceStatus(
 )
 
 
-@pytest.fixture(params=["files", "fake"])
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    with contract_plane(tmp_path_factory.mktemp("contract")) as plane:
+        yield plane
+
+
+@pytest.fixture(params=["files", "fake", "kubernetes"])
 def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Harness]:
-    made: Harness = FilesHarness(tmp_path) if request.param == "files" else FakeHarness()
+    yield from harness_of(request.param, request, tmp_path)
+
+
+@pytest.fixture(params=["files", "fake"])
+def documents(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Harness]:
+    """Where anything may be written down: an API server refuses what is no Service before anybody reads it."""
+    yield from harness_of(request.param, request, tmp_path)
+
+
+def harness_of(name: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[Harness]:
+    made: Harness
+    match name:
+        case "files":
+            made = FilesHarness(folder)
+        case "fake":
+            made = FakeHarness()
+        case _:
+            made = KubernetesHarness(request.getfixturevalue("plane"))
     yield made
     made.close()
 
@@ -83,7 +108,7 @@ def test_objects_come_before_the_list_of_their_kind(harness: Harness) -> None:
 
 def test_an_empty_cluster_is_synced_as_well(harness: Harness) -> None:
     seen = harness.connect().seen
-    assert not seen.objects
+    assert {key.kind for key in seen.objects} <= {Kind.NAMESPACE}  # a new Kubernetes has some
     assert seen.changes[-1] == Synced()
 
 
@@ -334,8 +359,7 @@ def test_speaker_state_is_seen_by_everybody(harness: Harness) -> None:
     speaker.cluster.write_speaker_state(state)
     key = ObjectKey(Kind.SPEAKER_STATE, state.name)
     assert speaker.seen.get(SpeakerState, key).holdings == (held,)
-    controller.seen.until(lambda: key in controller.seen.objects)
-    assert controller.seen.get(SpeakerState, key) == speaker.seen.get(SpeakerState, key)
+    controller.seen.until(lambda: controller.seen.objects.get(key) == speaker.seen.get(SpeakerState, key))
 
 
 def test_speaker_does_not_write_the_state_of_another(harness: Harness) -> None:
@@ -355,22 +379,22 @@ def test_equal_events_are_counted(harness: Harness) -> None:
 # --- Bad input ---
 
 
-def test_document_cut_in_the_middle_leaves_its_object_and_all_others(harness: Harness) -> None:
-    harness.put(service("web"))
-    harness.put(service("other"))
-    seen = harness.connect().seen
-    harness.cut(Kind.SERVICE, "web")
+def test_document_cut_in_the_middle_leaves_its_object_and_all_others(documents: Harness) -> None:
+    documents.put(service("web"))
+    documents.put(service("other"))
+    seen = documents.connect().seen
+    documents.cut(Kind.SERVICE, "web")
     seen.until(lambda: bool(seen.problems))
     assert {WEB, service_key("other")} <= seen.objects.keys()
     assert not any(isinstance(change, Deleted) for change in seen.changes)
 
 
-def test_mended_document_withdraws_the_complaint(harness: Harness) -> None:
-    harness.put(service(port=80))
-    program = harness.connect()
-    harness.cut(Kind.SERVICE, "web")
+def test_mended_document_withdraws_the_complaint(documents: Harness) -> None:
+    documents.put(service(port=80))
+    program = documents.connect()
+    documents.cut(Kind.SERVICE, "web")
     program.seen.until(lambda: bool(program.seen.problems))
-    harness.put(service(port=81))
+    documents.put(service(port=81))
     program.seen.until(lambda: not program.seen.problems and port_of(program) == 81)
 
 
@@ -383,22 +407,22 @@ def test_unknown_fields_do_not_reach_the_model(harness: Harness) -> None:
     assert "futureField" not in repr(extended)
 
 
-def test_unknown_kind_is_named_and_nothing_else_is_lost(harness: Harness) -> None:
-    harness.put({"apiVersion": "example.com/v1", "kind": "Gizmo", "metadata": {"name": "g"}})
-    harness.put(service())
-    seen = harness.connect().seen
+def test_unknown_kind_is_named_and_nothing_else_is_lost(documents: Harness) -> None:
+    documents.put({"apiVersion": "example.com/v1", "kind": "Gizmo", "metadata": {"name": "g"}})
+    documents.put(service())
+    seen = documents.connect().seen
     assert WEB in seen.objects
     assert [message for message in seen.problems.values() if 'kind "Gizmo" (apiVersion example.com/v1)' in message]
 
 
-def test_unknown_kind_is_no_problem_of_the_configuration(harness: Harness) -> None:
-    harness.put({"apiVersion": "example.com/v1", "kind": "Gizmo", "metadata": {"name": "g"}})
-    assert not harness.connect().seen.serious
+def test_unknown_kind_is_no_problem_of_the_configuration(documents: Harness) -> None:
+    documents.put({"apiVersion": "example.com/v1", "kind": "Gizmo", "metadata": {"name": "g"}})
+    assert not documents.connect().seen.serious
 
 
-def test_wrong_type_is_rejected_by_the_path_of_its_field(harness: Harness) -> None:
-    harness.put(service(ports=[{"port": "http"}]))
-    seen = harness.connect().seen
+def test_wrong_type_is_rejected_by_the_path_of_its_field(documents: Harness) -> None:
+    documents.put(service(ports=[{"port": "http"}]))
+    seen = documents.connect().seen
     assert not seen.objects
     assert [message for message in seen.problems.values() if "spec.ports[0].port: expected a whole number" in message]
 
@@ -444,10 +468,10 @@ def test_old_config_map_gives_pools_until_it_is_removed(harness: Harness) -> Non
     program.seen.until(lambda: CONFIG not in program.seen.objects)
 
 
-def test_old_config_map_that_is_cut_stays_as_it_was(harness: Harness) -> None:
-    harness.put(config_map("first"))
-    program = harness.connect()
-    harness.cut(Kind.CONFIG_MAP, "config")
+def test_old_config_map_that_is_cut_stays_as_it_was(documents: Harness) -> None:
+    documents.put(config_map("first"))
+    program = documents.connect()
+    documents.cut(Kind.CONFIG_MAP, "config")
     program.seen.until(lambda: bool(program.seen.serious))
     assert list(in_force(program)) == ["first"]
 

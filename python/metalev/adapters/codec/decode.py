@@ -6,10 +6,11 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
 
+import msgspec
 from msgspec import Struct
 
 from metalev.adapters.codec import core, legacy, metallb, services, wire
-from metalev.adapters.codec.fields import BadField, check_name, convert
+from metalev.adapters.codec.fields import BadField, check_name, convert, parse
 from metalev.adapters.codec.kinds import API_VERSION, CLUSTER_SCOPED, METALLB, NOT_OURS, NOT_YET, split_api_version
 from metalev.model.address import Family
 from metalev.model.cluster import BEACON_SECRET
@@ -23,6 +24,7 @@ from metalev.model.snapshot import Object
 log = logging.getLogger("metalev.codec")
 
 ToModel: TypeAlias = Callable[[Any, Name], Object | None]
+Json: TypeAlias = bytes | msgspec.Raw
 
 _READERS: Mapping[Kind, tuple[type[Struct], ToModel]] = {
     Kind.ENDPOINT_SLICE: (wire.EndpointSlice, services.endpoint_slice),
@@ -86,6 +88,28 @@ class Codec(Struct, frozen=True):
             return services.service(convert(document, wire.Service), name, self.default_families)
         wire_type, to_model = _READERS[kind]
         return to_model(convert(document, wire_type), name)
+
+    def header(self, raw: Json) -> wire.Stamped:
+        """Read what every object of an API server begins with. Raises :class:`BadField`."""
+        return parse(raw, wire.Stamped)
+
+    def read(self, kind: Kind, raw: Json) -> Object | None:
+        """Read the JSON of an object that an API server gave as one of ``kind``; raises as :meth:`decode` does."""
+        if kind is Kind.SERVICE:
+            document = parse(raw, wire.Service)
+            name = Name(document.metadata.namespace, document.metadata.name)
+            return services.service(document, name, self.default_families)
+        wire_type, to_model = _READERS[kind]
+        other: Any = parse(raw, wire_type)
+        return to_model(other, Name(other.metadata.namespace, other.metadata.name))
+
+    def read_pool_status(self, raw: Json) -> PoolStatus | None:
+        """The status in the JSON of an IPAddressPool; ``None`` if there is none, or nothing that metalev wrote."""
+        try:
+            document = parse(raw, wire.PoolStatusDocument)
+            return metallb.pool_status(document.status)
+        except BadInput:
+            return None
 
     def decode_service_status(self, document: object) -> tuple[Name, ServiceStatus]:
         """Read a document that holds a Service's status alone, as :mod:`.encode` writes it."""

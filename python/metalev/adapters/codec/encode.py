@@ -10,11 +10,11 @@ import msgspec
 
 from metalev.adapters.codec.fields import Document
 from metalev.adapters.codec.kinds import API_VERSION
-from metalev.adapters.codec.services import POOL_ANNOTATION
+from metalev.adapters.codec.services import OLD_POOL_ANNOTATION, POOL_ANNOTATION
 from metalev.model.actions import Event, SpeakerState
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.pools import PoolStatus
-from metalev.model.services import Condition, ServiceStatus
+from metalev.model.services import Condition, Service, ServiceStatus
 
 Encoded: TypeAlias = dict[str, Any]
 
@@ -34,6 +34,38 @@ def service_status(name: Name, status: ServiceStatus, now: datetime, previous: D
         "conditions": conditions(status.conditions, now, previous),
     }
     return document
+
+
+def service_patch(service: Service, status: ServiceStatus, now: datetime) -> Encoded:
+    """What leads from ``service`` to ``status``, as a strategic merge patch of its status subresource.
+
+    It names the version that was read. Conditions are merged by their type, so that those of others, and the transition
+    times of ours that stay, are left alone.
+    """
+    before = {condition.type: condition for condition in service.status.conditions}
+    wanted = {condition.type: condition for condition in status.conditions}
+    news = [condition for condition in status.conditions if before.get(condition.type) != condition]
+    changed = [
+        {
+            key: text
+            for key, text in item.items()
+            if key != "lastTransitionTime" or not _same(before.get(item["type"]), item)
+        }
+        for item in conditions(news, now)
+    ]
+    gone = [{"type": name, "$patch": "delete"} for name in before.keys() - wanted.keys()]
+    patch: Encoded = {"metadata": {"resourceVersion": service.version}, "status": {}}
+    if status.addresses != service.status.addresses:
+        patch["status"]["loadBalancer"] = {"ingress": [{"ip": str(address)} for address in status.addresses] or None}
+    if changed or gone:
+        patch["status"]["conditions"] = [*changed, *sorted(gone, key=lambda item: item["type"])]
+    if status.pool != service.status.pool:
+        patch["metadata"]["annotations"] = {POOL_ANNOTATION: status.pool or None, OLD_POOL_ANNOTATION: None}
+    return patch
+
+
+def _same(before: Condition | None, item: Encoded) -> bool:
+    return before is not None and (str(before.status), before.reason) == (item["status"], item["reason"])
 
 
 def conditions(wanted: Iterable[Condition], now: datetime, previous: Document | None = None) -> list[Encoded]:

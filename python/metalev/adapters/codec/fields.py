@@ -68,6 +68,16 @@ def convert(document: object, wire: type[T], path: str = "") -> T:
         raise BadField(path, "is too deep: lists in lists, or mappings in mappings") from None
 
 
+def parse(raw: bytes | msgspec.Raw, wire: type[T]) -> T:
+    """Read JSON as ``wire``, in one go where nothing is wrong. Raises :class:`BadField`."""
+    try:
+        return msgspec.json.decode(raw, type=wire)
+    except msgspec.ValidationError:
+        return convert(msgspec.json.decode(raw), wire)
+    except msgspec.DecodeError as error:
+        raise BadField("", f"is no JSON: {error}") from None
+
+
 def parse_address(text: str, path: str) -> IPAddress:
     """Read one address; ``path`` is where it stands. Raises :class:`BadField`."""
     try:

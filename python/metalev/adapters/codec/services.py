@@ -22,7 +22,7 @@ from metalev.model.services import (
 OUR_PREFIX = "metalev.io/"
 OUR_ANNOTATIONS = ("metallb.io/", "metallb.universe.tf/", OUR_PREFIX)
 POOL_ANNOTATION = "metallb.io/ip-allocated-from-pool"
-_OLD_POOL_ANNOTATION = "metallb.universe.tf/ip-allocated-from-pool"
+OLD_POOL_ANNOTATION = "metallb.universe.tf/ip-allocated-from-pool"
 _SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 _FAMILY: Mapping[str, Family] = {"IPv4": 4, "IPv6": 6}
 
@@ -63,7 +63,7 @@ def status(metadata: wire.Metadata, document: wire.ServiceStatus) -> ServiceStat
             for index, point in enumerate(ingress)
             if point.ip
         ),
-        pool=metadata.annotations.get(POOL_ANNOTATION) or metadata.annotations.get(_OLD_POOL_ANNOTATION, ""),
+        pool=metadata.annotations.get(POOL_ANNOTATION) or metadata.annotations.get(OLD_POOL_ANNOTATION, ""),
         conditions=tuple(
             Condition(condition.type, condition.status, condition.reason, condition.message)
             for condition in document.conditions

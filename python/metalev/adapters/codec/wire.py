@@ -43,6 +43,18 @@ class Header(Wire, frozen=True):
     metadata: Identity
 
 
+class Stamp(Identity, frozen=True):
+    uid: str = ""
+    generation: int = 0
+    resource_version: str = ""
+
+
+class Stamped(Wire, frozen=True):
+    """What tells one version of an object on an API server from another."""
+
+    metadata: Stamp
+
+
 class SelectorRequirement(Wire, frozen=True):
     key: str
     operator: Operator

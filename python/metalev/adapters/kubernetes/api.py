@@ -1,0 +1,292 @@
+"""Requests to an API server: who asks, how long it may take, and what an answer means."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+import urllib3
+from msgspec import Struct
+from urllib3.connection import HTTPConnection
+
+from metalev import __version__
+from metalev.adapters.kubernetes.credentials import Credentials, Source, find
+from metalev.adapters.kubernetes.errors import ApiError, Unreachable
+from metalev.adapters.kubernetes.jitter import between
+from metalev.model.errors import StartError
+
+TIMEOUT_SECONDS = 5.0
+"""How long a request may take. A write that took longer may still arrive; ``lease`` reckons with that."""
+CONNECT_SECONDS = 3.0
+CONNECTIONS = 48
+TOKEN_SECONDS = 60.0
+"""How old a token read from a file may be: the kubelet renews it long before it ends."""
+RENEW_PAUSE_SECONDS = 10.0
+"""Between two looks for other credentials, once the server refused those that there are."""
+
+STRATEGIC = "application/strategic-merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+MERGE = "application/merge-patch+json"
+APPLY = "application/apply-patch+yaml"
+
+# A peer that vanished without a word is noticed within half a minute, also by a watch that has nothing to say.
+_KEEPALIVE = [
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 15),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000),
+]
+
+log = logging.getLogger("metalev.kubernetes")
+
+
+class Status(Struct):
+    """What the API server says when it does not do what it was asked to (``metav1.Status``)."""
+
+    message: str = ""
+    reason: str = ""
+    code: int = 0
+
+
+class Api:
+    """One API server. Any thread may ask; every answer is awaited.
+
+    Raises :class:`ApiError` for an answer that is none of success, :class:`Unreachable` where nobody answers; both are
+    ``Unavailable``.
+    """
+
+    def __init__(self, source: Source, *, timeout: float = TIMEOUT_SECONDS) -> None:
+        """Raises ``StartError`` if there are no credentials."""
+        self._source = source
+        self.timeout = timeout
+        self._lock = threading.Lock()
+        self._renewed_at = time.monotonic()
+        self._credentials = find(source)
+        self._pool = _pool(self._credentials)
+        self._token = _Token(self._credentials)
+        self._stopping = threading.Event()
+        self._streams: set[urllib3.BaseHTTPResponse] = set()
+
+    @property
+    def host(self) -> str:
+        """The server's address, for people."""
+        return self._credentials.host
+
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
+        """The body of the answer."""
+        return self._request("GET", path, query)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> bytes:
+        """Create an object; the body is the object as it now is."""
+        return self._request("POST", path, None, body, "application/json")
+
+    def put(self, path: str, body: Mapping[str, Any]) -> bytes:
+        """Replace an object."""
+        return self._request("PUT", path, None, body, "application/json")
+
+    def patch(self, path: str, body: object, kind: str, query: Mapping[str, str] | None = None) -> bytes:
+        """Change an object by a patch of the media type ``kind``."""
+        return self._request("PATCH", path, query, body, kind)
+
+    def delete(self, path: str, body: Mapping[str, Any] | None = None) -> bytes:
+        """Delete an object; ``body`` holds preconditions."""
+        return self._request("DELETE", path, None, body, "application/json")
+
+    @contextmanager
+    def lines(self, path: str, query: Mapping[str, str], silence: float) -> Iterator[Iterator[bytes]]:
+        """The lines of a watch, as they come. ``silence``: seconds without a byte that mean that it is broken."""
+        timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=silence)
+        response = self._open("GET", _url(path, query), None, "", timeout)
+        self._streams.add(response)
+        try:
+            if self._stopping.is_set():
+                raise Unreachable(f"{self.host} is not asked any more: the program stops")
+            yield self._split(response)
+        finally:
+            self._streams.discard(response)
+            response.close()
+
+    def stop(self) -> None:
+        """Break every watch, and let no request wait any longer. May be called twice."""
+        self._stopping.set()
+        for response in tuple(self._streams):
+            with suppress(Exception):  # it may be ending by itself
+                response.shutdown()
+
+    def _split(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
+        rest = b""
+        try:
+            for chunk in response.stream(65536):
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from lines
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise self._unreachable(error) from error
+        # What is left was cut in the middle of an object; the next watch brings it whole.
+
+    def _request(
+        self, method: str, path: str, query: Mapping[str, str] | None, body: object = None, kind: str = ""
+    ) -> bytes:
+        """Ask until there is an answer that is not "later", for ``timeout`` seconds in all."""
+        deadline = time.monotonic() + self.timeout
+        encoded = None if body is None else msgspec.json.encode(body)
+        while True:
+            rest = max(0.1, deadline - time.monotonic())
+            timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, rest), total=rest)
+            try:
+                with self._open(method, _url(path, query), encoded, kind, timeout) as response:
+                    return response.data
+            except ApiError as error:
+                if error.retry_after is None or time.monotonic() + error.retry_after > deadline:
+                    raise
+                # 429, of priority and fairness: everybody who is told the same would come back at the same moment.
+                if self._stopping.wait(between(0.5, 1.0) * error.retry_after):
+                    raise
+            except (urllib3.exceptions.HTTPError, OSError) as error:
+                raise self._unreachable(error) from error
+
+    def _open(
+        self, method: str, url: str, body: bytes | None, kind: str, timeout: urllib3.Timeout
+    ) -> urllib3.BaseHTTPResponse:
+        """Send a request; returns an answer of success whose body has not been read."""
+        for last in (False, True):
+            response = self._send(method, url, body, kind, timeout)
+            if response.status < 300:
+                return response
+            error = _error(method, url, response)
+            if last or error.status != 401 or not self._renew():
+                raise error
+        raise AssertionError
+
+    def _send(
+        self, method: str, url: str, body: bytes | None, kind: str, timeout: urllib3.Timeout
+    ) -> urllib3.BaseHTTPResponse:
+        headers = {"Accept": "application/json", "User-Agent": f"metalev/{__version__}", **self._token.header()}
+        if body is not None:
+            headers["Content-Type"] = kind
+        try:
+            return self._pool.urlopen(
+                method, url, body, headers, retries=False, timeout=timeout, preload_content=False, redirect=False
+            )
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise self._unreachable(error) from error
+
+    def _renew(self) -> bool:
+        """Look for other credentials after a refusal, not too often; tells whether there may be others now."""
+        with self._lock:
+            if time.monotonic() - self._renewed_at < RENEW_PAUSE_SECONDS:
+                return False
+            self._renewed_at = time.monotonic()
+            try:
+                found = find(self._source)
+            except StartError as error:
+                log.warning("the API server refuses the credentials, and there are no others: %s", error)
+                return False
+            if found != self._credentials:
+                self._credentials, self._pool = found, _pool(found)
+            self._token = _Token(found)
+            return True
+
+    def _unreachable(self, error: Exception) -> Unreachable:
+        return Unreachable(f"the API server {self.host} does not answer: {_reason(error)}")
+
+
+class _Token:
+    """What proves who we are in a header; read anew from its file, if it has one, before it is old."""
+
+    def __init__(self, credentials: Credentials) -> None:
+        self._text = credentials.token
+        self._basic = credentials.basic
+        self._file = Path(credentials.token_file) if credentials.token_file else None
+        self._read_at = time.monotonic()
+
+    def header(self) -> dict[str, str]:
+        if self._file and time.monotonic() - self._read_at > TOKEN_SECONDS:
+            self._read_at = time.monotonic()
+            with suppress(OSError):  # the old one may still do; if not, the server says so
+                self._text = self._file.read_text(encoding="utf-8").strip()
+        if self._text:
+            return {"Authorization": f"Bearer {self._text}"}
+        return {"Authorization": f"Basic {self._basic}"} if self._basic else {}
+
+
+def _pool(credentials: Credentials) -> urllib3.HTTPConnectionPool:
+    url = urlsplit(credentials.host)
+    if not url.hostname:
+        raise StartError(f'"{credentials.host}" is no address of an API server: it begins with https://')
+    options = [*HTTPConnection.default_socket_options, *_KEEPALIVE]
+    if url.scheme == "http":
+        return urllib3.HTTPConnectionPool(
+            url.hostname, url.port or 80, maxsize=CONNECTIONS, socket_options=options, retries=False
+        )
+    return urllib3.HTTPSConnectionPool(
+        url.hostname,
+        url.port or 443,
+        maxsize=CONNECTIONS,
+        socket_options=options,
+        retries=False,
+        ssl_context=_context(credentials),
+        server_hostname=credentials.server_name or None,
+        assert_hostname=None if credentials.verify else False,
+    )
+
+
+def _context(credentials: Credentials) -> ssl.SSLContext:
+    context = ssl.create_default_context(cadata=credentials.ca or None)
+    # Clusters have certificate authorities of their own, of which some lack what RFC 5280 asks for.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if not credentials.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if credentials.client_certificate:
+        # OpenSSL loads a key by its file's name only: one in memory, which no disk ever sees.
+        handle = os.memfd_create("client")
+        try:
+            os.write(handle, f"{credentials.client_certificate}\n{credentials.client_key}\n".encode())
+            context.load_cert_chain(f"/proc/self/fd/{handle}")
+        finally:
+            os.close(handle)
+    return context
+
+
+def _url(path: str, query: Mapping[str, str] | None) -> str:
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+def _error(method: str, url: str, response: urllib3.BaseHTTPResponse) -> ApiError:
+    try:
+        content = response.data
+    except (urllib3.exceptions.HTTPError, OSError):
+        content = b""
+    finally:
+        response.close()
+    try:
+        status = msgspec.json.decode(content, type=Status)
+    except msgspec.DecodeError:
+        status = Status(content.decode(errors="replace").strip()[:200])
+    after = response.headers.get("Retry-After", "")
+    return ApiError(
+        response.status,
+        status.reason,
+        f"{method} {url.partition('?')[0]}: {response.status} {status.message or response.reason or ''}".strip(),
+        retry_after=float(after) if response.status == 429 and after.isdecimal() else None,
+    )
+
+
+def _reason(error: Exception) -> str:
+    """The cause at the bottom: urllib3 wraps it in its own words and addresses of objects."""
+    while isinstance(error.__cause__ or error.__context__, Exception) and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error).partition("object at 0x")[0].strip() or type(error).__name__

@@ -1,0 +1,183 @@
+"""The port :class:`metalev.ports.Cluster` on an API server."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+
+from msgspec.structs import replace
+
+from metalev.adapters.codec import Codec, encode
+from metalev.adapters.kubernetes.api import JSON_PATCH, MERGE, STRATEGIC, Api
+from metalev.adapters.kubernetes.errors import ApiError
+from metalev.adapters.kubernetes.events import EventRecorder
+from metalev.adapters.kubernetes.mirror import Mirror
+from metalev.adapters.kubernetes.reflector import Reflector
+from metalev.adapters.kubernetes.resources import item, resources
+from metalev.adapters.kubernetes.troubles import Troubles
+from metalev.model.actions import Event, SpeakerState
+from metalev.model.errors import StaleWrite, Unavailable
+from metalev.model.meta import Kind, Name, ObjectKey
+from metalev.model.pools import Pool, PoolStatus
+from metalev.model.services import Service, ServiceStatus
+from metalev.model.snapshot import key_of
+from metalev.ports.clock import Clock
+from metalev.ports.cluster import ChangeSink
+
+CONTROLLER = "controller"
+
+
+class KubernetesCluster:
+    """Objects from an API server's lists and watches, one thread for each kind.
+
+    The sink is called with the mirror's lock held: it must hand the change over and return, never call back.
+    """
+
+    def __init__(
+        self,
+        api: Api,
+        clock: Clock,
+        *,
+        namespace: str,
+        writer: str = "",
+        kinds: Collection[Kind] = tuple(Kind),
+        all_services: bool = False,
+        watch: bool = True,
+    ) -> None:
+        """``writer`` is who writes through it: ``controller``, a node's name, or nobody (empty).
+
+        Without ``watch``, everything is read once by :meth:`start`, and again at a :meth:`relist`.
+        """
+        self.api = api
+        self._clock = clock
+        self._writer = writer
+        self._watch = watch
+        self._codec = Codec(namespace)
+        self._mirror = Mirror(self._codec, kinds, controller=writer == CONTROLLER)
+        self._events = EventRecorder(api, lambda key: known.uid if (known := self._mirror.get(key)) else "")
+        self._troubles = Troubles()
+        self._stop = threading.Event()
+        self._reflectors = [
+            Reflector(api, resource, self._mirror, self._troubles, self._stop)
+            for resource in resources(kinds, namespace, all_services=all_services)
+        ]
+        self._threads: list[threading.Thread] = []
+
+    def start(self, sink: ChangeSink) -> None:
+        """Deliver everything, then what changes. A server that does not answer is waited for."""
+        self._mirror.open(sink)
+        if not self._watch:
+            self.relist()
+            return
+        for reflector in self._reflectors:
+            thread = threading.Thread(target=reflector.run, name=f"watch {reflector.resource.kind}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def relist(self) -> None:
+        """List every kind again, as of now. Raises ``Unavailable``."""
+        if self._stop.is_set():
+            return
+        for reflector in self._reflectors:
+            reflector.list()
+
+    def stop(self) -> None:
+        """Deliver nothing more. May be called twice."""
+        self._mirror.close()
+        self._stop.set()
+        self.api.stop()
+        for thread in self._threads:
+            thread.join(timeout=self.api.timeout)
+
+    def missing(self) -> str:
+        """Why not everything has been listed yet; empty once it has."""
+        unlisted = ", ".join(sorted(self._mirror.unlisted))
+        why = self._troubles.first()
+        return f"not listed yet: {unlisted}{f' ({why})' if why else ''}" if unlisted else ""
+
+    def write_service_status(self, service: Service, status: ServiceStatus) -> None:
+        """Write what the controller says of a Service, in one patch. Raises ``StaleWrite`` or ``Unavailable``."""
+        self._require_writer(CONTROLLER, f"the status of Service {service.name}")
+        body = encode.service_patch(service, status, self._clock.wall())
+        with _refusals(key_of(service)):
+            answer = self.api.patch(f"{item(Kind.SERVICE, service.name)}/status", body, STRATEGIC)
+        self._mirror.take(Kind.SERVICE, answer)
+
+    def write_pool_status(self, pool: Pool, status: PoolStatus) -> None:
+        """Write the counts of a pool. Raises ``StaleWrite`` or ``Unavailable``.
+
+        A pool of MetalLB's old ConfigMap has no object of its own, so nothing of it is kept beyond this process.
+        """
+        self._require_writer(CONTROLLER, f"the status of pool {pool.name.name}")
+        if pool.source is not None:
+            self._require_version(pool.source, pool.version)
+            self._mirror.note_pool_status(pool.name, status)
+            return
+        body = [
+            {"op": "test", "path": "/metadata/uid", "value": pool.version.partition("/")[0]},
+            {"op": "test", "path": "/metadata/generation", "value": int(pool.version.partition("/")[2] or 0)},
+            {"op": "add", "path": "/status", "value": encode.pool_status(pool.name, status)["status"]},
+        ]
+        with _refusals(key_of(pool)):
+            answer = self.api.patch(f"{item(Kind.POOL, pool.name)}/status", body, JSON_PATCH)
+        self._mirror.take(Kind.POOL, answer)
+
+    def write_speaker_state(self, state: SpeakerState) -> None:
+        """Publish this node's own state. Raises ``StaleWrite`` or ``Unavailable``."""
+        self._require_writer(state.name.name, f"the state of speaker {state.name}")
+        known = self._mirror.get(key_of(state))
+        if known and isinstance(known.obj, SpeakerState) and replace(known.obj, version="") == state:
+            return
+        document = encode.speaker_state(state)
+        path = item(Kind.SPEAKER_STATE, state.name)
+        try:
+            answer = self.api.patch(f"{path}/status", {"status": document["status"]}, MERGE)
+        except ApiError as error:
+            if error.status != 404:
+                raise
+            self._create(path.rpartition("/")[0], document | self._owned_by_node(state.name.name, document))
+            answer = self.api.patch(f"{path}/status", {"status": document["status"]}, MERGE)
+        self._mirror.take(Kind.SPEAKER_STATE, answer)
+
+    def record_event(self, event: Event) -> None:
+        """Create an event, or count it. Raises ``Unavailable``."""
+        self._require_writer(self._writer or "a controller or a speaker", f"an event on {event.regarding}")
+        self._events.record(event, self._clock.wall())
+
+    def _create(self, path: str, document: encode.Encoded) -> None:
+        try:
+            self.api.post(path, document)
+        except ApiError as error:
+            if error.reason != "AlreadyExists":
+                raise
+
+    def _owned_by_node(self, node: str, document: encode.Encoded) -> encode.Encoded:
+        """The metadata of an object that goes when its Node goes."""
+        known = self._mirror.get(ObjectKey(Kind.NODE, Name("", node)))
+        owner = {"apiVersion": "v1", "kind": "Node", "name": node, "uid": known.uid if known else ""}
+        return {"metadata": document["metadata"] | ({"ownerReferences": [owner]} if known else {})}
+
+    def _require_version(self, key: ObjectKey, version: str) -> None:
+        """Look at the object again: whoever decided must have seen what it says now."""
+        with _refusals(key):
+            answer = self.api.get(item(key.kind, key.name))
+        if self._codec.header(answer).metadata.resource_version != version:
+            raise StaleWrite(f"{key} has changed since it was read")
+
+    def _require_writer(self, owner: str, what: str) -> None:
+        if self._writer != owner:
+            raise StaleWrite(f"{what} is written by {owner} alone, and this is {self._writer or 'a reader'}")
+        if not self._mirror.is_open:
+            raise Unavailable(f"{what} cannot be written: {self.api.host} is not being read")
+
+
+@contextmanager
+def _refusals(key: ObjectKey) -> Iterator[None]:
+    """An answer that says that the object is another by now, as the error that it is for whoever decided."""
+    try:
+        yield
+    except ApiError as error:
+        if error.stale:
+            raise StaleWrite(f"{key} is gone" if error.status == 404 else f"{key} has changed: {error}") from error
+        raise

@@ -1,0 +1,29 @@
+"""What an API server answers when it does not do what it was asked to."""
+
+from __future__ import annotations
+
+from metalev.model.errors import Unavailable
+
+
+class Unreachable(Unavailable):
+    """Nobody answered, or not in time. What was asked for may have been done all the same."""
+
+
+class ApiError(Unavailable):
+    """An answer that is none of success: its HTTP status, and the reason in Kubernetes' word (``AlreadyExists``)."""
+
+    def __init__(self, status: int, reason: str, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.retry_after = retry_after
+
+    @property
+    def stale(self) -> bool:
+        """Whether the object is no longer the one that was read: changed (409), gone (404), or a failed test (422)."""
+        return self.status in {404, 409, 422}
+
+    @property
+    def expired(self) -> bool:
+        """Whether a list must be taken anew: the version asked for is too old (410), or not there yet (504)."""
+        return self.status in {410, 504} or self.reason in {"Expired", "Gone"}

@@ -1,0 +1,91 @@
+"""Core ``v1`` Events: one object for equal events, whoever tells them, with a count."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct
+
+from metalev.adapters.codec import encode, wire
+from metalev.adapters.kubernetes.api import MERGE, Api
+from metalev.adapters.kubernetes.errors import ApiError
+from metalev.model.actions import Event
+from metalev.model.meta import ObjectKey
+
+REMEMBERED = 4096
+"""Events whose count is known without asking; what is forgotten is asked for."""
+
+
+class _Count(wire.Wire, frozen=True):
+    count: int = 1
+
+
+class _Told(Struct):
+    path: str
+    count: int
+
+
+class EventRecorder:
+    """Creates and counts them. The name follows from what is told, so that a successor counts on."""
+
+    def __init__(self, api: Api, uid_of: Callable[[ObjectKey], str]) -> None:
+        """``uid_of`` gives an object's uid: ``kubectl describe`` shows only events that name it."""
+        self._api = api
+        self._uid_of = uid_of
+        self._told: OrderedDict[str, _Told] = OrderedDict()
+
+    def record(self, event: Event, now: datetime) -> None:
+        """Create it, or count it. Raises ``Unavailable``; in a namespace that is ending, nothing is told any more."""
+        uid = self._uid_of(event.regarding)
+        name = _name(event, uid)
+        told = self._told.get(name)
+        try:
+            if told is None or not self._count(told, now):
+                self._create(event, name, uid, now)
+        except ApiError as error:
+            # The namespace is gone, or about to be: whoever might have read the event is, too.
+            if error.status not in {403, 404} or "namespace" not in str(error):
+                raise
+        if name in self._told:
+            self._told.move_to_end(name)
+        while len(self._told) > REMEMBERED:
+            self._told.popitem(last=False)
+
+    def _create(self, event: Event, name: str, uid: str, now: datetime) -> None:
+        moment = encode.timestamp(now)
+        document = encode.event(event, name, 1, moment, moment)
+        document["involvedObject"]["uid"] = uid
+        document["reportingComponent"] = event.component
+        path = f"/api/v1/namespaces/{document['metadata']['namespace']}/events"
+        try:
+            self._api.post(path, document)
+            self._told[name] = _Told(f"{path}/{name}", 1)
+        except ApiError as error:
+            if error.reason != "AlreadyExists":
+                raise
+            found = msgspec.json.decode(self._api.get(f"{path}/{name}"), type=_Count)
+            self._told[name] = _Told(f"{path}/{name}", found.count)
+            self._count(self._told[name], now)
+
+    def _count(self, told: _Told, now: datetime) -> bool:
+        """Count one that was told before; tells whether it was still there (the server lets go of them in time)."""
+        body = {"count": told.count + 1, "lastTimestamp": encode.timestamp(now)}
+        try:
+            self._api.patch(told.path, body, MERGE)
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
+        told.count += 1
+        return True
+
+
+def _name(event: Event, uid: str) -> str:
+    digest = hashlib.sha256(
+        "\0".join((str(event.regarding), uid, event.type, event.reason, event.message, event.component)).encode()
+    )
+    return f"{event.regarding.name.name}.{digest.hexdigest()[:16]}"

@@ -1,0 +1,209 @@
+"""What was read of each object, and what is told of it: never an older version after a newer one.
+
+A list, a watch and the answers to our own writes bring versions of one object in any order. The API server's versions
+(``resourceVersion``) are numbers that grow from write to write of the whole store, so that they can be put in order.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from metalev.adapters.codec import Codec
+from metalev.adapters.codec.decode import Json
+from metalev.model.errors import BadInput
+from metalev.model.meta import Kind, Name, ObjectKey
+from metalev.model.pools import Pool, PoolStatus
+from metalev.model.services import Service, ServiceStatus
+from metalev.model.snapshot import (
+    Change,
+    Deleted,
+    Listed,
+    Object,
+    PoolStatusSeen,
+    Rejected,
+    Synced,
+    Upserted,
+)
+from metalev.ports.cluster import ChangeSink
+
+# Deleted objects whose version is remembered, so that a late answer does not bring one back.
+TOMBSTONES = 4096
+# Nobody writes these on the ground of a version, and many write them often: a kubelet every few seconds.
+_VERSIONLESS = frozenset({Kind.NODE, Kind.NAMESPACE, Kind.ENDPOINT_SLICE})
+
+
+class Known(Struct, frozen=True):
+    """An object as it was last read; ``obj`` is ``None`` if it cannot be used."""
+
+    version: int
+    uid: str
+    generation: int
+    obj: Object | None
+
+
+class Mirror:
+    """The objects of one cluster. Every method may be called by any thread; the sink is called by one at a time."""
+
+    def __init__(self, codec: Codec, kinds: Iterable[Kind], *, controller: bool = False) -> None:
+        """``controller``: pool statuses are told, and Services that ceased to be of type LoadBalancer until cleared."""
+        self._codec = codec
+        self._controller = controller
+        self._lock = threading.RLock()
+        self._sink: ChangeSink | None = None
+        self._known: dict[ObjectKey, Known] = {}
+        self._gone: OrderedDict[ObjectKey, int] = OrderedDict()
+        self._rejected: set[str] = set()
+        self._unlisted = set(kinds)
+        self._pool_statuses: dict[Name, PoolStatus] = {}
+
+    def open(self, sink: ChangeSink) -> None:
+        """Tell ``sink`` from now on."""
+        with self._lock:
+            self._sink = sink
+
+    def close(self) -> None:
+        """Tell nobody any more."""
+        with self._lock:
+            self._sink = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether somebody is told."""
+        return self._sink is not None
+
+    @property
+    def unlisted(self) -> frozenset[Kind]:
+        """The kinds of which no list has been read yet."""
+        return frozenset(self._unlisted)
+
+    def get(self, key: ObjectKey) -> Known | None:
+        """The object as it was last read."""
+        return self._known.get(key)
+
+    def take(self, kind: Kind, raw: Json) -> ObjectKey | None:
+        """Take in an object as it now is; ``None`` if it is none of ours."""
+        document = self._codec.header(raw)
+        key = ObjectKey(kind, Name(document.metadata.namespace, document.metadata.name))
+        version = _number(document.metadata.resource_version)
+        with self._lock:
+            if self._is_newer(key, version):
+                self._put(key, version, document.metadata.uid, document.metadata.generation, raw)
+        return key
+
+    def drop(self, kind: Kind, raw: Json) -> None:
+        """Take in that a watch shows an object no longer, which it last saw as ``raw``."""
+        document = self._codec.header(raw)
+        key = ObjectKey(kind, Name(document.metadata.namespace, document.metadata.name))
+        version = _number(document.metadata.resource_version)
+        with self._lock:
+            known = self._known.get(key)
+            if known is not None and version < known.version:
+                return  # there is a new one under the same name already
+            if kind is Kind.SERVICE and self._controller and self._stays(key, version, raw):
+                return
+            self._remove(key, version)
+
+    def listed(self, kind: Kind, seen: Iterable[ObjectKey], version: str) -> None:
+        """Take in that a complete list of ``kind``, of this version, held the objects ``seen``."""
+        at = _number(version)
+        with self._lock:
+            kept = set(seen)
+            for key in [key for key in self._known if key.kind is kind and key not in kept]:
+                if self._known[key].version > at:
+                    kept.add(key)  # written since that list was made
+                else:
+                    self._remove(key, at)
+            there = (key.name for key in kept if key in self._known and self._known[key].obj is not None)
+            self._tell(Listed(kind, frozenset(there)))
+            if kind in self._unlisted:
+                self._unlisted.discard(kind)
+                if not self._unlisted:
+                    self._tell(Synced())
+
+    def note_pool_status(self, name: Name, status: PoolStatus | None) -> None:
+        """Take in what stands written of a pool."""
+        if not self._controller or self._pool_statuses.get(name) == status:
+            return
+        self._pool_statuses.pop(name, None)
+        if status is not None:
+            self._pool_statuses[name] = status
+        self._tell(PoolStatusSeen(name, status))
+
+    # --- With the lock held ---
+
+    def _is_newer(self, key: ObjectKey, version: int) -> bool:
+        known = self._known.get(key)
+        return version > (self._gone.get(key, -1) if known is None else known.version)
+
+    def _put(self, key: ObjectKey, version: int, uid: str, generation: int, raw: Json) -> None:
+        before = self._known.get(key)
+        source = str(key)
+        try:
+            obj = self._codec.read(key.kind, raw)
+        except BadInput as error:
+            self._rejected.add(source)
+            # What was good before stays in force.
+            self._known[key] = Known(version, uid, generation, before.obj if before else None)
+            self._tell(Rejected(source, str(error)))
+            return
+        self._withdraw(source)
+        obj = None if obj is None else _stamped(obj, key.kind, uid, generation)
+        self._known[key] = Known(version, uid, generation, obj)
+        self._gone.pop(key, None)
+        if obj is not None and (before is None or before.obj != obj):
+            self._tell(Upserted(obj))
+        if key.kind is Kind.POOL and self._controller:
+            self.note_pool_status(key.name, self._codec.read_pool_status(raw))
+        if isinstance(obj, Service) and not obj.wants_address and obj.status == ServiceStatus() and self._controller:
+            self._remove(key, version)  # cleared: nothing about it is ours any more
+
+    def _stays(self, key: ObjectKey, version: int, raw: Json) -> bool:
+        """Whether a Service that left the list for its type still has something of ours on it, to be cleared."""
+        try:
+            obj = self._codec.read(Kind.SERVICE, raw)
+        except BadInput:
+            return False
+        if not isinstance(obj, Service) or obj.wants_address or obj.status == ServiceStatus():
+            return False
+        known = self._known.get(key)
+        self._known[key] = Known(version, known.uid if known else "", 0, obj)
+        self._tell(Upserted(obj))
+        return True
+
+    def _remove(self, key: ObjectKey, version: int) -> None:
+        known = self._known.pop(key, None)
+        self._gone[key] = version
+        self._gone.move_to_end(key)
+        if len(self._gone) > TOMBSTONES:
+            self._gone.popitem(last=False)
+        self._withdraw(str(key))
+        if known is not None and known.obj is not None:
+            self._tell(Deleted(key))
+        if key.kind is Kind.POOL:
+            self.note_pool_status(key.name, None)
+
+    def _withdraw(self, source: str) -> None:
+        if source in self._rejected:
+            self._rejected.discard(source)
+            self._tell(Rejected(source, ""))
+
+    def _tell(self, change: Change) -> None:
+        if self._sink is not None:
+            self._sink(change)
+
+
+def _stamped(obj: Object, kind: Kind, uid: str, generation: int) -> Object:
+    """The object under the version that a write must name: a pool's changes with its spec, not with its status."""
+    if kind in _VERSIONLESS:
+        return replace(obj, version="")
+    return replace(obj, version=f"{uid}/{generation}") if isinstance(obj, Pool) else obj
+
+
+def _number(version: str) -> int:
+    """A resourceVersion as the number that it is; something else counts as newer than whatever was before."""
+    return int(version) if version.isdecimal() else 2**63

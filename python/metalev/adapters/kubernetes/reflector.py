@@ -1,0 +1,164 @@
+"""One kind of object, listed and then watched for as long as the program runs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+import msgspec
+from msgspec import Raw, Struct, field
+
+from metalev.adapters.codec import wire
+from metalev.adapters.kubernetes.api import Api, Status
+from metalev.adapters.kubernetes.errors import ApiError, Unreachable
+from metalev.adapters.kubernetes.jitter import between
+from metalev.adapters.kubernetes.mirror import Mirror
+from metalev.adapters.kubernetes.resources import Resource
+from metalev.adapters.kubernetes.troubles import Troubles
+from metalev.model.errors import Unavailable
+from metalev.model.meta import ObjectKey
+
+PAGE = 500
+WATCH_SECONDS = (240.0, 360.0)
+"""How long one watch is asked to last, between these: not all at once come anew."""
+SILENCE_SECONDS = 400.0
+BACKOFF_SECONDS = (0.2, 30.0)
+HEALTHY_SECONDS = 1.0
+"""A watch that ends sooner is a failure: a server that closes each at once must not be asked without a pause."""
+
+log = logging.getLogger("metalev.kubernetes")
+
+
+class _ListMeta(wire.Wire, frozen=True):
+    resource_version: str = ""
+    continue_: str = field(default="", name="continue")
+
+
+class _Page(wire.Wire, frozen=True):
+    metadata: _ListMeta
+    items: list[Raw] | None = None
+
+
+class _Event(Struct, frozen=True):
+    type: str
+    object: Raw
+
+
+class _Bookmark(wire.Wire, frozen=True):
+    metadata: wire.Stamp | _ListMeta
+
+
+class _Expired(Exception):
+    """The version to go on from is no longer there: everything must be listed again."""
+
+
+class Reflector:
+    """Keeps a mirror up to date with one list of an API server.
+
+    A list comes in pages; a watch goes on from the version where the one before ended, also after the server closed it
+    (which it does with slow ones); only a version that is too old (410) costs a new list.
+    """
+
+    def __init__(self, api: Api, resource: Resource, mirror: Mirror, troubles: Troubles, stop: threading.Event) -> None:
+        self.resource = resource
+        self._api = api
+        self._mirror = mirror
+        self._troubles = troubles
+        self._stop = stop
+        self._version = ""
+        self._failures = 0
+
+    def run(self) -> None:
+        """List, watch, and begin again after whatever happens, until stopped."""
+        while not self._stop.is_set():
+            try:
+                if not self._version:
+                    self.list()
+                self._watch()
+            except _Expired as why:
+                log.debug("%s are listed anew: %s", self.resource.path, why)
+                self._version = ""
+            except Unavailable as error:
+                self._fail(error)
+            except Exception as error:
+                # A thread that ended would leave the world as it is, for ever and without a word.
+                log.exception("watching %s failed", self.resource.path)
+                self._version = ""
+                self._fail(error)
+
+    def list(self) -> None:
+        """Read everything once. Raises ``Unavailable``; what was read until then counts."""
+        seen: list[ObjectKey] = []
+        query = {**self.resource.selectors, "limit": str(PAGE)}
+        while True:
+            page = msgspec.json.decode(self._api.get(self.resource.path, query), type=_Page)
+            for raw in page.items or ():
+                key = self._mirror.take(self.resource.kind, raw)
+                if key is not None:
+                    seen.append(key)
+            if not page.metadata.continue_:
+                break
+            query["continue"] = page.metadata.continue_
+        self._mirror.listed(self.resource.kind, seen, page.metadata.resource_version)
+        self._version = self._version or page.metadata.resource_version
+        self._recovered()
+
+    def _watch(self) -> None:
+        """Take in what changes until the server ends it; raises where it did not go as agreed."""
+        began = time.monotonic()
+        query = {
+            **self.resource.selectors,
+            "watch": "1",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": self._version,
+            "timeoutSeconds": str(int(between(*WATCH_SECONDS))),
+        }
+        try:
+            with self._api.lines(self.resource.path, query, SILENCE_SECONDS) as lines:
+                self._recovered()
+                for line in lines:
+                    self._take(msgspec.json.decode(line, type=_Event))
+                    self._failures = 0
+        except ApiError as error:
+            if error.expired:
+                raise _Expired(str(error)) from error
+            raise
+        if time.monotonic() - began < HEALTHY_SECONDS and not self._stop.is_set():
+            raise Unreachable(f"the API server {self._api.host} ends every watch of {self.resource.path} at once")
+
+    def _take(self, event: _Event) -> None:
+        match event.type:
+            case "ADDED" | "MODIFIED":
+                self._mirror.take(self.resource.kind, event.object)
+            case "DELETED":
+                self._mirror.drop(self.resource.kind, event.object)
+            case "ERROR":
+                status = msgspec.json.decode(event.object, type=Status)
+                if status.code in {410, 504}:
+                    raise _Expired(status.message)
+                raise ApiError(status.code, status.reason, f"watching {self.resource.path}: {status.message}")
+        stamp = msgspec.json.decode(event.object, type=wire.Stamped).metadata
+        self._version = stamp.resource_version or self._version
+
+    def _fail(self, error: Exception) -> None:
+        if self._stop.is_set():
+            return
+        self._failures += 1
+        if self._failures > 1 or not isinstance(error, Unreachable):
+            # A single watch that breaks is everyday life; what comes after it is not.
+            self._troubles.note(self.resource.path, _told(self.resource, error))
+        first, limit = BACKOFF_SECONDS
+        # Spread wide: after an outage, everybody comes back.
+        self._stop.wait(between(0.5, 1.0) * min(limit, first * 2.0 ** min(self._failures - 1, 16)))
+
+    def _recovered(self) -> None:
+        self._troubles.over(self.resource.path)
+
+
+def _told(resource: Resource, error: Exception) -> str:
+    if isinstance(error, ApiError) and error.status == 404:
+        return f"the API server has no {resource.path}: install metalev's resources with kubectl apply -k deploy"
+    if isinstance(error, ApiError) and error.status in {401, 403}:
+        return f"{error}; compare the role with deploy/"
+    return str(error)

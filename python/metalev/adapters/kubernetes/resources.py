@@ -1,0 +1,63 @@
+"""Which objects are read from an API server, and where they are there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from metalev.adapters.codec.kinds import API_VERSION, CLUSTER_SCOPED
+from metalev.model.cluster import BEACON_SECRET
+from metalev.model.legacy import LEGACY_CONFIG
+from metalev.model.meta import Kind, Name
+
+_PLURAL: Mapping[Kind, str] = {
+    Kind.SERVICE: "services",
+    Kind.ENDPOINT_SLICE: "endpointslices",
+    Kind.NODE: "nodes",
+    Kind.NAMESPACE: "namespaces",
+    Kind.POOL: "ipaddresspools",
+    Kind.L2_ADVERTISEMENT: "l2advertisements",
+    Kind.SECRET: "secrets",
+    Kind.SPEAKER_STATE: "speakerstates",
+    Kind.CONFIG_MAP: "configmaps",
+}
+# Of all others, those in metalev's own namespace count alone.
+_EVERYWHERE = CLUSTER_SCOPED | {Kind.SERVICE, Kind.ENDPOINT_SLICE}
+
+
+class Resource(Struct, frozen=True):
+    """One list that is read and watched: its path, and the selectors that make it as short as it can be."""
+
+    kind: Kind
+    path: str
+    selectors: Mapping[str, str] = {}
+
+
+def resources(kinds: Iterable[Kind], namespace: str, *, all_services: bool = False) -> tuple[Resource, ...]:
+    """The lists of ``kinds`` for a metalev that lives in ``namespace``.
+
+    With ``all_services`` also those that are not of type LoadBalancer: for a person who asks about one.
+    """
+    selectors: dict[Kind, dict[str, str]] = {
+        Kind.SECRET: {"fieldSelector": f"metadata.name={BEACON_SECRET}"},
+        Kind.CONFIG_MAP: {"fieldSelector": f"metadata.name={LEGACY_CONFIG}"},
+    }
+    if not all_services:
+        selectors[Kind.SERVICE] = {"fieldSelector": "spec.type=LoadBalancer"}
+    return tuple(
+        Resource(kind, collection(kind, "" if kind in _EVERYWHERE else namespace), selectors.get(kind, {}))
+        for kind in kinds
+    )
+
+
+def collection(kind: Kind, namespace: str) -> str:
+    """The path of all objects of a kind, in one namespace or (empty) everywhere."""
+    api_version = API_VERSION[kind]
+    root = f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+    return f"{root}/namespaces/{namespace}/{_PLURAL[kind]}" if namespace else f"{root}/{_PLURAL[kind]}"
+
+
+def item(kind: Kind, name: Name) -> str:
+    """The path of one object."""
+    return f"{collection(kind, name.namespace)}/{name.name}"
