@@ -12,9 +12,10 @@ from typing import Any
 from tests.contract.harness import FixedClock, Manifest, Program, Recorder
 
 from metalev.adapters.codec.kinds import API_VERSION, CLUSTER_SCOPED, METALLB
-from metalev.adapters.kubernetes import Api, KubernetesCluster, Source
+from metalev.adapters.kubernetes import Api, KubernetesCluster
 from metalev.adapters.kubernetes.errors import ApiError
 from metalev.adapters.kubernetes.resources import collection, item
+from metalev.adapters.places import Source
 from metalev.lab.kubernetes.controlplane import ControlPlane
 from metalev.model.meta import Kind, Name
 from metalev.model.snapshot import Synced

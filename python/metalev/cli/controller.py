@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from metalev.cli.options import DEFAULT_ADDRESS_REST, add_program_options, manifests_of, seconds_or_none
+from metalev.cli.options import DEFAULT_ADDRESS_REST, add_program_options, seconds_or_none, where
 
 if TYPE_CHECKING:
     from metalev.cli.options import Subparsers
@@ -31,13 +31,12 @@ def register(subparsers: Subparsers) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    manifests = manifests_of(options)
+    cluster = where(options)
     from metalev.controller.main import ControllerOptions, run  # noqa: PLC0415  (usage errors need not wait for it)
 
     run(
         ControllerOptions(
-            manifests=manifests,
-            state=options.state,
+            cluster=cluster,
             namespace=options.namespace,
             metrics=options.metrics_address,
             log_level=options.log_level,

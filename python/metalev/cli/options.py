@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from metalev.adapters.logs import FORMATS, LEVELS
+from metalev.adapters.places import Directory, Source
 from metalev.model.errors import StartError
 
 if TYPE_CHECKING:
@@ -24,9 +26,7 @@ DEFAULT_ADDRESS_REST = 60.0
 def add_program_options(parser: argparse.ArgumentParser) -> None:
     """The options of every daemon."""
     add = parser.add_argument
-    add("--manifests", metavar="DIR", type=Path, help="the directory of YAML manifests that is the cluster")
-    add("--state", metavar="DIR", type=Path, help="where metalev writes (default: .metalev in the manifests)")
-    add("--namespace", metavar="N", default=DEFAULT_NAMESPACE, help="where pools and keys live (%(default)s)")
+    add_cluster_options(parser)
     add(
         "--metrics-address",
         metavar="A:P",
@@ -45,14 +45,32 @@ def add_program_options(parser: argparse.ArgumentParser) -> None:
     add("--log-format", choices=FORMATS, default="text", help="(%(default)s)")
 
 
-def manifests_of(options: argparse.Namespace) -> Path:
-    """The directory of manifests. Raises ``StartError`` if there is none."""
+def add_cluster_options(parser: argparse.ArgumentParser) -> None:
+    """Which cluster: an API server, by default that of the pod, or a directory."""
+    add = parser.add_argument
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--kubeconfig", metavar="F", type=Path, help="the API server (default: the pod's own)")
+    which.add_argument("--manifests", metavar="DIR", type=Path, help="a directory of YAML manifests instead of one")
+    add("--context", metavar="C", default="", help="the context of the kubeconfig (default: its current one)")
+    add("--state", metavar="DIR", type=Path, help="where metalev writes (default: .metalev in the manifests)")
+    add(
+        "--namespace",
+        metavar="N",
+        default=os.environ.get("METALLB_NAMESPACE") or DEFAULT_NAMESPACE,
+        help="where pools and keys live (default: METALLB_NAMESPACE, or metallb-system)",
+    )
+
+
+def where(options: argparse.Namespace) -> Directory | Source:
+    """The cluster to work on. Raises ``StartError`` if it cannot be."""
     manifests: Path | None = options.manifests
     if manifests is None:
-        raise StartError("--manifests DIR is needed: the directory of Services, Nodes and pools (YAML) to work from")
+        if options.state is not None:
+            raise StartError("--state DIR goes with --manifests DIR: an API server keeps the state itself")
+        return Source(str(options.kubeconfig or ""), options.context)
     if not manifests.is_dir():
         raise StartError(f"--manifests {manifests} is no directory")
-    return manifests
+    return Directory(manifests, options.state)
 
 
 def listen_address(text: str) -> tuple[str, int] | None:

@@ -11,9 +11,9 @@ from metalev.cli.options import (
     add_program_options,
     at_least_one,
     beacon_interval,
-    manifests_of,
     node_name,
     seconds_or_none,
+    where,
 )
 from metalev.model.errors import StartError
 
@@ -68,16 +68,15 @@ def register(subparsers: Subparsers) -> None:
 
 
 def _run(options: argparse.Namespace) -> None:
-    manifests = manifests_of(options)
+    cluster = where(options)
     if not options.node_name:
         raise StartError("--node-name N is needed, or METALLB_NODE_NAME: the name of the Node that this host is")
     from metalev.speaker.main import SpeakerOptions, run  # noqa: PLC0415  (usage errors need not wait for it)
 
     run(
         SpeakerOptions(
-            manifests=manifests,
+            cluster=cluster,
             node_name=options.node_name,
-            state=options.state,
             namespace=options.namespace,
             metrics=options.metrics_address,
             log_level=options.log_level,

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
-from pathlib import Path
 
 from msgspec import Struct
 
 from metalev import __version__
 from metalev.adapters import logs
 from metalev.adapters.clock import SystemClock
-from metalev.adapters.files import STATE_FOLDER, FilesCluster, FilesLease
 from metalev.adapters.http import Listen, PageServer, program_pages
 from metalev.adapters.metrics import Metrics
 from metalev.adapters.native import keep_capabilities
+from metalev.adapters.places import Directory, Source
 from metalev.controller.reconcile import ControllerReconciler
+from metalev.controller.seat import on_files, on_kubernetes
 from metalev.decide.controller import REST_SECONDS
 from metalev.model.meta import Name
-from metalev.runtime.effects import Effects
-from metalev.runtime.loop import Loop
+from metalev.runtime.loop import Inbox, Loop
 from metalev.runtime.outcome import Outcome, Retry, Stop
 from metalev.runtime.signals import stop_on_signals
 
@@ -27,13 +26,9 @@ log = logging.getLogger("metalev.controller")
 
 
 class ControllerOptions(Struct, frozen=True):
-    """The command line. ``state`` unset means ``.metalev`` in ``manifests``; ``metrics`` unset means no server.
+    """The command line. ``metrics`` unset means no server, ``address_rest`` is in seconds."""
 
-    ``address_rest`` is in seconds.
-    """
-
-    manifests: Path
-    state: Path | None = None
+    cluster: Directory | Source
     namespace: str = "metallb-system"
     metrics: Listen | None = None
     log_level: str = "info"
@@ -53,15 +48,14 @@ def run(options: ControllerOptions) -> None:
 
 def _serve(options: ControllerOptions, stack: ExitStack) -> None:
     clock = SystemClock()
-    lease = FilesLease(options.state or options.manifests / STATE_FOLDER, clock)
-    lease.acquire()
-    stack.callback(lease.release)
-    cluster = FilesCluster(
-        options.manifests, clock, state=options.state, namespace=options.namespace, writer="controller"
-    )
-    stack.callback(cluster.stop)
+    inbox = Inbox()
+    match options.cluster:
+        case Directory() as directory:
+            seat = on_files(directory, options.namespace, clock, stack)
+        case Source() as source:
+            seat = on_kubernetes(source, options.namespace, clock, stack, inbox.put)
     reconciler = ControllerReconciler(
-        Effects(cluster, lease=lease),
+        seat.effects,
         clock,
         options.lb_class,
         options.address_rest,
@@ -71,14 +65,14 @@ def _serve(options: ControllerOptions, stack: ExitStack) -> None:
     def observe(seconds: float, outcome: Outcome) -> None:
         metrics.reconciled(seconds, failed=isinstance(outcome, Retry | Stop))
 
-    loop: Loop[Name] = Loop(reconciler, clock, observe=observe)
+    loop: Loop[Name] = Loop(reconciler, clock, inbox=inbox, workers=seat.workers, observe=observe)
     metrics = Metrics(lambda: reconciler.figures(loop.snapshot))
     stack.enter_context(stop_on_signals(loop.stop))
     if options.metrics is not None:
-        pages = program_pages(metrics.render, loop.alive, lambda: "" if loop.snapshot.synced else "not all listed yet")
+        pages = program_pages(metrics.render, loop.alive, seat.missing)
         server = stack.enter_context(PageServer(options.metrics, pages))
         log.info("metrics and probes on port %d", server.port)
-    cluster.start(loop.inbox.put)
-    log.info("metalev %s: the controller reads %s", __version__, options.manifests)
+    seat.start(inbox.put)
+    log.info("metalev %s: the controller reads %s", __version__, seat.place)
     loop.run()
     log.info("the controller stops")

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from metalev.adapters.metrics import Figures
 from metalev.decide.controller import REST_SECONDS, ControllerDecider, ControllerDesired
 from metalev.decide.diff import controller_actions
+from metalev.model.actions import Action
 from metalev.model.errors import StaleWrite, Unavailable
 from metalev.model.meta import Kind, Name
 from metalev.model.pools import PoolStatus
 from metalev.model.snapshot import Snapshot
 from metalev.ports.clock import Clock
 from metalev.runtime.effects import Effects
-from metalev.runtime.outcome import After, Done, Outcome, Retry
+from metalev.runtime.outcome import After, Done, Later, Outcome, Retry
 from metalev.runtime.store import Applied
 
 # What is said of the pools and of addresses that nobody may announce: one name for all of it. No object has this one.
@@ -43,28 +45,30 @@ class ControllerReconciler:
         """
         self._effects = effects
         self._clock = clock
-        self._decider = ControllerDecider(lb_class, rest_seconds, ignore_exclude_lb=ignore_exclude_lb)
+        self._new_decider = partial(ControllerDecider, lb_class, rest_seconds, ignore_exclude_lb=ignore_exclude_lb)
+        self._decider = self._new_decider()
         self._desired = self._applied = ControllerDesired()
         self._overview_at = float("-inf")
         self._overview_of: tuple[object, ...] = ()
 
     def affected(self, applied: Applied) -> Iterable[Name]:
         """The Services that changed, then the overview: the order in which a restart finds its way, too."""
-        if not applied.after.synced:
+        if not _at_work(applied.after):
             return []
-        if not applied.before.synced:
+        if not _at_work(applied.before):
+            self._begin()
             return [*sorted(applied.after.services), OVERVIEW]
         names = sorted(key.name for key in applied.touched if key.kind is Kind.SERVICE)
         return [*names, OVERVIEW] if applied.changed and not self._is_echo(applied) else names
 
-    def reconcile(self, name: Name, snapshot: Snapshot) -> Outcome:
+    def reconcile(self, name: Name, snapshot: Snapshot) -> Outcome | Later:
         """See ``Reconciler``. A stale write means that the newer object is on its way: the shortest backoff."""
-        try:
-            outcome = self._overview(snapshot) if name == OVERVIEW else self._service(name, snapshot)
-            self._effects.flush()
-        except (StaleWrite, Unavailable) as error:
-            return Retry(str(error))
-        return outcome
+        if not _at_work(snapshot):
+            return Done()
+        if name == OVERVIEW:
+            return self._overview(snapshot)
+        actions = self._decider.service(snapshot, name, self._wall())
+        return Later(partial(self._carry_out, actions, Done()))
 
     def woken(self) -> Iterable[Name]:
         """Who waits for an address and may get one now."""
@@ -80,12 +84,22 @@ class ControllerReconciler:
             pending=len(self._decider.waiting),
         )
 
-    def _service(self, name: Name, snapshot: Snapshot) -> Outcome:
-        for action in self._decider.service(snapshot, name, self._wall()):
-            self._effects.carry_out(action)
-        return Done()
+    def _begin(self) -> None:
+        """Know nothing of before: while another controller was at work, it decided."""
+        self._decider = self._new_decider()
+        self._desired = self._applied = ControllerDesired()
+        self._overview_at, self._overview_of = float("-inf"), ()
 
-    def _overview(self, snapshot: Snapshot) -> Outcome:
+    def _carry_out(self, actions: Sequence[Action], outcome: Outcome) -> Outcome:
+        try:
+            for action in actions:
+                self._effects.carry_out(action)
+            self._effects.flush()
+        except (StaleWrite, Unavailable) as error:
+            return Retry(str(error))
+        return outcome
+
+    def _overview(self, snapshot: Snapshot) -> Outcome | Later:
         """Look at everything: at once when what concerns everybody changed, else not too often."""
         world = (snapshot.pools, snapshot.namespaces, snapshot.l2_advertisements, snapshot.nodes)
         now = self._clock.now()
@@ -95,11 +109,17 @@ class ControllerReconciler:
             return After(rest)
         self._overview_at, self._overview_of = now, world
         self._desired = self._decider.desired(snapshot, self._wall())
-        for action in controller_actions(self._applied, self._desired, snapshot.pools, snapshot.pool_statuses):
-            self._effects.carry_out(action)
-        self._applied = self._desired
+        actions = controller_actions(self._applied, self._desired, snapshot.pools, snapshot.pool_statuses)
         rest_end = self._decider.next_rest_end()
-        return Done() if rest_end is None else After(max(rest_end - self._wall(), OVERVIEW_PAUSE))
+        again = Done() if rest_end is None else After(max(rest_end - self._wall(), OVERVIEW_PAUSE))
+        return Later(partial(self._tell, tuple(actions), self._desired, again))
+
+    def _tell(self, actions: Sequence[Action], desired: ControllerDesired, again: Outcome) -> Outcome:
+        """Carry out what makes the one before into ``desired``; what fails is found missing the next time."""
+        outcome = self._carry_out(actions, again)
+        if outcome is again:
+            self._applied = desired
+        return outcome
 
     def _is_echo(self, applied: Applied) -> bool:
         """Whether all that changed is that this program's own pool statuses have been seen to be written."""
@@ -112,6 +132,10 @@ class ControllerReconciler:
     def _wall(self) -> float:
         """Seconds since 1970."""
         return self._clock.wall().timestamp()
+
+
+def _at_work(snapshot: Snapshot) -> bool:
+    return snapshot.synced and not snapshot.standby
 
 
 def _by_pool(statuses: Mapping[Name, PoolStatus]) -> Mapping[str, PoolStatus]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
-from msgspec import Struct
-
 from metalev.decide.allocation import COMPONENT as CONTROLLER
 from metalev.decide.controller import ControllerDesired
 from metalev.decide.speaker import SpeakerDesired
@@ -34,22 +32,15 @@ SPEAKER = "metallb-speaker"
 LAYER2 = "layer2"
 
 
-class SpeakerApplied(Struct, frozen=True):
-    """What a speaker has handed to its engine and published; nothing yet after a start."""
-
-    table: OwnershipTable | None = None
-    state: SpeakerState | None = None
+def table_actions(applied: OwnershipTable | None, desired: OwnershipTable) -> tuple[SetOwnership, ...]:
+    """What makes the table ``applied`` (none after a start) into ``desired``."""
+    return () if applied == desired else (SetOwnership(desired, _what_changed(applied, desired)),)
 
 
-def speaker_actions(applied: SpeakerApplied, desired: SpeakerDesired, state: SpeakerState) -> tuple[Action, ...]:
-    """What makes ``applied`` into ``desired`` and ``state``: the engine first, then what people read."""
-    actions: list[Action] = []
-    if applied.table != desired.table:
-        actions.append(SetOwnership(desired.table, _what_changed(applied.table, desired.table)))
-    if applied.state != state:
-        actions.append(WriteSpeakerState(state, _what_state_changed(applied.state, state)))
-    actions.extend(RecordEvent(event) for event in _announced(applied.state, state, desired))
-    return tuple(actions)
+def state_actions(published: SpeakerState | None, state: SpeakerState, desired: SpeakerDesired) -> tuple[Action, ...]:
+    """What people read: ``state`` if it is other than what was ``published`` (nothing after a start), and its news."""
+    write = () if published == state else (WriteSpeakerState(state, _what_state_changed(published, state)),)
+    return (*write, *(RecordEvent(event) for event in _announced(published, state, desired)))
 
 
 def controller_actions(

@@ -90,13 +90,19 @@ class Synced(Struct, frozen=True):
     """Every kind has been listed once: from here on what is absent is really absent."""
 
 
+class Standby(Struct, frozen=True):
+    """Whether this program only looks on, because another one does the work (``on``), or does it itself."""
+
+    on: bool
+
+
 class Noticed(Struct, frozen=True):
     """A fact from the wire."""
 
     fact: Fact
 
 
-Change: TypeAlias = Upserted | Deleted | Listed | Rejected | PoolStatusSeen | Synced | Noticed
+Change: TypeAlias = Upserted | Deleted | Listed | Rejected | PoolStatusSeen | Synced | Standby | Noticed
 
 
 class Snapshot(Struct, frozen=True):
@@ -106,6 +112,7 @@ class Snapshot(Struct, frozen=True):
     is merely not used. ``held`` maps the key of
     a group (as text) to the fact that it was taken, ``unable`` to the fact that this node cannot announce it.
     ``local_addresses`` are those of this host, on whichever interface, ``gateways`` its default routers.
+    In ``standby`` another program of the same kind does the work.
     """
 
     services: Mapping[Name, Service] = {}
@@ -127,3 +134,4 @@ class Snapshot(Struct, frozen=True):
     local_addresses: frozenset[str] = frozenset()
     gateways: frozenset[str] = frozenset()
     synced: bool = False
+    standby: bool = False

@@ -17,6 +17,11 @@ class Leases(Protocol):
         """Whether losing the right and being unable to write are one thing."""
         ...
 
+    @property
+    def margin(self) -> float:
+        """Seconds that a write may take: it starts only if ``remaining`` is more."""
+        ...
+
     def acquire(self) -> None:
         """Take the right. Raises ``StartError`` naming the holder when somebody else has it."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Callable
 
 from metalev.model.actions import (
     Action,
@@ -32,11 +33,22 @@ class Effects:
     Events wait in a backlog until ``flush``, so that a write is not repeated because of an event that failed.
     """
 
-    def __init__(self, cluster: Cluster, ownership: Ownership | None = None, lease: Leases | None = None) -> None:
-        """``ownership`` is for a program that has an engine, ``lease`` for one that writes only while it holds it."""
+    def __init__(
+        self,
+        cluster: Cluster,
+        ownership: Ownership | None = None,
+        lease: Leases | None = None,
+        *,
+        record: Callable[[Event], None] | None = None,
+    ) -> None:
+        """``ownership`` is for a program that has an engine, ``lease`` for one that writes only while it holds it.
+
+        ``record`` takes events at once and sees to the rest itself.
+        """
         self._cluster = cluster
         self._ownership = ownership
         self._lease = lease
+        self._record = record or self._keep
         self._events: deque[Event] = deque(maxlen=BACKLOG)
 
     def carry_out(self, action: Action) -> None:
@@ -53,15 +65,23 @@ class Effects:
                 assert self._ownership is not None
                 self._ownership.set(table)
             case RecordEvent(event):
-                self._events.append(event)
+                self._record(event)
         _tell(action)
 
     def _require_lease(self, action: Action) -> None:
-        writes = isinstance(action, WriteServiceStatus | WritePoolStatus)
-        if writes and self._lease is not None and self._lease.remaining() <= 0:
+        """A write may start only if the right to it lasts until the write has ended, one way or the other."""
+        if self._lease is None or not isinstance(action, WriteServiceStatus | WritePoolStatus):
+            return
+        if self._lease.remaining() > self._lease.margin:
+            return
+        if self._lease.fenced:
             raise StartError(
                 "this controller has lost the right to write: its lock was removed or taken over; start it again"
             )
+        raise Unavailable("the lease may end before a write does; it waits until the lease is renewed")
+
+    def _keep(self, event: Event) -> None:
+        self._events.append(event)
 
     def flush(self) -> None:
         """Record the events that wait. Raises ``Unavailable``; what is left then still waits."""

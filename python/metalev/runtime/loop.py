@@ -5,6 +5,9 @@
     sources (any thread) -> Inbox -> Store -> affected names -> NameQueue -> reconcile(name, snapshot)
                                                                     ^                |
                                                                     +---- Retry, After
+
+What a reconcile leaves for later (``Later``: its writes) is done by the workers, if there are any: several at a time,
+and one for each name. What they bring comes back as a change like any other.
 """
 
 from __future__ import annotations
@@ -17,14 +20,18 @@ from typing import Generic, Protocol, TypeVar
 from metalev.model.errors import MetalevError, StartError
 from metalev.model.snapshot import Change, Rejected, Snapshot
 from metalev.ports.clock import Clock
-from metalev.runtime.outcome import After, Done, Outcome, Retry, Stop
+from metalev.runtime.outcome import After, Done, Later, Outcome, Retry, Stop
 from metalev.runtime.queue import NameQueue
 from metalev.runtime.store import Applied, Store
+from metalev.runtime.workers import Workers
 
 N = TypeVar("N", bound=Hashable)
 
 # Names reconciled before the inbox is looked into again: what arrives during a long run is not decided upon stale data.
 BATCH = 128
+# Names with a write under way or waiting for a worker, for each worker: enough that none of them waits for the loop,
+# and few enough that nothing is written long after it was decided.
+IN_FLIGHT = 4
 
 log = logging.getLogger("metalev.loop")
 
@@ -36,7 +43,7 @@ class Reconciler(Protocol[N]):
         """The names to look at because of ``applied``, in the order in which they shall be looked at."""
         ...
 
-    def reconcile(self, name: N, snapshot: Snapshot) -> Outcome:
+    def reconcile(self, name: N, snapshot: Snapshot) -> Outcome | Later:
         """Make the world of ``name`` what it should be. May run twice with no harm.
 
         ``StartError`` ends the program; any other exception is logged, and the name comes back with backoff.
@@ -83,15 +90,24 @@ class Loop(Generic[N]):
         clock: Clock,
         *,
         queue: NameQueue[N] | None = None,
+        inbox: Inbox | None = None,
+        workers: Workers | None = None,
         observe: Callable[[float, Outcome], object] = lambda _seconds, _outcome: None,
     ) -> None:
-        """``observe`` is told how many seconds each reconcile took and what came of it."""
-        self.inbox = Inbox()
+        """``observe`` is told how many seconds each reconcile took and what came of it, by any thread.
+
+        Without ``workers``, what is left for later is done at once.
+        """
+        self.inbox = inbox or Inbox()
         self.store = Store()
         self._reconciler = reconciler
         self._clock = clock
         self._queue: NameQueue[N] = NameQueue() if queue is None else queue
         self._observe = observe
+        self._workers = workers
+        self._under_way: set[N] = set()
+        self._come_again: set[N] = set()
+        self._finished: SimpleQueue[tuple[N, Outcome]] = SimpleQueue()
         self._busy_since: float | None = None
         self._stopped = False
         self._failure: MetalevError | None = None
@@ -133,11 +149,18 @@ class Loop(Generic[N]):
         self._busy_since = now
         try:
             self._take_in(now, self.inbox.take(0) if changes is None else changes)
-            for name in self._queue.due(now, BATCH):
+            self._take_back(now)
+            for name in self._queue.due(now, self._room()):
                 self._reconcile(name, now)
         finally:
             self._busy_since = None
-        return self._queue.next_deadline()
+        return self._queue.next_deadline() if self._room() else None
+
+    def _room(self) -> int:
+        """How many names may be looked at now."""
+        if self._workers is None:
+            return BATCH
+        return min(BATCH, IN_FLIGHT * self._workers.count - len(self._under_way))
 
     def _take_in(self, now: float, changes: Iterable[Change]) -> None:
         changes = list(changes)
@@ -146,18 +169,55 @@ class Loop(Generic[N]):
         if applied.changed or applied.facts:
             self._queue.add(self._reconciler.affected(applied), now)
 
+    def _take_back(self, now: float) -> None:
+        """Go on with the names whose writes have ended."""
+        while not self._finished.empty():
+            name, outcome = self._finished.get()
+            self._under_way.discard(name)
+            self._follow(name, outcome, now)
+            if name in self._come_again:
+                self._come_again.discard(name)
+                self._queue.add([name], now)
+
     def _reconcile(self, name: N, now: float) -> None:
+        if name in self._under_way:
+            self._come_again.add(name)
+            return
         started = self._clock.now()
         try:
             outcome = self._reconciler.reconcile(name, self.store.snapshot)
         except StartError:
             raise
-        except Exception as error:
-            log.exception("%s: the reconcile failed", name)
-            outcome = Retry(f"{type(error).__name__}: {error}")
-        self._observe(self._clock.now() - started, outcome)
-        self._follow(name, outcome, now)
+        except Exception as error:  # noqa: BLE001  (a defect in one must not end all)
+            outcome = _failed(name, error)
+        later = outcome if isinstance(outcome, Later) else Later(lambda: outcome)
+        if later is outcome and self._workers is not None:
+            self._hand_over(name, later, started, self._workers)
+        else:
+            self._follow(name, self._finish(name, later.job, started), now)
         self._queue.add(self._reconciler.woken(), now)
+
+    def _hand_over(self, name: N, later: Later, started: float, workers: Workers) -> None:
+        def work() -> None:
+            try:
+                self._finished.put((name, self._finish(name, later.job, started)))
+            except StartError as error:
+                self.fail(error)
+            self.inbox.wake()
+
+        self._under_way.add(name)
+        workers.submit(work)
+
+    def _finish(self, name: N, job: Callable[[], Outcome], started: float) -> Outcome:
+        """Do what was left for later; ``StartError`` alone is raised."""
+        try:
+            outcome = job()
+        except StartError:
+            raise
+        except Exception as error:  # noqa: BLE001  (a defect in one must not end all)
+            outcome = _failed(name, error)
+        self._observe(self._clock.now() - started, outcome)
+        return outcome
 
     def _follow(self, name: N, outcome: Outcome, now: float) -> None:
         if isinstance(outcome, Retry):
@@ -172,6 +232,12 @@ class Loop(Generic[N]):
                 log.error("%s: %s", name, report)
             case Done():
                 pass
+
+
+def _failed(name: object, error: Exception) -> Outcome:
+    """A defect of ours: told with its place, and tried again."""
+    log.error("%s: the reconcile failed", name, exc_info=error)
+    return Retry(f"{type(error).__name__}: {error}")
 
 
 def _tell_complaints(changes: Iterable[Change]) -> None:

@@ -1,7 +1,8 @@
-"""What comes back from a reconcile: done, or one of three."""
+"""What comes back from a reconcile: done, or one of four."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -30,3 +31,12 @@ class Stop(Struct, frozen=True):
 
 
 Outcome: TypeAlias = Done | Retry | After | Stop
+
+
+class Later(Struct, frozen=True):
+    """It is decided; what is left is ``job``, which any thread may do, and which says what came of it.
+
+    Until then the name is not looked at again.
+    """
+
+    job: Callable[[], Outcome]

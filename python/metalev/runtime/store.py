@@ -22,6 +22,7 @@ from metalev.model.snapshot import (
     PoolStatusSeen,
     Rejected,
     Snapshot,
+    Standby,
     Synced,
     Upserted,
     key_of,
@@ -105,8 +106,8 @@ class _Draft:
             case Noticed(fact):
                 self.facts.append(fact)
                 self._wire.note(fact)
-            case Synced():
-                self._set("synced", True)
+            case Synced() | Standby():
+                self._note_standing(change)
 
     def finish(self) -> Snapshot:
         if self.facts:
@@ -154,6 +155,13 @@ class _Draft:
             del self._own("endpoints")[service]
             self._own_groups.discard(service)
         self.touched.add(key)
+
+    def _note_standing(self, change: Synced | Standby) -> None:
+        match change:
+            case Synced():
+                self._set("synced", True)
+            case Standby(on):
+                self._set("standby", on)
 
     def _note_pool(self, name: Name, status: PoolStatus | None) -> None:
         if self._now("pool_statuses").get(name) == status:

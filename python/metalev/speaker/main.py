@@ -11,7 +11,7 @@ from msgspec import Struct
 from metalev import __version__
 from metalev.adapters import logs
 from metalev.adapters.clock import SystemClock
-from metalev.adapters.files import CONTROLLER, FilesCluster
+from metalev.adapters.files import CONTROLLER
 from metalev.adapters.http import Listen, PageServer, program_pages
 from metalev.adapters.metrics import Metrics
 from metalev.adapters.native import (
@@ -22,6 +22,7 @@ from metalev.adapters.native import (
     NativeOwnership,
     keep_capabilities,
 )
+from metalev.adapters.places import Directory, Source
 from metalev.model.cluster import BEACON_SECRET, BeaconKey
 from metalev.model.errors import StartError
 from metalev.runtime.effects import Effects
@@ -31,20 +32,20 @@ from metalev.runtime.signals import stop_on_signals
 from metalev.speaker.keyfile import read_key_file
 from metalev.speaker.pump import FactPump
 from metalev.speaker.reconcile import SpeakerReconciler
+from metalev.speaker.seat import on_files, on_kubernetes
 
 log = logging.getLogger("metalev.speaker")
 
 
 class SpeakerOptions(Struct, frozen=True):
-    """The command line. ``state`` unset means ``.metalev`` in ``manifests``; ``metrics`` unset means no server.
+    """The command line. ``metrics`` unset means no server.
 
     ``beacon_interval`` and ``gratuitous_interval`` (0: at a takeover only) are in seconds. ``interfaces`` empty means
     all whose name no regular expression of ``exclude`` matches; that unset means those of containers and overlays.
     """
 
-    manifests: Path
+    cluster: Directory | Source
     node_name: str
-    state: Path | None = None
     namespace: str = "metallb-system"
     metrics: Listen | None = None
     log_level: str = "info"
@@ -81,12 +82,13 @@ def _serve(options: SpeakerOptions, keys: tuple[BeaconKey, ...], stack: ExitStac
         exclude=DEFAULT_EXCLUDE if options.exclude is None else options.exclude,
     )
     stack.callback(ownership.stop)
-    cluster = FilesCluster(
-        options.manifests, clock, state=options.state, namespace=options.namespace, writer=options.node_name
-    )
-    stack.callback(cluster.stop)
+    match options.cluster:
+        case Directory() as directory:
+            seat = on_files(directory, options.namespace, options.node_name, clock, stack)
+        case Source() as source:
+            seat = on_kubernetes(source, options.namespace, options.node_name, clock, stack)
     reconciler = SpeakerReconciler(
-        Effects(cluster, ownership),
+        Effects(seat.cluster, ownership, record=seat.record),
         clock,
         options.node_name,
         key_secret=f"{options.namespace}/{BEACON_SECRET}",
@@ -98,19 +100,19 @@ def _serve(options: SpeakerOptions, keys: tuple[BeaconKey, ...], stack: ExitStac
     def observe(seconds: float, outcome: Outcome) -> None:
         metrics.reconciled(seconds, failed=isinstance(outcome, Retry | Stop))
 
-    loop: Loop[str] = Loop(reconciler, clock, observe=observe)
+    loop: Loop[str] = Loop(reconciler, clock, workers=seat.workers, observe=observe)
     metrics = Metrics(lambda: reconciler.figures(loop.snapshot, ownership.counters()))
     stack.enter_context(stop_on_signals(loop.stop))
     if options.metrics is not None:
-        pages = program_pages(metrics.render, loop.alive, reconciler.not_ready)
+        pages = program_pages(metrics.render, loop.alive, lambda: seat.missing() or reconciler.not_ready())
         server = stack.enter_context(PageServer(options.metrics, pages))
         log.info("metrics and probes on port %d", server.port)
     pump = FactPump(ownership, loop.inbox.put, took=metrics.moved, failed=loop.fail)
     pump.start()
     # Entered last, so that the goodbye goes out first: until the peers hear it, nobody answers.
     stack.callback(pump.stop)
-    cluster.start(loop.inbox.put)
-    log.info("metalev %s: the speaker of %s reads %s", __version__, options.node_name, options.manifests)
+    seat.start(loop.inbox.put)
+    log.info("metalev %s: the speaker of %s reads %s", __version__, options.node_name, seat.place)
     loop.run()
     pump.stop()
     log.info("the speaker stops")

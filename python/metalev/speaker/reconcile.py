@@ -4,27 +4,30 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Final
 
 from msgspec.structs import replace
 
 from metalev.adapters.metrics import Announced, Figures
-from metalev.decide.diff import SpeakerApplied, speaker_actions
+from metalev.decide.diff import state_actions, table_actions
 from metalev.decide.refusals import refusals
 from metalev.decide.speaker import SpeakerDecider, SpeakerDesired, speaker_state
-from metalev.model.actions import Action, Event, RecordEvent, SetOwnership, WriteSpeakerState
+from metalev.model.actions import Action, Event, RecordEvent, SetOwnership, SpeakerState, WriteSpeakerState
 from metalev.model.cluster import BEACON_SECRET, BeaconKey
 from metalev.model.errors import StaleWrite, StartError, Unavailable
 from metalev.model.meta import Name
+from metalev.model.ownership import OwnershipTable
 from metalev.model.snapshot import Snapshot
 from metalev.ports.clock import Clock
 from metalev.ports.ownership import Counters
 from metalev.runtime.effects import Effects
-from metalev.runtime.outcome import After, Done, Outcome, Retry
+from metalev.runtime.outcome import After, Done, Later, Outcome, Retry
 from metalev.runtime.store import Applied
 
-# There is one table and one state, so there is one name.
-EVERYTHING: Final = "table and state"
+# The engine must not wait for a cluster that takes its time to hear of the state: two names.
+TABLE: Final = "table"
+STATE: Final = "state"
 # Seconds between two writes of the own state: a takeover of a thousand groups is a few writes, not a thousand.
 STATE_PAUSE = 0.3
 
@@ -53,38 +56,40 @@ class SpeakerReconciler:
         self._decider = SpeakerDecider(node, fallback_keys, lb_class, ignore_exclude_lb=ignore_exclude_lb)
         self._decided_on: tuple[object, ...] = ()
         self._desired = SpeakerDesired()
-        self._applied = SpeakerApplied()
+        self._table: OwnershipTable | None = None
+        self._published: SpeakerState | None = None
         self._refused: frozenset[Event] = frozenset()
         self._state_at = float("-inf")
         self._problem = ""
 
     def not_ready(self) -> str:
         """Why the engine has no table yet, or nothing once it has one; any thread may ask."""
-        if self._applied.table is not None:
+        if self._table is not None:
             return ""
         return self._problem or "not all listed yet"
 
     def affected(self, applied: Applied) -> Iterable[str]:
         """Everything, once what is absent is known to be absent."""
-        return [EVERYTHING] if applied.after.synced and applied.changed else []
+        return [TABLE, STATE] if applied.after.synced and applied.changed else []
 
-    def reconcile(self, name: str, snapshot: Snapshot) -> Outcome:  # noqa: ARG002  (there is one name)
+    def reconcile(self, name: str, snapshot: Snapshot) -> Outcome | Later:
         """See ``Reconciler``. Raises ``StartError`` for a node that the cluster does not have."""
         self._decide(snapshot)
+        if name == TABLE:
+            for action in table_actions(self._table, self._desired.table):
+                self._set(action)
+            return Done()
+        rest = self._state_at + STATE_PAUSE - self._clock.now()
         state = speaker_state(snapshot, self._node, self._desired)
         if self._problem:
             state = replace(state, problems=(*state.problems, self._problem))
-        try:
-            outcome = self._carry_out(
-                [*speaker_actions(self._applied, self._desired, state), *self._new_refusals(snapshot)]
-            )
-            self._effects.flush()
-        except (StaleWrite, Unavailable) as error:
-            return Retry(str(error))
-        return outcome
+        actions = (*state_actions(self._published, state, self._desired), *self._new_refusals(snapshot))
+        if actions and rest > 0:
+            return After(rest)
+        return Later(partial(self._publish, actions))
 
     def woken(self) -> Iterable[str]:
-        """Nobody: there is one name."""
+        """Nobody: what concerns the one concerns the other."""
         return ()
 
     def hurry(self) -> None:
@@ -115,13 +120,13 @@ class SpeakerReconciler:
 
     def _with_keys(self, desired: SpeakerDesired) -> SpeakerDesired:
         """``desired``, under the last keys there were if there are none now."""
-        if desired.table.keys or self._applied.table is not None:
+        if desired.table.keys or self._table is not None:
             self._problem = ""
         if desired.table.keys:
             return desired
-        if self._applied.table is not None:
+        if self._table is not None:
             log.warning("the Secret %s has no key any more; the last one stays in force", self._key_secret)
-            return replace(desired, table=replace(desired.table, keys=self._applied.table.keys))
+            return replace(desired, table=replace(desired.table, keys=self._table.keys))
         if not self._problem:
             self._problem = (
                 "no key to sign beacons with, so nothing is announced: create the Secret "
@@ -130,19 +135,6 @@ class SpeakerReconciler:
             )
             log.warning("%s", self._problem)
         return desired
-
-    def _carry_out(self, actions: Iterable[Action]) -> Outcome:
-        """The engine at once, the state and the events that go with it not too often."""
-        rest = self._state_at + STATE_PAUSE - self._clock.now()
-        later = False
-        for action in actions:
-            if isinstance(action, SetOwnership):
-                self._set(action)
-            elif rest > 0:
-                later = True
-            else:
-                self._publish(action)
-        return After(rest) if later else Done()
 
     def _new_refusals(self, snapshot: Snapshot) -> Iterator[RecordEvent]:
         """What was not told yet; what holds no longer may be told again."""
@@ -155,15 +147,22 @@ class SpeakerReconciler:
     def _set(self, action: SetOwnership) -> None:
         if action.table.keys:
             self._effects.carry_out(action)
-            self._applied = replace(self._applied, table=action.table)
+            self._table = action.table
 
-    def _publish(self, action: Action) -> None:
-        self._effects.carry_out(action)
-        if isinstance(action, WriteSpeakerState):
-            self._applied = replace(self._applied, state=action.state)
-            self._state_at = self._clock.now()
-        elif isinstance(action, RecordEvent):
-            self._refused |= {action.event}
+    def _publish(self, actions: Sequence[Action]) -> Outcome:
+        """The state and the events that go with it; what was not told is told the next time."""
+        try:
+            for action in actions:
+                self._effects.carry_out(action)
+                if isinstance(action, WriteSpeakerState):
+                    self._published = action.state
+                    self._state_at = self._clock.now()
+                elif isinstance(action, RecordEvent):
+                    self._refused |= {action.event}
+            self._effects.flush()
+        except (StaleWrite, Unavailable) as error:
+            return Retry(str(error))
+        return Done()
 
 
 def _check_node(node: str, snapshot: Snapshot) -> None:

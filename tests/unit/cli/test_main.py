@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from metalev import __version__
+from metalev.adapters.places import Directory, Source
 from metalev.cli.main import main
 from metalev.controller.main import ControllerOptions
 from metalev.model.errors import StartError
@@ -18,7 +19,8 @@ from metalev.speaker.main import SpeakerOptions
 def ran(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The options of every program that was run, instead of the programs."""
     options: list[Any] = []
-    monkeypatch.delenv("METALLB_NODE_NAME", raising=False)
+    for variable in ("METALLB_NODE_NAME", "METALLB_NAMESPACE"):
+        monkeypatch.delenv(variable, raising=False)
     for program in ("controller", "speaker"):
         monkeypatch.setattr(f"metalev.{program}.main.run", options.append)
     return options
@@ -32,14 +34,16 @@ def failed(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 
 def test_the_controller_runs_with_defaults(ran: list[Any], tmp_path: Path) -> None:
     assert main(["controller", "--manifests", str(tmp_path)]) == 0
-    assert ran == [ControllerOptions(tmp_path, metrics=("", 7472))]
+    assert ran == [ControllerOptions(Directory(tmp_path), metrics=("", 7472))]
 
 
 def test_every_option_of_the_controller_reaches_it(ran: list[Any], tmp_path: Path) -> None:
     line = f"controller --manifests {tmp_path} --state {tmp_path}/s --namespace lb --metrics-address 127.0.0.1:1"
     main([*line.split(), *["--lb-class", "example.com/lb", "--log-level", "debug", "--log-format", "json"]])
     assert ran == [
-        ControllerOptions(tmp_path, tmp_path / "s", "lb", ("127.0.0.1", 1), "debug", "json", "example.com/lb")
+        ControllerOptions(
+            Directory(tmp_path, tmp_path / "s"), "lb", ("127.0.0.1", 1), "debug", "json", "example.com/lb"
+        )
     ]
 
 
@@ -49,7 +53,7 @@ def test_every_option_of_the_speaker_reaches_it(ran: list[Any], tmp_path: Path) 
     main([*line.split(), *more.split(), "--gratuitous-interval", "0"])
     assert ran == [
         SpeakerOptions(
-            tmp_path,
+            Directory(tmp_path),
             "node1",
             key_file=Path("k"),
             beacon_interval=0.02,
@@ -102,9 +106,30 @@ def test_a_missing_node_name_is_one_line(ran: list[Any], tmp_path: Path, capsys:
     assert ran == []
 
 
-def test_missing_manifests_are_one_line(ran: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
-    assert failed(["controller"], capsys).startswith("metalev: error: --manifests DIR is needed: ")
+@pytest.mark.parametrize(
+    ("line", "place"),
+    [
+        ("controller", Source()),
+        ("controller --kubeconfig k --context c", Source("k", "c")),
+        ("speaker --node-name n --kubeconfig k", Source("k")),
+    ],
+)
+def test_without_manifests_it_is_an_api_server(ran: list[Any], line: str, place: Source) -> None:
+    main(line.split())
+    assert [options.cluster for options in ran] == [place]
+
+
+def test_a_state_folder_makes_no_sense_with_an_api_server(ran: list[Any], capsys: pytest.CaptureFixture[str]) -> None:
+    assert failed(["controller", "--state", "s"], capsys).startswith(
+        "metalev: error: --state DIR goes with --manifests"
+    )
     assert ran == []
+
+
+def test_the_namespace_may_come_from_metallbs_variable(ran: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METALLB_NAMESPACE", "lb")
+    main(["controller"])
+    assert ran[0].namespace == "lb"
 
 
 def test_manifests_that_are_no_directory_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -159,5 +184,13 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
 def test_asking_for_the_version_loads_no_program() -> None:
     code = "import sys, metalev.cli.main; print(*sorted(sys.modules))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    heavy = {"metalev._native", "metalev.adapters.files", "prometheus_client", "watchfiles", "yaml", "http.server"}
+    heavy = {
+        "metalev._native",
+        "metalev.adapters.files",
+        "metalev.adapters.kubernetes",
+        "prometheus_client",
+        "watchfiles",
+        "yaml",
+        "http.server",
+    }
     assert heavy.isdisjoint(loaded)

@@ -18,7 +18,7 @@ from metalev.model.pools import Pool, PoolStatus, ServiceAllocation
 from metalev.model.services import Service, ServiceStatus
 from metalev.model.snapshot import Object, Snapshot
 from metalev.runtime.effects import Effects
-from metalev.runtime.outcome import Outcome, Retry
+from metalev.runtime.outcome import Later, Outcome, Retry
 
 MAIN = Name("metallb-system", "main")
 
@@ -43,7 +43,7 @@ class CountedReconciler(ControllerReconciler):
         super().__init__(effects, clock)
         self.seen: list[Name] = []
 
-    def reconcile(self, name: Name, snapshot: Snapshot) -> Outcome:
+    def reconcile(self, name: Name, snapshot: Snapshot) -> Outcome | Later:
         self.seen.append(name)
         return super().reconcile(name, snapshot)
 

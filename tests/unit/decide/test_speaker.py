@@ -9,12 +9,20 @@ from msgspec.structs import replace
 from tests.unit.decide.worlds import name, pool, service, world
 
 from metalev.decide.controller import ControllerDesired, Unannounced
-from metalev.decide.diff import SpeakerApplied, controller_actions, speaker_actions
+from metalev.decide.diff import controller_actions, state_actions, table_actions
 from metalev.decide.speaker import SpeakerDecider, SpeakerDesired, speaker_state
-from metalev.model.actions import Action, Holding, RecordEvent, SetOwnership, WritePoolStatus, WriteSpeakerState
+from metalev.model.actions import (
+    Action,
+    Holding,
+    RecordEvent,
+    SetOwnership,
+    SpeakerState,
+    WritePoolStatus,
+    WriteSpeakerState,
+)
 from metalev.model.cluster import BEACON_SECRET, EXCLUDE_LABEL, BeaconKey, BeaconSecret
 from metalev.model.meta import Name
-from metalev.model.ownership import Fact, FactKind
+from metalev.model.ownership import Fact, FactKind, OwnershipTable
 from metalev.model.pools import PoolStatus
 from metalev.model.snapshot import Snapshot
 
@@ -37,13 +45,14 @@ class Speaker:
     def __init__(self, node: str = "node-a") -> None:
         self.node = node
         self.decider = SpeakerDecider(node, [KEY])
-        self.applied = SpeakerApplied()
+        self.table: OwnershipTable | None = None
+        self.state: SpeakerState | None = None
 
     def see(self, snapshot: Snapshot) -> tuple[Action, ...]:
         desired = self.decider.desired(snapshot)
         state = speaker_state(snapshot, self.node, desired)
-        actions = speaker_actions(self.applied, desired, state)
-        self.applied = SpeakerApplied(desired.table, state)
+        actions = (*table_actions(self.table, desired.table), *state_actions(self.state, state, desired))
+        self.table, self.state = desired.table, state
         return actions
 
 

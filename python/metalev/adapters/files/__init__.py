@@ -4,8 +4,8 @@
 ``view`` puts the two together and says what changed, ``watch`` says when to look; ``cluster`` is the port.
 """
 
-from metalev.adapters.files.cluster import STATE_FOLDER, FilesCluster
+from metalev.adapters.files.cluster import FilesCluster
 from metalev.adapters.files.lease import FilesLease
 from metalev.adapters.files.state import CONTROLLER
 
-__all__ = ["CONTROLLER", "STATE_FOLDER", "FilesCluster", "FilesLease"]
+__all__ = ["CONTROLLER", "FilesCluster", "FilesLease"]

@@ -17,6 +17,7 @@ from metalev.adapters.files.state import CONTROLLER, pool_path, service_path, sp
 from metalev.adapters.files.view import View
 from metalev.adapters.files.watch import Watcher
 from metalev.adapters.files.writing import remove, write_yaml
+from metalev.adapters.places import STATE_FOLDER
 from metalev.model.actions import Event, SpeakerState
 from metalev.model.errors import StaleWrite, StartError, Unavailable
 from metalev.model.meta import Kind, ObjectKey
@@ -26,7 +27,6 @@ from metalev.model.snapshot import Change, Deleted, Synced, key_of, source_of
 from metalev.ports.clock import Clock
 from metalev.ports.cluster import ChangeSink
 
-STATE_FOLDER = ".metalev"
 # Most changes come by inotify at once; this is how long one takes that the kernel does not tell of (NFS).
 RELIST_SECONDS = 10.0
 

@@ -26,6 +26,7 @@ class FilesLease:
     """
 
     fenced = True
+    margin = 0.0
 
     def __init__(self, state: Path, clock: Clock, identity: str = "") -> None:
         """``identity`` is the host's name, by default its own."""

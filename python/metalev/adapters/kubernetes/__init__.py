@@ -7,6 +7,6 @@ port, ``events`` and ``lease`` are what only an API server has.
 
 from metalev.adapters.kubernetes.api import Api
 from metalev.adapters.kubernetes.cluster import CONTROLLER, KubernetesCluster
-from metalev.adapters.kubernetes.credentials import Source
+from metalev.adapters.kubernetes.lease import KubernetesLease
 
-__all__ = ["CONTROLLER", "Api", "KubernetesCluster", "Source"]
+__all__ = ["CONTROLLER", "Api", "KubernetesCluster", "KubernetesLease"]

@@ -20,9 +20,10 @@ from msgspec import Struct
 from urllib3.connection import HTTPConnection
 
 from metalev import __version__
-from metalev.adapters.kubernetes.credentials import Credentials, Source, find
+from metalev.adapters.kubernetes.credentials import Credentials, find
 from metalev.adapters.kubernetes.errors import ApiError, Unreachable
 from metalev.adapters.kubernetes.jitter import between
+from metalev.adapters.places import Source
 from metalev.model.errors import StartError
 
 TIMEOUT_SECONDS = 5.0

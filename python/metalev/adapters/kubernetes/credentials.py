@@ -14,18 +14,12 @@ import sys
 import msgspec
 from msgspec import Struct
 
+from metalev.adapters.places import Source
 from metalev.model.errors import StartError
 
 CHILD = "metalev.adapters.kubernetes.kubeconfig"
 PATIENCE_SECONDS = 60.0
 """For an exec plugin that asks a cloud; a person at a prompt would not be seen anyway."""
-
-
-class Source(Struct, frozen=True):
-    """Where to look. Without a ``kubeconfig`` it is the pod's own service account."""
-
-    kubeconfig: str = ""
-    context: str = ""
 
 
 class Credentials(Struct, frozen=True):

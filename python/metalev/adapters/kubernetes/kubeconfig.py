@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from metalev.adapters.kubernetes.credentials import Credentials, Source, named
+from metalev.adapters.kubernetes.credentials import Credentials, named
+from metalev.adapters.places import Source
 from metalev.model.errors import StartError
 
 

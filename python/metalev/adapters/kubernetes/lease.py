@@ -1,0 +1,203 @@
+"""A Lease of ``coordination.k8s.io``: who is the one controller, or that a speaker lives.
+
+As ``client-go`` has it: a Lease has ended once it was not renewed for its whole duration *as seen by whoever waits*, by
+its own clock. So it does not matter what time it is on the holder's host.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+from msgspec import field
+
+from metalev.adapters.codec import wire
+from metalev.adapters.kubernetes.api import Api
+from metalev.adapters.kubernetes.errors import ApiError
+from metalev.model.errors import Unavailable
+from metalev.model.meta import Name
+
+DURATION_SECONDS = 15
+RENEW_SECONDS = 2.0
+
+log = logging.getLogger("metalev.lease")
+
+
+class _Spec(wire.Wire, frozen=True):
+    holder_identity: str | None = None
+    lease_duration_seconds: int | None = None
+    renew_time: str | None = None
+    acquire_time: str | None = None
+    lease_transitions: int | None = None
+
+
+class _Lease(wire.Wire, frozen=True):
+    metadata: wire.Stamp = field(default_factory=lambda: wire.Stamp(""))
+    spec: _Spec = _Spec()
+
+
+class KubernetesLease:
+    """Takes a Lease when it is free, renews it, and says when it came and went (:class:`metalev.ports.Leases`)."""
+
+    fenced = False
+
+    def __init__(
+        self,
+        api: Api,
+        name: Name,
+        identity: str,
+        *,
+        duration: int = DURATION_SECONDS,
+        renew: float = RENEW_SECONDS,
+        changed: Callable[[bool, bool], None] = lambda _held, _clean: None,
+    ) -> None:
+        """``identity`` is this process's alone; ``duration`` and ``renew`` are in seconds.
+
+        ``changed`` is told whether it is held now, and whether it was free: its former holder gave it back, or there
+        was none. It must return at once.
+        """
+        self._api = api
+        self._name = name
+        self._path = f"/apis/coordination.k8s.io/v1/namespaces/{name.namespace}/leases"
+        self._identity = identity
+        self._duration = duration
+        self._renew = renew
+        self._changed = changed
+        self._seen: tuple[str, float] = ("", 0.0)
+        """The version that was last seen, and when it was first seen."""
+        self._held_until = 0.0
+        self._held = False
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name=f"lease {name.name}", daemon=True)
+
+    @property
+    def margin(self) -> float:
+        """A write may take as long as any request."""
+        return self._api.timeout
+
+    @property
+    def held(self) -> bool:
+        """Whether it is held, as far as is known."""
+        return self._held
+
+    def acquire(self) -> None:
+        """Begin to try, and go on until :meth:`release`."""
+        self._thread.start()
+
+    def remaining(self) -> float:
+        """Seconds for which nobody else can have it."""
+        return max(0.0, self._held_until - _now()) if self._held else 0.0
+
+    def release(self) -> None:
+        """Give it back, so that the next one need not wait. May be called twice."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(self._api.timeout + 1)
+        if self._held:
+            self._held = False
+            try:
+                self._give_back()
+            except Unavailable as error:
+                log.info("the lease %s is not given back and ends by itself: %s", self._name, error)
+
+    def _keep(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._try()
+            except Unavailable as error:
+                log.debug("the lease %s: %s", self._name, error)
+            if self._held and self.remaining() <= 0:
+                self._lose("it could not be renewed in time")
+            self._stopped.wait(self._renew)
+
+    def _try(self) -> None:
+        """Renew it, or take it if it is free."""
+        asked_at = _now()
+        lease = self._read()
+        if lease is None:
+            self._create(asked_at)
+            return
+        holder = lease.spec.holder_identity or ""
+        if holder == self._identity:
+            self._write(lease, asked_at, clean=True)
+            return
+        if self._held:
+            self._lose(f"{holder} has it")
+        if self._seen[0] != lease.metadata.resource_version:
+            self._seen = (lease.metadata.resource_version, asked_at)
+        duration = lease.spec.lease_duration_seconds or self._duration
+        if not holder or asked_at > self._seen[1] + duration:
+            self._write(lease, asked_at, clean=not holder)
+
+    def _read(self) -> _Lease | None:
+        try:
+            return msgspec.json.decode(self._api.get(f"{self._path}/{self._name.name}"), type=_Lease)
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def _create(self, asked_at: float) -> None:
+        try:
+            self._api.post(self._path, self._document(_Lease()))
+        except ApiError as error:
+            if error.status == 409:
+                return  # somebody else was first; in a moment its Lease is read
+            raise
+        self._gain(asked_at, clean=True)
+
+    def _write(self, lease: _Lease, asked_at: float, *, clean: bool) -> None:
+        try:
+            self._api.put(f"{self._path}/{self._name.name}", self._document(lease))
+        except ApiError as error:
+            if error.stale:
+                return
+            raise
+        self._gain(asked_at, clean=clean)
+
+    def _document(self, lease: _Lease) -> dict[str, object]:
+        """The Lease as ours. It names the version that was read, so that of two that take it one fails."""
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        ours = lease.spec.holder_identity == self._identity
+        metadata = {"name": self._name.name, "namespace": self._name.namespace}
+        version = lease.metadata.resource_version
+        return {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": metadata | ({"resourceVersion": version} if version else {}),
+            "spec": {
+                "holderIdentity": self._identity,
+                "leaseDurationSeconds": self._duration,
+                "acquireTime": lease.spec.acquire_time if ours and lease.spec.acquire_time else now,
+                "renewTime": now,
+                "leaseTransitions": (lease.spec.lease_transitions or 0) + (0 if ours else 1),
+            },
+        }
+
+    def _give_back(self) -> None:
+        lease = self._read()
+        if lease is not None and lease.spec.holder_identity == self._identity:
+            document = self._document(lease)
+            document["spec"] = {"holderIdentity": "", "leaseDurationSeconds": 1}
+            self._api.put(f"{self._path}/{self._name.name}", document)
+
+    def _gain(self, asked_at: float, *, clean: bool) -> None:
+        # From when it was asked for: the answer may have been long on its way.
+        self._held_until = asked_at + self._duration
+        if not self._held:
+            self._held = True
+            self._changed(True, clean)
+
+    def _lose(self, why: str) -> None:
+        self._held = False
+        log.warning("the lease %s is lost: %s", self._name, why)
+        self._changed(False, False)
+
+
+def _now() -> float:
+    """A host that slept must know that its Lease has ended meanwhile."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

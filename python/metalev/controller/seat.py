@@ -1,0 +1,77 @@
+"""Where a controller sits: what reads and writes its cluster, and its right to do so."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+
+from msgspec import Struct
+
+from metalev.adapters.files import CONTROLLER, FilesCluster, FilesLease
+from metalev.adapters.kubernetes import Api, KubernetesCluster, KubernetesLease
+from metalev.adapters.places import Directory, Source
+from metalev.controller.office import Office
+from metalev.model.meta import Name
+from metalev.model.snapshot import Standby
+from metalev.ports.clock import Clock
+from metalev.ports.cluster import ChangeSink
+from metalev.runtime.effects import Effects
+from metalev.runtime.recorder import EventRecorder
+from metalev.runtime.workers import Workers
+
+LEASE = "metalev-controller"
+WRITERS = 8
+"""Writes at a time: an API server answers more of them a second than of one after the other."""
+GOODBYE_SECONDS = 2.0
+
+
+class Seat(Struct, frozen=True):
+    """``start`` begins to deliver changes; ``missing`` says why not everything has been read yet, or nothing."""
+
+    effects: Effects
+    workers: Workers | None
+    start: Callable[[ChangeSink], None]
+    missing: Callable[[], str]
+    place: str
+
+
+def on_files(directory: Directory, namespace: str, clock: Clock, stack: ExitStack) -> Seat:
+    """A directory, which has one controller. Raises ``StartError`` if it has one already."""
+    lease = FilesLease(directory.state_folder, clock)
+    lease.acquire()
+    stack.callback(lease.release)
+    cluster = FilesCluster(directory.manifests, clock, state=directory.state, namespace=namespace, writer=CONTROLLER)
+    stack.callback(cluster.stop)
+    # It is all read before it starts to watch.
+    return Seat(Effects(cluster, lease=lease), None, cluster.start, lambda: "", str(directory.manifests))
+
+
+def on_kubernetes(source: Source, namespace: str, clock: Clock, stack: ExitStack, tell: ChangeSink) -> Seat:
+    """An API server: one of several controllers is at work, the others stand by."""
+    api = Api(source)
+    cluster = KubernetesCluster(api, clock, namespace=namespace, writer=CONTROLLER)
+    office = Office(cluster, api.timeout, tell)
+    lease = KubernetesLease(api, Name(namespace, LEASE), identity(), changed=office.changed)
+    workers = Workers(WRITERS)
+    record = EventRecorder(cluster, workers.idle)
+    # From the last to the first: what is being written ends, events are told, then the lease is given back.
+    stack.callback(cluster.stop)
+    stack.callback(lease.release)
+    stack.callback(record.stop, GOODBYE_SECONDS)
+    stack.callback(workers.stop, api.timeout)
+    stack.callback(office.stop)
+
+    def start(sink: ChangeSink) -> None:
+        sink(Standby(True))
+        cluster.start(sink)
+        lease.acquire()
+
+    return Seat(Effects(cluster, lease=lease, record=record), workers, start, cluster.missing, api.host)
+
+
+def identity() -> str:
+    """A name for no other process: the pod's, and a random part, for a pod may start its program twice."""
+    return f"{os.environ.get('METALLB_POD_NAME') or socket.gethostname()}_{secrets.token_hex(4)}"

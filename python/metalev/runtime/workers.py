@@ -1,0 +1,54 @@
+"""Threads for what takes a round trip: writes to an API server, several at a time."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+
+log = logging.getLogger("metalev.workers")
+
+
+class Workers:
+    """A fixed number of threads that do jobs in the order in which they come. A job handles its own errors."""
+
+    def __init__(self, count: int, name: str = "write") -> None:
+        """``count`` threads, started at once."""
+        self.count = count
+        self.idle = threading.Event()
+        """Set while there is nothing to do; what can wait waits for it."""
+        self.idle.set()
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._unfinished = 0
+        self._threads = [
+            threading.Thread(target=self._work, name=f"{name} {number}", daemon=True) for number in range(count)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, job: Callable[[], None]) -> None:
+        """Have ``job`` done by the next thread that is free."""
+        with self._lock:
+            self._unfinished += 1
+            self.idle.clear()
+        self._jobs.put(job)
+
+    def stop(self, timeout: float) -> None:
+        """Let what was submitted end, for up to ``timeout`` seconds for each thread."""
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join(timeout)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            try:
+                job()
+            except Exception:
+                log.exception("a job failed")
+            with self._lock:
+                self._unfinished -= 1
+                if not self._unfinished:
+                    self.idle.set()
