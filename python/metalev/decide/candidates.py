@@ -47,8 +47,8 @@ ADVICE: Mapping[Why, str] = {
     Why.EXCLUDED: f"remove the label {EXCLUDE_LABEL} from a node, or start the controller and every speaker with "
     "--ignore-exclude-lb",
     Why.NO_ENDPOINTS: "no endpoint of the Service is ready on any node: look at its pods and its selector",
-    Why.NO_LOCAL_ENDPOINTS: "externalTrafficPolicy is Local, and no ready endpoint of the Service is on the node: run a "
-    "pod there, or use Cluster",
+    Why.NO_LOCAL_ENDPOINTS: "externalTrafficPolicy is Local, and no ready endpoint of the Service is on the node: run "
+    "a pod there, or use Cluster",
 }
 
 

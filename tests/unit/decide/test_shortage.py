@@ -25,13 +25,17 @@ def shortage(subject: Service, books: Ledger) -> str:
 def test_an_exhausted_pool_is_named_with_its_size() -> None:
     books = ledger(pool("a", "10.0.0.0/31"), taken="10.0.0.0 10.0.0.1")
     assert shortage(service(), books) == 'pool "a" has all of its 2 IPv4 addresses in use' + TO_DO
-    assert shortage(service(annotations={POOL: "a"}), books) == 'pool "a" has all of its 2 IPv4 addresses in use' + TO_DO
+    assert (
+        shortage(service(annotations={POOL: "a"}), books) == 'pool "a" has all of its 2 IPv4 addresses in use' + TO_DO
+    )
 
 
 def test_addresses_that_the_network_uses_are_told_apart_from_those_of_services() -> None:
     books = ledger(pool("a", "10.0.0.0/31"), taken="10.0.0.0")
     books.bar({ip_address("10.0.0.1"): "of a node"})
-    assert shortage(service(), books).startswith('pool "a" has 1 of its 2 IPv4 addresses in use and the others kept back')
+    assert shortage(service(), books).startswith(
+        'pool "a" has 1 of its 2 IPv4 addresses in use and the others kept back'
+    )
 
 
 def test_the_family_that_is_lacking_is_named() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 
 from msgspec.structs import replace
-from tests.unit.decide.worlds import name, pool, service, world
+from tests.unit.decide.worlds import pool, service, world
 
 from metalev.decide.controller import ControllerDesired
 from metalev.decide.diff import SpeakerApplied, controller_actions, speaker_actions
