@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from metalev.decide.findings import Chain, Finding
+from metalev.decide.findings import Chain, Finding, amount
 from metalev.decide.overview import NodeRow, Overview, PoolRow
 
 # Rows of Services that are shown unless all are asked for.
@@ -118,9 +118,9 @@ def _services(seen: Overview, width: int | None, everything: bool) -> list[str]:
     rows = [*broken[:limit], *well[:limit]]
     table = _table(("SERVICE", "ADDRESS", "POOL", "NODE"), [_service(one) for one in rows])
     lines = table[:1]
-    for chain, line, following in zip(rows, table[1:], [*rows[1:], None], strict=True):
+    for place, (chain, line) in enumerate(zip(rows, table[1:], strict=True), 1):
         lines.append(line)
-        if chain.brief and not (following and following.brief == chain.brief):
+        if chain.brief and not (place < len(rows) and rows[place].brief == chain.brief):
             lines += _wrapped(chain.brief, "    ", "    ", width)  # once for all who have the same reason
     if len(broken) > limit:
         missing = Counter(one.broken.asked for one in broken if one.broken)
@@ -157,8 +157,7 @@ def _usage(row: PoolRow, family: int) -> str:
     if family not in row.usage:
         return _UNKNOWN
     total, held, free = row.usage[family]
-    size = str(total) if total < 2**20 else f"2^{total.bit_length() - 1}"
-    return f"{held} of {size}" + ("" if free else ", none free")
+    return f"{held} of {amount(total)}" + ("" if free else ", none free")
 
 
 def _node(row: NodeRow, others: int) -> tuple[str, ...]:

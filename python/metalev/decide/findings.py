@@ -96,6 +96,11 @@ def no(asked: str, text: str, advice: str, *details: str) -> Finding:
     return Finding(asked, Answer.NO, text, advice, details)
 
 
+def amount(number: int) -> str:
+    """How many addresses a pool has; of millions nobody wants to know the digits (and of a /64 nobody counts them)."""
+    return str(number) if number < 10**6 else "over a million"
+
+
 def listed(names: Iterable[object], limit: int = 5) -> str:
     """The first few of ``names``, and how many more there are."""
     found = [str(name) for name in names]

@@ -125,6 +125,8 @@ def _node(node: Name, inquiry: Inquiry) -> NodeRow:
 
 def _problems(inquiry: Inquiry) -> Iterable[str]:
     snapshot, desired, speakers = inquiry.snapshot, inquiry.desired, inquiry.speakers
+    if not (snapshot.services or snapshot.pools or snapshot.nodes):
+        yield "nothing is here, no Service, no IPAddressPool and no Node: is it the right place?"
     if snapshot.services and not inquiry.controller_wrote and any(map(inquiry.is_ours, snapshot.services.values())):
         yield f"no controller has written here: {START_CONTROLLER}"
     yield from (f"{source}: {message}" for source, message in sorted(snapshot.problems.items()))

@@ -7,9 +7,8 @@ from difflib import get_close_matches
 
 from metalev.decide.allocation import CONDITION, Allocation, Outcome
 from metalev.decide.controller import ANNOUNCEABLE
-from metalev.decide.findings import Finding, listed, mind, no, yes
+from metalev.decide.findings import Finding, amount, listed, mind, no, yes
 from metalev.decide.ledger import Ledger
-from metalev.decide.words import quoted
 from metalev.model.meta import Name
 from metalev.model.services import Condition, ConditionStatus, Service, TrafficPolicy
 
@@ -31,6 +30,7 @@ _TO_DO = (
     ("not compatible with requested", "ask for an address of that pool, or for its pool"),
     ("can't change sharing key", "ask for another address, or give both the same metallb.io/allow-shared-ip"),
     ("is already in use on", "use another port, or ask for another address"),
+    ("no pool is for this Service", "ask for a pool by metallb.io/address-pool, or change a serviceAllocation"),
     ("no available IPs", "make a pool larger, or free an address"),
 )
 
@@ -115,13 +115,10 @@ def _usage(allocation: Allocation, ledger: Ledger) -> str:
     parts = []
     for family in sorted({one.version for one in allocation.addresses}):
         total, held, _ = ledger.usage(allocation.pool, family)
-        size = str(total) if total < 2**20 else f"2^{total.bit_length() - 1}"
-        parts.append(f"{held} of {size} IPv{family} addresses in use")
+        parts.append(f"{held} of {amount(total)} IPv{family} addresses in use")
     return f" ({', '.join(parts)})" if parts else ""
 
 
 def _advice(said: str) -> str:
-    """What to do about the words of an allocation, unless they say it."""
-    if "metallb.io/address-pool" in said:
-        return f"name a pool in {quoted('metallb.io/address-pool')}, or let one be for this Service"
+    """What to do about the words of an allocation."""
     return next((advice for words, advice in _TO_DO if words in said), "")
