@@ -45,8 +45,8 @@ def add_program_options(parser: argparse.ArgumentParser) -> None:
     add("--log-format", choices=FORMATS, default="text", help="(%(default)s)")
 
 
-def add_cluster_options(parser: argparse.ArgumentParser) -> None:
-    """Which cluster: an API server, by default that of the pod, or a directory."""
+def add_cluster_options(parser: argparse.ArgumentParser, namespace: str = "--namespace") -> None:
+    """Which cluster: an API server, by default that of the pod, or a directory; ``namespace`` is how one is spelled."""
     add = parser.add_argument
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--kubeconfig", metavar="F", type=Path, help="the API server (default: the pod's own)")
@@ -54,7 +54,7 @@ def add_cluster_options(parser: argparse.ArgumentParser) -> None:
     add("--context", metavar="C", default="", help="the context of the kubeconfig (default: its current one)")
     add("--state", metavar="DIR", type=Path, help="where metalev writes (default: .metalev in the manifests)")
     add(
-        "--namespace",
+        namespace,
         metavar="N",
         default=os.environ.get("METALLB_NAMESPACE") or DEFAULT_NAMESPACE,
         help="where pools and keys live (default: METALLB_NAMESPACE, or metallb-system)",

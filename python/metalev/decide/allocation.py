@@ -1,4 +1,7 @@
-"""Which address a Service gets: MetalLB's rules in MetalLB's order, and the reason in MetalLB's words."""
+"""Which address a Service gets: MetalLB's rules in MetalLB's order, and the reason in MetalLB's words.
+
+Where those do not say what to do, more words follow them: who looks for MetalLB's still finds them.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from msgspec import Struct
 from metalev.decide.ledger import Ledger
 from metalev.decide.poolchoice import Addresses, Namespaces, Offers, automatic, is_for
 from metalev.decide.sharing import terms_of
+from metalev.decide.shortage import shortage
 from metalev.decide.waiting import Want
 from metalev.decide.wishes import check_families, deprecated_annotations, requested_addresses, requested_pool
 from metalev.decide.words import quoted, quoted_list
@@ -203,9 +207,11 @@ class _Case:
         if wished:
             return self._grant(wished)
         if not self._named:
-            addresses = self._offers.best(automatic(self._service, self._ledger, self._namespaces))
+            groups = automatic(self._service, self._ledger, self._namespaces)
+            addresses = self._offers.best(groups)
             if not addresses:
-                raise Refused("no available IPs")
+                pools = [pool for group in groups for pool in group]
+                raise Refused(f"no available IPs{shortage(self._service, pools, self._ledger)}")
             return addresses
         pool = self._ledger.pools.get(self._named)
         if pool is None:
@@ -214,7 +220,8 @@ class _Case:
             raise Refused(f"pool {self._named} not compatible for ip assignment")
         addresses = self._offers.best([[pool]])
         if not addresses:
-            raise Refused(f"no available IPs in pool {self._named}")
+            lack = shortage(self._service, [pool], self._ledger)
+            raise Refused(f"no available IPs in pool {self._named}{lack}")
         return addresses
 
     def _grant(self, wished: Addresses) -> Addresses:

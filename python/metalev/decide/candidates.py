@@ -39,13 +39,16 @@ class Why(StrEnum):
 # What a person can do about it; where there is nothing, the word says enough.
 ADVICE: Mapping[Why, str] = {
     Why.NOT_ALLOWED: "the address is in no pool",
-    Why.NO_ADVERTISEMENT: "no L2Advertisement is for the pool, the Service and the node",
-    Why.SHARED: "an L2Advertisement with serviceSelectors announces no address that may be shared",
-    Why.NETWORK_UNAVAILABLE: "the node's condition NetworkUnavailable is true",
+    Why.NO_ADVERTISEMENT: "no L2Advertisement is for the pool, the Service and the node: create one, or widen its "
+    "selectors",
+    Why.SHARED: "an L2Advertisement with serviceSelectors announces no address that may be shared: remove them, or the "
+    "Service's metallb.io/allow-shared-ip",
+    Why.NETWORK_UNAVAILABLE: "the node's condition NetworkUnavailable is true: look at its CNI plug-in",
     Why.EXCLUDED: f"remove the label {EXCLUDE_LABEL} from a node, or start the controller and every speaker with "
     "--ignore-exclude-lb",
-    Why.NO_ENDPOINTS: "no endpoint of the Service is ready on any node",
-    Why.NO_LOCAL_ENDPOINTS: "externalTrafficPolicy is Local, and no ready endpoint of the Service is on the node",
+    Why.NO_ENDPOINTS: "no endpoint of the Service is ready on any node: look at its pods and its selector",
+    Why.NO_LOCAL_ENDPOINTS: "externalTrafficPolicy is Local, and no ready endpoint of the Service is on the node: run "
+    "a pod there, or use Cluster",
 }
 
 

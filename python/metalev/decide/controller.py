@@ -8,7 +8,7 @@ from math import ceil, inf
 from msgspec import Struct
 from msgspec.structs import replace
 
-from metalev.decide.allocation import CONDITION, Allocation, Outcome, decide_addresses
+from metalev.decide.allocation import COMPONENT, CONDITION, Allocation, Outcome, decide_addresses
 from metalev.decide.announcements import Announcements
 from metalev.decide.groups import Groups
 from metalev.decide.keepback import addresses_in_use, skipped
@@ -17,9 +17,9 @@ from metalev.decide.legacy import superseded
 from metalev.decide.sharing import Terms, terms_of
 from metalev.decide.waiting import Waiting
 from metalev.decide.words import quoted_list
-from metalev.model.actions import Action, RecordEvent, WriteServiceStatus
+from metalev.model.actions import Action, Event, EventType, RecordEvent, WriteServiceStatus
 from metalev.model.address import IPAddress
-from metalev.model.meta import Name, ObjectKey
+from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.pools import PoolStatus, Resting
 from metalev.model.services import Condition, ConditionStatus, Service, ServiceStatus
 from metalev.model.snapshot import Snapshot
@@ -254,7 +254,15 @@ def _actions(service: Service, allocation: Allocation, announceable: tuple[Condi
     if status == service.status:
         return ()
     reason = allocation.condition.message if allocation.condition else f"{service.name} is of type {service.type}"
+    told = [_not_announced(service.name, one) for one in silent if one not in service.status.conditions]
     if replace(status, conditions=(*foreign, *own, *_marked(service))) == service.status:
         # Nothing else is new: what there is to tell of the allocation has been told.
-        return (WriteServiceStatus(service, status, silent[0].message if silent else "a node may announce it again"),)
-    return WriteServiceStatus(service, status, reason), *(RecordEvent(event) for event in allocation.events)
+        reason = silent[0].message if silent else "a node may announce it again"
+        return WriteServiceStatus(service, status, reason), *told
+    return WriteServiceStatus(service, status, reason), *(RecordEvent(event) for event in allocation.events), *told
+
+
+def _not_announced(service: Name, silence: Condition) -> RecordEvent:
+    """The event beside the condition: once for each, and not anew after a restart."""
+    key = ObjectKey(Kind.SERVICE, service)
+    return RecordEvent(Event(key, EventType.WARNING, silence.reason, silence.message, COMPONENT))

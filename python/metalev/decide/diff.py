@@ -64,8 +64,6 @@ def controller_actions(
     actions.extend(
         _warning(key, "ConfigurationIgnored", why) for key, why in _new(applied.superseded, desired.superseded)
     )
-    for _, unannounced in _new(applied.unannounced, desired.unannounced):
-        actions.extend(_warning(_service(name), "NotAnnounced", unannounced.message) for name in unannounced.services)
     return tuple(actions)
 
 

@@ -82,6 +82,11 @@ class Ledger:
             resting=tuple(resting for resting in rests if resting is not None),
         )
 
+    def usage(self, pool: str, family: Family) -> tuple[int, int, int]:
+        """How many addresses of ``family`` are in ``pool``, how many are held, and how many could be given out."""
+        free = self._free[pool]
+        return free.total(family), free.in_use(family), free.available(family)
+
     # --- Holders ---
 
     def hold(self, service: Name, addresses: Sequence[IPAddress], terms: Terms = ALONE) -> tuple[IPAddress, ...]:

@@ -15,6 +15,11 @@ from metalev.model.meta import Name
 from metalev.model.ownership import OwnershipTable, Peer
 from metalev.model.snapshot import Snapshot
 
+# Groups that a node cannot announce and that its state spells out: with its link down, that is all of them.
+NAMED = 20
+# The engine's word for it.
+_OFF_LINK = "off-link"
+
 
 class SpeakerDesired(Struct, frozen=True):
     """What a speaker hands to its engine, and what stands behind it.
@@ -87,5 +92,19 @@ def speaker_state(snapshot: Snapshot, node: str, desired: SpeakerDesired) -> Spe
         interfaces=tuple(sorted(snapshot.interfaces)),
         local_addresses=tuple(sorted(snapshot.local_addresses)),
         gateways=tuple(sorted(snapshot.gateways)),
-        problems=tuple(f"{source}: {message}" for source, message in sorted(snapshot.problems.items())),
+        problems=(
+            *(f"{source}: {message}" for source, message in sorted(snapshot.problems.items())),
+            *_disabilities(snapshot, node, desired),
+        ),
     )
+
+
+def _disabilities(snapshot: Snapshot, node: str, desired: SpeakerDesired) -> list[str]:
+    """Why this node cannot announce what it may; that others are in a better subnet is no problem."""
+    if not snapshot.unable:
+        return []
+    mine = (group for group in desired.table.groups if any(one.node == node for one in group.candidates))
+    facts = (snapshot.unable.get(str(group.key)) for group in mine)
+    found = [fact.message for fact in facts if fact is not None and fact.cause != _OFF_LINK]
+    more = [f"and {len(found) - NAMED} more of this kind"] if len(found) > NAMED else []
+    return found[:NAMED] + more

@@ -69,8 +69,9 @@ def told(allocation: Allocation) -> list[str]:
 
 
 def complaint(allocation: Allocation) -> str:
-    """The message of a Service left without an address, with MetalLB's beginning of it taken off."""
+    """MetalLB's words for why a Service is left without an address, without its beginning and what metalev adds."""
     assert allocation.outcome is Outcome.PENDING
     assert allocation.addresses == ()
     assert allocation.condition is not None
-    return allocation.condition.message.removeprefix('Failed to allocate IP for "shop/web": ')
+    message = allocation.condition.message.removeprefix('Failed to allocate IP for "shop/web": ')
+    return message.partition(" (")[0] if message.startswith("no available IPs") else message

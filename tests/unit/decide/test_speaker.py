@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 
 from msgspec.structs import replace
-from tests.unit.decide.worlds import name, pool, service, world
+from tests.unit.decide.worlds import pool, service, world
 
-from metalev.decide.controller import ControllerDesired, Unannounced
+from metalev.decide.controller import ControllerDesired
 from metalev.decide.diff import controller_actions, state_actions, table_actions
 from metalev.decide.speaker import SpeakerDecider, SpeakerDesired, speaker_state
 from metalev.model.actions import (
@@ -185,6 +185,34 @@ def test_yielding_tells_nothing_and_taking_again_does() -> None:
     assert len(events(speaker.see(holding(world(WEB), took("10.0.0.1", term=3))))) == 1
 
 
+def unable(address: str, cause: str = "no-interface") -> Fact:
+    group = ip_address(address)
+    return Fact(FactKind.UNABLE, 7.0, cause, f"{address} cannot be announced: {cause}", group=group)
+
+
+def unable_state(snapshot: Snapshot, *facts: Fact) -> tuple[str, ...]:
+    """The problems of a node that cannot announce what these facts say."""
+    snapshot = replace(snapshot, unable={str(fact.group): fact for fact in facts})
+    return speaker_state(snapshot, "node-a", desired_speaker(snapshot, "node-a", [KEY])).problems
+
+
+def test_a_candidate_that_cannot_announce_says_so_in_its_state() -> None:
+    assert unable_state(world(WEB, DNS), unable("10.0.0.1")) == ("10.0.0.1 cannot be announced: no-interface",)
+
+
+def test_what_a_node_may_not_announce_or_leaves_to_a_better_subnet_is_no_problem_of_its() -> None:
+    assert unable_state(world(WEB, nodes=("node-b",)), unable("10.0.0.1")) == ()
+    assert unable_state(world(WEB), unable("10.0.0.1", "off-link")) == ()
+
+
+def test_a_node_that_can_announce_nothing_names_a_few() -> None:
+    services = [service(f"s{number}", f"10.0.1.{number}") for number in range(30)]
+    snapshot = world(*services, pools=[pool("main", "10.0.1.0/24")])
+    problems = unable_state(snapshot, *(unable(f"10.0.1.{number}") for number in range(30)))
+    assert len(problems) == 21
+    assert problems[-1] == "and 10 more of this kind"
+
+
 def test_the_controller_writes_the_counts_of_a_pool_that_changed() -> None:
     main = pool("main", "10.0.0.0/30")
     desired = ControllerDesired({main.name: PoolStatus(1, 0, 3, 0)})
@@ -194,13 +222,9 @@ def test_the_controller_writes_the_counts_of_a_pool_that_changed() -> None:
     assert controller_actions(desired, desired, {main.name: main}) == ()
 
 
-def test_the_controller_tells_of_a_bad_pool_and_of_an_unannounced_service_once() -> None:
+def test_the_controller_tells_of_a_bad_pool_once() -> None:
     bad = pool("z")
-    desired = ControllerDesired(
-        pool_problems={bad.name: "overlaps"},
-        unannounced={"10.0.0.1": Unannounced((ip_address("10.0.0.1"),), (name("web"),), "noEndpoints: node-a")},
-    )
+    desired = ControllerDesired(pool_problems={bad.name: "overlaps"})
     actions = controller_actions(ControllerDesired(), desired, {bad.name: bad})
-    assert [one.reason for one in actions] == ["ConfigurationError", "NotAnnounced"]
-    assert events(actions)[1] == 'Service shop/web no node may announce ["10.0.0.1"]: noEndpoints: node-a'
+    assert [one.reason for one in actions] == ["ConfigurationError"]
     assert controller_actions(desired, desired, {}) == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -30,8 +31,9 @@ def _load(source: Source) -> Credentials:
     into = client.Configuration()
     token_file = ""
     if source.kubeconfig:
-        if not Path(source.kubeconfig).is_file():
-            raise StartError(f"--kubeconfig {source.kubeconfig} is no file")
+        # Like kubectl, several with ":" in between count as one.
+        if not any(Path(path).is_file() for path in source.kubeconfig.split(os.pathsep)):
+            raise StartError(f"the kubeconfig {source.kubeconfig} is no file")
         config.load_kube_config(  # type: ignore[no-untyped-call]
             source.kubeconfig, source.context or None, client_configuration=into
         )

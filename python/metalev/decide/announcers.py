@@ -1,0 +1,164 @@
+"""Who announces, by what the speakers say of themselves: also what a dead one said last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from msgspec import Struct
+
+from metalev.decide.findings import Finding, listed, mind, no, yes
+from metalev.model.actions import SpeakerState
+from metalev.model.address import IPAddress
+from metalev.model.ownership import Candidate
+from metalev.model.snapshot import Snapshot
+
+
+class Claim(Struct, frozen=True):
+    """A speaker's word that its node announces an address, since which term."""
+
+    node: str
+    term: int
+
+
+class Speakers:
+    """The states of the speakers of all nodes, and which of them cannot be true any more.
+
+    A state has no time: a node that loses its power leaves one behind in which it holds all that it held. But the
+    others hear it no longer, while it says that it hears them. So a state is *old* if it names a peer that does not
+    name its node. The same is so where beacons pass in one direction only.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self.nodes = tuple(sorted(name.name for name in snapshot.nodes))
+        known = {name.name: state for name, state in snapshot.speakers.items()}
+        self.states: Mapping[str, SpeakerState] = {node: known[node] for node in self.nodes if node in known}
+        self.missing = tuple(node for node in self.nodes if node not in known)
+        self.left_over = tuple(sorted(node for node in known if node not in set(self.nodes)))
+        self._heard = {node: frozenset(state.peers_heard) for node, state in self.states.items()}
+        self.old: Mapping[str, tuple[str, ...]] = {
+            node: deaf for node, heard in self._heard.items() if (deaf := self._deaf_to(node, heard))
+        }
+        self.parted = tuple(self._parted())
+        """Pairs of nodes that do not hear each other at all."""
+        self._claims: dict[str, list[Claim]] = {}
+        for node, state in self.states.items():
+            for holding in state.holdings:
+                for address in holding.addresses:
+                    self._claims.setdefault(address, []).append(Claim(node, holding.term))
+
+    def claims(self, address: IPAddress) -> tuple[Claim, ...]:
+        """Who says that it announces ``address``, and can be believed; the highest term first."""
+        found = (one for one in self._claims.get(str(address), ()) if one.node not in self.old)
+        return tuple(sorted(found, key=lambda one: (-one.term, one.node)))
+
+    def stale_claims(self, address: IPAddress) -> tuple[Claim, ...]:
+        """Who said so and is not heard any more."""
+        return tuple(one for one in self._claims.get(str(address), ()) if one.node in self.old)
+
+    def hear_each_other(self, one: str, other: str) -> bool:
+        """Whether both say that they hear the other."""
+        return other in self._heard.get(one, ()) and one in self._heard.get(other, ())
+
+    def problems_about(self, node: str, addresses: Iterable[IPAddress]) -> tuple[str, ...]:
+        """What the speaker of ``node`` says is wrong with any of ``addresses``, or with announcing at all."""
+        wanted = set(map(str, addresses))
+        problems = self.states[node].problems if node in self.states else ()
+        return tuple(
+            one for one in problems if wanted & set(one.replace(",", " ").split()) or one.startswith("no key to sign")
+        )
+
+    def why_old(self, node: str) -> str:
+        """Why the state of ``node`` is not believed."""
+        return f"its state is old, for it is heard no more by {listed(self.old[node])}: dead, or its beacons are lost"
+
+    def _parted(self) -> Iterator[tuple[str, str]]:
+        live = [node for node in self.states if node not in self.old]
+        for place, one in enumerate(live):
+            for other in live[place + 1 :]:
+                if other not in self._heard[one] and one not in self._heard[other]:
+                    yield one, other
+
+    def _deaf_to(self, node: str, heard: Iterable[str]) -> tuple[str, ...]:
+        return tuple(sorted(peer for peer in heard if peer in self._heard and node not in self._heard[peer]))
+
+
+def of_speakers(speakers: Speakers, candidates: Iterable[Candidate]) -> Finding:
+    """Whether the speakers of those who may announce are there, and hear each other."""
+    names = [one.node for one in candidates]
+    if not speakers.states:
+        text = "no speaker has written a state, so nobody answers"
+        return no("speakers", text, "start `metalev speaker` on every node; if they run, look at their --state")
+    details = [f"{node}: no state, so its speaker never ran here" for node in names if node in speakers.missing]
+    details += [f"{node}: {speakers.why_old(node)}" for node in names if node in speakers.old]
+    details += [f"{one} and {other} do not hear each other" for one, other in speakers.parted[:3]]
+    if not details:
+        return yes("speakers", f"of {listed(names)}" + (" hear each other" if len(names) > 1 else " runs"))
+    advice = "look at these speakers' logs, and at UDP 7946 and type 0x88B5 between the nodes"
+    if len(details) == 1:
+        return mind("speakers", details[0], advice)
+    return mind("speakers", f"not all is well with the speakers of {listed(names)}", advice, *details)
+
+
+def of_announcers(
+    addresses: tuple[IPAddress, ...], candidates: tuple[Candidate, ...], speakers: Speakers
+) -> tuple[Finding, tuple[str, ...]]:
+    """Who answers for the addresses now, and the names of those nodes."""
+    claims = {address: speakers.claims(address) for address in addresses}
+    names = tuple(dict.fromkeys(claim.node for found in claims.values() for claim in found))
+    for address, found in claims.items():
+        if not found:
+            return _nobody(address, addresses, candidates, speakers), names
+        if len(found) > 1:
+            return _several(address, found, speakers), names
+    terms = [f"{node} (term {found[0].term})" for node, found in _by_node(claims)]
+    stale = speakers.stale_claims(addresses[0])
+    before = [f"{claim.node} said so before (term {claim.term}), and is heard no more" for claim in stale]
+    return yes("announced", f"by {' and '.join(terms)}", *before), names
+
+
+def _by_node(claims: Mapping[IPAddress, tuple[Claim, ...]]) -> list[tuple[str, tuple[Claim, ...]]]:
+    return list({found[0].node: found for found in claims.values()}.items())
+
+
+def _several(address: IPAddress, found: tuple[Claim, ...], speakers: Speakers) -> Finding:
+    one, other = found[0].node, found[1].node
+    terms = listed([f"{claim.node} (term {claim.term})" for claim in found])
+    if speakers.hear_each_other(one, other):
+        text = f"both {one} and {other} say that they answer for {address}, and they are settling it"
+        return no("announced", text, "look again in a second; if it stays so, report both logs", terms)
+    text = f"{len(found)} nodes answer for {address}, for {one} and {other} do not hear each other"
+    advice = "look for what parts them: a switch, a firewall (UDP 7946, type 0x88B5), different keys"
+    return no("announced", text, advice, terms)
+
+
+def _nobody(
+    address: IPAddress, addresses: tuple[IPAddress, ...], candidates: tuple[Candidate, ...], speakers: Speakers
+) -> Finding:
+    details = [f"{one.node}: {_why_not(one.node, addresses, speakers)}" for one in candidates]
+    text = f"nobody answers for {address}, though {listed([one.node for one in candidates])} may"
+    reasons = {problem for one in candidates for problem in speakers.problems_about(one.node, addresses)}
+    if len(reasons) == 1:
+        text += f": {reasons.pop()}"
+    return no("announced", text, _advice(details), *details[:10])
+
+
+def _why_not(node: str, addresses: tuple[IPAddress, ...], speakers: Speakers) -> str:
+    if node in speakers.missing:
+        return "no speaker has written a state"
+    if node in speakers.old:
+        return speakers.why_old(node)
+    said = speakers.problems_about(node, addresses)
+    return "; ".join(said) or "its speaker says nothing of it"
+
+
+def _advice(details: list[str]) -> str:
+    text = " ".join(details)
+    if "no interface may carry it" in text:
+        return "look at the link, at --interface and at the interfaces of the L2Advertisement"
+    if "it is an address of this node" in text or "default gateway" in text:
+        return "take the address out of the pool"
+    if "no key to sign" in text:
+        return "create the Secret metalev-beacon, or give every speaker the same --key-file"
+    if "no speaker has written" in text or "heard no more" in text:
+        return "start these speakers, or look at their logs"
+    return "look again in a second; then look at these speakers' logs"

@@ -1,0 +1,114 @@
+"""Why a Service has traffic, or none: a chain of questions in the order in which traffic needs the answers.
+
+It reads what the API has and decides nothing: the controller's and the speakers' own rules are asked again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from metalev.decide.allocation import CONDITION, Allocation, decide_addresses
+from metalev.decide.announcements import Announcements
+from metalev.decide.announcers import Speakers, of_announcers, of_speakers
+from metalev.decide.candidates import Announcement
+from metalev.decide.controller import ANNOUNCEABLE, ControllerDecider
+from metalev.decide.findings import Answer, Chain, Finding, mind
+from metalev.decide.groups import Groups
+from metalev.decide.whyaddress import of_address, of_class, of_conditions, of_type, unknown
+from metalev.decide.whynodes import of_advertisements, of_endpoints, of_nodes
+from metalev.model.meta import Name
+from metalev.model.services import Condition, ConditionStatus, Service
+from metalev.model.snapshot import Snapshot
+
+
+class Inquiry:
+    """A complete snapshot, prepared once for questions about all of its Services.
+
+    ``lb_class`` and ``ignore_exclude_lb`` are what the controller and the speakers are told.
+    """
+
+    def __init__(self, snapshot: Snapshot, lb_class: str | None = None, *, ignore_exclude_lb: bool = False) -> None:
+        self.snapshot = snapshot
+        self._lb_class = lb_class
+        decider = ControllerDecider(lb_class, ignore_exclude_lb=ignore_exclude_lb)
+        self.desired = decider.desired(snapshot)
+        self.ledger = decider.ledger
+        self.speakers = Speakers(snapshot)
+        self.controller_wrote = any(map(_looked_at, snapshot.services.values()))
+        """Whether a controller has ever said anything of a Service that there still is."""
+        self._silence = {name: one.message for one in self.desired.unannounced.values() for name in one.services}
+        announcements = Announcements("", lb_class, ignore_exclude_lb=ignore_exclude_lb).update(snapshot)
+        held = {name: snapshot.services[name].status.addresses for name in announcements}
+        grouping = Groups().form(held, announcements)
+        candidates = {str(group.key): group.candidates for group in grouping.groups}
+        self._group_of: Mapping[Name, _Group] = {
+            name: _Group(names, Announcement(candidates.get(key, ()), grouping.excluded[key]))
+            for key, names in grouping.services.items()
+            for name in names
+        }
+
+    def chain(self, name: Name) -> Chain:
+        """Everything there is to say about the Service ``name``, which need not exist."""
+        service = self.snapshot.services.get(name)
+        if service is None:
+            return Chain(name, (unknown(name, self.snapshot.services), *self._input()), ours=False)
+        whose = [of_type(service), *([of_class(service, self._lb_class)] if service.wants_address else [])]
+        if any(one.answer is Answer.NO for one in whose):
+            return Chain(name, tuple(whose), service.status.addresses, service.status.pool, ours=False)
+        allocation = decide_addresses(service, self.ledger, self.snapshot.namespaces, lb_class=self._lb_class)
+        address = of_address(service, allocation, self.ledger, looked_at=self.controller_wrote)
+        announced, nodes = self._announced(service) if service.status.addresses else (self._endpoints(service), ())
+        findings = (*whose, address, *announced, self._conditions(service, allocation))
+        if any(one.answer is Answer.NO for one in findings):
+            findings = (*findings, *self._input())
+        return Chain(name, findings, service.status.addresses, service.status.pool, nodes)
+
+    def is_ours(self, service: Service) -> bool:
+        """Whether metalev serves it."""
+        return service.wants_address and service.load_balancer_class == self._lb_class
+
+    def _announced(self, service: Service) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+        """The links between an address and who answers for it, and the nodes that do."""
+        addresses = service.status.addresses
+        group = self._group_of[service.name]
+        candidates = group.announcement.candidates
+        advertised = of_advertisements(service, self.ledger.pool_of(addresses[0]), self.snapshot)
+        nodes = of_nodes(group.announcement, group.services, self._silence.get(service.name, ""))
+        found = (advertised, *self._endpoints(service), nodes)
+        if not candidates:
+            return found, ()
+        answer, names = of_announcers(addresses, candidates, self.speakers)
+        return (*found, of_speakers(self.speakers, candidates), answer), names
+
+    def _endpoints(self, service: Service) -> tuple[Finding, ...]:
+        return (of_endpoints(service, self.snapshot.endpoints.get(service.name, {})),)
+
+    def _conditions(self, service: Service, allocation: Allocation) -> Finding:
+        """What the controller says, beside what it would say now."""
+        due = [allocation.condition] if allocation.condition else []
+        silence = self._silence.get(service.name)
+        if silence is not None and allocation.addresses:
+            due.append(Condition(ANNOUNCEABLE, ConditionStatus.FALSE, "NotAnnounced", silence))
+        return of_conditions(service, tuple(due))
+
+    def _input(self) -> tuple[Finding, ...]:
+        """What cannot be read may be what is missing."""
+        problems = [f"{source}: {message}" for source, message in sorted(self.snapshot.problems.items())]
+        problems += [f"{name}: {problem}" for name, problem in sorted(self.desired.pool_problems.items())]
+        if not problems:
+            return ()
+        advice = "correct it: what it said last stays in force"
+        return (mind("input", f"{len(problems)} mistakes in what metalev reads", advice, *problems[:5]),)
+
+
+class _Group(Struct, frozen=True):
+    """The Services whose addresses move together, and who may announce all of them."""
+
+    services: tuple[Name, ...]
+    announcement: Announcement
+
+
+def _looked_at(service: Service) -> bool:
+    return any(one.type == CONDITION for one in service.status.conditions)

@@ -1,0 +1,124 @@
+"""The first links of the chain: whether the Service is metalev's to serve, and has an address."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from metalev.decide.allocation import CONDITION, Allocation, Outcome
+from metalev.decide.controller import ANNOUNCEABLE
+from metalev.decide.findings import Finding, amount, listed, mind, no, yes
+from metalev.decide.ledger import Ledger
+from metalev.model.meta import Name
+from metalev.model.services import Condition, ConditionStatus, Service, TrafficPolicy
+
+START_CONTROLLER = "start `metalev controller`; if it runs, look at its --manifests and --state"
+# What to do, by what the words of an allocation have in common; the words of others say it themselves.
+_TO_DO = (
+    ("no IPAddressPool is defined", "create an IPAddressPool and an L2Advertisement"),
+    ("no ClusterIP", "remove clusterIP: None from the Service: metalev has no use for a headless one"),
+    ("not enough clusterips", "make the cluster dual stack, or set ipFamilyPolicy: PreferDualStack"),
+    ("Failed to retrieve ClusterIPs", "look at the Service's spec.clusterIPs: at most one of each family"),
+    ("service can not have both", "remove spec.loadBalancerIP or the annotation"),
+    ("invalid ", "correct what the Service asks for"),
+    ("IPFamilyForAddresses", "ask for at most one address of each family"),
+    ("does not match the ipFamily", "ask for an address of each of the Service's families, and no other"),
+    ("unknown pool", "correct the annotation metallb.io/address-pool, or create the pool"),
+    ("it is an address", "ask for an address that no node, interface or gateway has"),
+    ("is not allowed in config", "ask for an address of a pool, or put it into one"),
+    ("not compatible for ip assignment", "ask for another pool, or change the serviceAllocation of this one"),
+    ("not compatible with requested", "ask for an address of that pool, or for its pool"),
+    ("can't change sharing key", "ask for another address, or give both the same metallb.io/allow-shared-ip"),
+    ("is already in use on", "use another port, or ask for another address"),
+    ("no pool is for this Service", "ask for a pool by metallb.io/address-pool, or change a serviceAllocation"),
+    ("no available IPs", "make a pool larger, or free an address"),
+)
+
+
+def unknown(name: Name, services: Iterable[Name]) -> Finding:
+    """There is no such Service; one that is called alike may be meant."""
+    known = list(services)
+    alike = [one for one in known if one.name == name.name]
+    close = alike or [
+        Name(*text.split("/", 1)) for text in get_close_matches(str(name), list(map(str, known)), cutoff=0.8)
+    ]
+    advice = f"did you mean {listed(sorted(close))}?" if close else "look at the name and the namespace (-n NAMESPACE)"
+    return no("exists", f"there is no Service {name}", advice)
+
+
+def of_type(service: Service) -> Finding:
+    """Only a Service of type LoadBalancer asks for an address."""
+    if not service.wants_address:
+        text = f"{service.name} is of type {service.type}, and only a LoadBalancer gets an address"
+        return no("type", text, "set spec.type: LoadBalancer")
+    families = " and ".join(f"IPv{family}" for family in service.families) or "headless"
+    policy = f", externalTrafficPolicy {service.traffic_policy}"
+    return yes("type", f"LoadBalancer, {families}{policy if service.traffic_policy is TrafficPolicy.LOCAL else ''}")
+
+
+def of_class(service: Service, lb_class: str | None) -> Finding:
+    """Whose the Service is."""
+    theirs = service.load_balancer_class
+    if theirs == lb_class:
+        return yes("class", f"loadBalancerClass {theirs}" if theirs else "no loadBalancerClass, so it is metalev's")
+    served = f"serves the class {lb_class}" if lb_class else "serves those without one"
+    if theirs is None:
+        text = f"{service.name} has no loadBalancerClass, and metalev {served}"
+        return no("class", text, f"set spec.loadBalancerClass: {lb_class} on a new Service: it cannot be changed")
+    text = f"{service.name} has the loadBalancerClass {theirs}, and metalev {served}"
+    return no("class", text, f"ask whoever serves {theirs}, or run metalev with --lb-class {theirs}")
+
+
+def of_address(service: Service, allocation: Allocation, ledger: Ledger, *, looked_at: bool) -> Finding:
+    """Which address it has, or why it has none. ``looked_at``: a controller has written about some Service."""
+    shown = service.status.addresses
+    said = allocation.condition.message if allocation.condition else ""
+    if allocation.outcome is Outcome.PENDING:
+        lost = f"{service.name} loses {listed(shown)}" if shown else f"{service.name} has no address"
+        return no("address", f"{lost}: {said}", _advice(said))
+    if set(allocation.addresses) - set(shown):
+        return _not_given(service, allocation, looked_at=looked_at)
+    text = f"{listed(shown)} from pool {allocation.pool}{_usage(allocation, ledger)}"
+    if allocation.condition is not None and allocation.condition.reason != "IPAllocated":
+        _, _, remark = said.partition("; ")
+        return mind("address", text, _advice(remark), remark)
+    return yes("address", text)
+
+
+def of_conditions(service: Service, due: tuple[Condition, ...]) -> Finding:
+    """What the controller says of it, and whether that is up to date."""
+    own = tuple(one for one in service.status.conditions if one.type in {CONDITION, ANNOUNCEABLE})
+    details = [f"{one.type} is {one.status} ({one.reason}): {one.message}" for one in own]
+    if not own:
+        return mind("conditions", "no controller has written any", "does `metalev controller` run? Its log says why")
+    if {(one.type, one.status, one.message) for one in own} != {(one.type, one.status, one.message) for one in due}:
+        text = "what the controller said is not what is so now"
+        return mind("conditions", text, "look again in a second; then, does `metalev controller` run?", *details)
+    well = all(one.status is ConditionStatus.TRUE for one in own)
+    if well:
+        return yes("conditions", *details)
+    return yes("conditions", "the controller says the same", *details)
+
+
+def _not_given(service: Service, allocation: Allocation, *, looked_at: bool) -> Finding:
+    shown, given = service.status.addresses, listed(allocation.addresses)
+    if not looked_at:
+        text = f"{service.name} has no address, and no controller has written here: {given} would be its address"
+        return no("address", text, START_CONTROLLER)
+    has = f"still has {listed(shown)}" if shown else "has no address yet"
+    text = f"{service.name} {has}, and the controller has not given it {given} of pool {allocation.pool}"
+    return no("address", text, "look again in a second; then, does `metalev controller` run? Its log says why")
+
+
+def _usage(allocation: Allocation, ledger: Ledger) -> str:
+    """How full the pool is, in the families that the Service uses."""
+    parts = []
+    for family in sorted({one.version for one in allocation.addresses}):
+        total, held, _ = ledger.usage(allocation.pool, family)
+        parts.append(f"{held} of {amount(total)} IPv{family} addresses in use")
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _advice(said: str) -> str:
+    """What to do about the words of an allocation."""
+    return next((advice for words, advice in _TO_DO if words in said), "")

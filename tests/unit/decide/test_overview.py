@@ -1,0 +1,124 @@
+"""One screen of everything: counts, what is wrong first, and whether anything is."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from msgspec.structs import replace
+from tests.unit.decide.test_why import announced, settled, speaker
+from tests.unit.decide.worlds import name, pool, service, world
+
+from metalev.decide.overview import Overview, PoolRow, overview
+from metalev.decide.why import Inquiry
+from metalev.model.actions import SpeakerState
+from metalev.model.meta import Name
+from metalev.model.pools import PoolStatus, Resting
+from metalev.model.snapshot import Snapshot
+
+TWO = ("10.0.0.0", "10.0.0.1")
+
+
+def see(snapshot: Snapshot, namespace: str = "") -> Overview:
+    return overview(Inquiry(snapshot), namespace)
+
+
+def served(*states: SpeakerState) -> Snapshot:
+    """Two Services with addresses; node-a announces both unless ``states`` say something else."""
+    found = states or (speaker("node-a", *TWO), speaker("node-b"), speaker("node-c"))
+    return announced(settled(world(service("a"), service("b"))), *found)
+
+
+def test_all_is_well() -> None:
+    seen = see(served())
+    assert (seen.healthy, seen.verdict) == (True, "all is well: all 2 Services are answered for")
+    assert [(one.name, one.announces, one.hears) for one in seen.nodes] == [
+        *(("node-a", 2, 2), ("node-b", 0, 2), ("node-c", 0, 2))
+    ]
+
+
+def test_what_is_without_traffic_comes_first_and_is_counted() -> None:
+    seen = see(served(speaker("node-a", TWO[0]), speaker("node-b"), speaker("node-c")))
+    assert [str(one.service) for one in seen.chains] == ["shop/b", "shop/a"]
+    assert (seen.healthy, seen.verdict) == (False, "1 of 2 Services without traffic")
+
+
+def test_services_of_another_class_are_listed_and_are_no_problem() -> None:
+    snapshot = served()
+    theirs = replace(service("theirs"), load_balancer_class="example.com/lb")
+    seen = see(replace(snapshot, services={**snapshot.services, theirs.name: theirs}))
+    assert (seen.foreign, seen.healthy) == ((theirs.name,), True)
+
+
+def test_services_of_another_type_are_not_there() -> None:
+    assert see(world(service("plain", kind="ClusterIP"))).chains == ()
+
+
+def test_a_namespace_can_be_chosen() -> None:
+    snapshot = served()
+    assert len(see(snapshot, "shop").chains) == 2
+    assert see(snapshot, "bank").chains == ()
+
+
+def test_pools_say_how_full_they_are_and_who_advertises_them() -> None:
+    snapshot = settled(world(service("a"), pools=(pool("main", "10.0.0.0/30", "fd00::/124"),)))
+    (row,) = see(snapshot).pools
+    assert row == PoolRow("main", {4: (4, 1, 3), 6: (16, 0, 16)}, ("all",))
+
+
+def test_addresses_that_rest_are_counted_where_that_is_known() -> None:
+    status = PoolStatus(resting=(Resting(ip_address("10.0.0.3"), name("a"), 9),))
+    (row,) = see(replace(served(), pool_statuses={Name("metallb-system", "main"): status})).pools
+    assert row.resting == 1
+
+
+def test_a_pool_that_nobody_advertises_is_a_problem_also_while_it_is_empty() -> None:
+    seen = see(world(advertised=False))
+    assert seen.problems == ("pool main: no L2Advertisement is for it, so nobody announces its addresses",)
+    assert seen.verdict == "1 problem; there is no Service of type LoadBalancer"
+
+
+def test_that_no_controller_ever_wrote_is_said_once() -> None:
+    seen = see(world(service("a"), service("b")))
+    assert [one for one in seen.problems if one.startswith("no controller has written here: start ")]
+
+
+def test_a_directory_without_services_says_nothing_of_a_controller() -> None:
+    assert see(world()).healthy
+
+
+def test_a_place_where_nothing_is_may_be_the_wrong_one() -> None:
+    assert see(Snapshot(synced=True)).problems == (
+        "nothing is here, no Service, no IPAddressPool and no Node: is it the right place?",
+    )
+
+
+def test_problems_of_the_input_and_of_pools_are_named() -> None:
+    overlapping = (pool("main", "10.0.0.0/30"), pool("z", "10.0.0.0/31"))
+    seen = see(replace(world(pools=overlapping), problems={"web.yaml:1": "spec.ports is no list"}))
+    assert seen.problems[0] == "web.yaml:1: spec.ports is no list"
+    assert seen.problems[1].startswith("pool z: CIDR")
+
+
+def test_a_problem_of_several_speakers_is_one_line() -> None:
+    sick = [speaker(one, *held, problems=["no room"]) for one, held in (("node-a", TWO), ("node-b", ()))]
+    assert see(served(*sick, speaker("node-c"))).problems == ("node-a, node-b: no room",)
+
+
+def test_a_mistake_that_speakers_read_too_is_named_once() -> None:
+    states = [speaker(one, problems=["web.yaml:1: bad"]) for one in ("node-a", "node-b", "node-c")]
+    seen = see(replace(served(*states), problems={"web.yaml:1": "bad"}))
+    assert seen.problems == ("web.yaml:1: bad",)
+
+
+def test_a_dead_node_and_a_partition_are_problems() -> None:
+    dead = served(speaker("node-a", *TWO), speaker("node-b", hears=["node-c"]), speaker("node-c", hears=["node-b"]))
+    assert [one.speaker for one in see(dead).nodes] == ["old state", "runs", "runs"]
+    assert see(dead).problems[0].startswith("node-a: its state is old")
+    parted = served(speaker("node-a", *TWO, hears=[]), speaker("node-b", hears=[]), speaker("node-c", hears=[]))
+    assert "node-a and node-b: they do not hear each other" in see(parted).problems
+
+
+def test_a_node_without_a_speaker_is_shown_and_is_no_problem() -> None:
+    seen = see(served(speaker("node-a", *TWO, hears=["node-b"]), speaker("node-b", hears=["node-a"])))
+    assert ("node-c", "no state") in [(one.name, one.speaker) for one in seen.nodes]
+    assert seen.healthy

@@ -1,0 +1,61 @@
+"""Why no pool has an address for a Service: which pools, what they lack, and what to do."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from tests.unit.decide.allocations import POOL, decide, ledger, pool, service
+
+from metalev.decide.ledger import Ledger
+from metalev.model.pools import ServiceAllocation
+from metalev.model.services import Service
+
+FOR_BANK = ServiceAllocation(namespaces=("bank",))
+TO_DO = "; make a pool larger, or free an address)"
+
+
+def shortage(subject: Service, books: Ledger) -> str:
+    """What follows MetalLB's words in the condition and, the same, in the event."""
+    allocation = decide(subject, books)
+    assert allocation.condition is not None
+    assert [event.message for event in allocation.events] == [allocation.condition.message]
+    return allocation.condition.message.partition(" (")[2]
+
+
+def test_an_exhausted_pool_is_named_with_its_size() -> None:
+    books = ledger(pool("a", "10.0.0.0/31"), taken="10.0.0.0 10.0.0.1")
+    assert shortage(service(), books) == 'pool "a" has all of its 2 IPv4 addresses in use' + TO_DO
+    assert (
+        shortage(service(annotations={POOL: "a"}), books) == 'pool "a" has all of its 2 IPv4 addresses in use' + TO_DO
+    )
+
+
+def test_addresses_that_the_network_uses_are_told_apart_from_those_of_services() -> None:
+    books = ledger(pool("a", "10.0.0.0/31"), taken="10.0.0.0")
+    books.bar({ip_address("10.0.0.1"): "of a node"})
+    assert shortage(service(), books).startswith(
+        'pool "a" has 1 of its 2 IPv4 addresses in use and the others kept back'
+    )
+
+
+def test_the_family_that_is_lacking_is_named() -> None:
+    books = ledger(pool("a", "10.0.0.0/31"))
+    assert shortage(service(families=(4, 6)), books) == 'pool "a" has no IPv6 addresses' + TO_DO
+
+
+def test_of_many_exhausted_pools_a_few_are_named() -> None:
+    books = ledger(*(pool(name, f"10.0.0.{number}/32") for number, name in enumerate("abcde")))
+    books.hold(service().name, ())
+    for number in range(5):
+        books.hold(pool(str(number)).name, [ip_address(f"10.0.0.{number}")])
+    said = shortage(service(), books)
+    assert 'pool "c" has all' in said
+    assert said.endswith("in use; and 2 more" + TO_DO)
+
+
+def test_pools_that_are_not_for_the_service_are_named_with_the_reason() -> None:
+    books = ledger(pool("bank", "10.0.0.0/30", rules=FOR_BANK), pool("spare", "10.0.1.0/30", auto=False))
+    assert shortage(service(), books) == (
+        'no pool is for this Service: the serviceAllocation of "bank" is for others; '
+        '"spare" has autoAssign: false, so the Service has to ask for it by metallb.io/address-pool)'
+    )
