@@ -101,7 +101,10 @@ class ControllerReconciler:
 
     def _overview(self, snapshot: Snapshot) -> Outcome | Later:
         """Look at everything: at once when what concerns everybody changed, else not too often."""
-        world = (snapshot.pools, snapshot.namespaces, snapshot.l2_advertisements, snapshot.nodes)
+        world = (
+            *(snapshot.pools, snapshot.namespaces, snapshot.l2_advertisements),
+            *(snapshot.nodes, snapshot.speaker_pods),
+        )
         now = self._clock.now()
         rest = self._overview_at + OVERVIEW_PAUSE - now
         settled = self._applied is self._desired

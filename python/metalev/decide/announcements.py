@@ -8,7 +8,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from metalev.decide.candidates import Announcement, Topology
-from metalev.model.cluster import Node
+from metalev.model.cluster import Node, SpeakerPod
 from metalev.model.meta import Name
 from metalev.model.pools import L2Advertisement, Pool
 from metalev.model.services import EndpointSlice, Service
@@ -43,6 +43,7 @@ class Announcements:
                 snapshot.l2_advertisements.values(),
                 self._node,
                 ignore_exclude_lb=self._ignore_exclude_lb,
+                foreign=foreign_speakers(snapshot.speaker_pods.values()),
             )
             self._known = {}
         before, self._known = self._known, {}
@@ -60,17 +61,23 @@ class Announcements:
 
         Their versions do not: a kubelet writes its Node every few minutes only to say that it lives.
         """
-        seen = (snapshot.nodes, snapshot.pools, snapshot.l2_advertisements)
+        seen = (snapshot.nodes, snapshot.pools, snapshot.l2_advertisements, snapshot.speaker_pods)
         if len(self._seen) == len(seen) and all(now is then for now, then in zip(seen, self._seen, strict=True)):
             return False
         content = (
             _without_versions(snapshot.nodes.values()),
             _without_versions(snapshot.pools.values()),
             _without_versions(snapshot.l2_advertisements.values()),
+            foreign_speakers(snapshot.speaker_pods.values()),
         )
         changed = content != self._content
         self._seen, self._content = seen, content
         return changed
+
+
+def foreign_speakers(pods: Iterable[SpeakerPod]) -> Mapping[str, bool]:
+    """The nodes where a speaker of MetalLB answers, and whether it goes by its memberlist."""
+    return {pod.node: pod.gossips for pod in pods if pod.foreign and pod.running and pod.node}
 
 
 def _without_versions(objects: Iterable[_Versioned]) -> tuple[_Versioned, ...]:

@@ -34,6 +34,7 @@ class Why(StrEnum):
     NO_ENDPOINTS = "noEndpoints"
     NO_LOCAL_ENDPOINTS = "noLocalEndpoints"
     NOT_OWNER = "notOwner"
+    METALLB = "announcedByMetalLB"
 
 
 # What a person can do about it; where there is nothing, the word says enough.
@@ -47,6 +48,7 @@ ADVICE: Mapping[Why, str] = {
     Why.EXCLUDED: f"remove the label {EXCLUDE_LABEL} from a node, or start the controller and every speaker with "
     "--ignore-exclude-lb",
     Why.NO_ENDPOINTS: "no endpoint of the Service is ready on any node: look at its pods and its selector",
+    Why.METALLB: "a speaker of MetalLB still announces it; metalev takes over when the last such pod is gone",
     Why.NO_LOCAL_ENDPOINTS: "externalTrafficPolicy is Local, and no ready endpoint of the Service is on the node: run "
     "a pod there, or use Cluster",
 }
@@ -79,7 +81,10 @@ class Topology:
         node: str,
         *,
         ignore_exclude_lb: bool = False,
+        foreign: Mapping[str, bool] = {},
     ) -> None:
+        """``foreign``: the nodes where a speaker of MetalLB runs, and whether it goes by its memberlist."""
+        self._foreign = foreign
         self._nodes = sorted(nodes, key=lambda one: one.name)
         self._pools = PoolIndex(check_pools(pools)[0])
         self._advertisements = [_Matched(one, self._nodes) for one in sorted(advertisements, key=lambda one: one.name)]
@@ -101,7 +106,23 @@ class Topology:
         excluded = self._excluded(service, matching, serving)
         eligible = [name for one in self._nodes if (name := one.name.name) not in excluded]
         scored = [Candidate(name, sum(one.scores.get(name, 0) for one in matching)) for name in eligible]
-        return Announcement(in_order(scored, addresses[0]), excluded, _interfaces(matching, self._node))
+        candidates = in_order(scored, addresses[0])
+        if self._foreign:
+            candidates = self._beside_metallb(candidates, excluded)
+        return Announcement(candidates, excluded, _interfaces(matching, self._node))
+
+    def _beside_metallb(self, candidates: tuple[Candidate, ...], excluded: dict[str, Why]) -> tuple[Candidate, ...]:
+        """Those that may announce while speakers of MetalLB run on some nodes, so that nobody answers twice.
+
+        MetalLB's speakers know each other by their memberlist, in which ours are not: as long as one of them may, the
+        first of them announces. Without a memberlist they go by the list of Nodes, and the first of all announces.
+        """
+        theirs = [one.node for one in candidates if one.node in self._foreign]
+        if not theirs:
+            return candidates
+        all_theirs = candidates[0].node in self._foreign or any(self._foreign[node] for node in theirs)
+        excluded.update((one.node, Why.METALLB) for one in candidates if all_theirs or one.node in self._foreign)
+        return tuple(one for one in candidates if one.node not in excluded)
 
     def _excluded(self, service: Service, matching: list[_Matched], serving: set[str]) -> dict[str, Why]:
         advertised = set().union(*(one.nodes for one in matching))

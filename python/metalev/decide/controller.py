@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from metalev.decide.allocation import COMPONENT, CONDITION, Allocation, Outcome, decide_addresses
 from metalev.decide.announcements import Announcements
+from metalev.decide.candidates import Why
 from metalev.decide.groups import Groups
 from metalev.decide.keepback import addresses_in_use, skipped
 from metalev.decide.ledger import ALONE, Ledger
@@ -209,6 +210,8 @@ class ControllerDecider:
         grouping = self._groups.form(addresses, announcements)
         found = {}
         for key, why in grouping.nobody.items():
+            if Why.METALLB in grouping.excluded[key].values():
+                continue  # it is announced, by somebody else
             names = grouping.services[key]
             everything = dict.fromkeys(address for name in names for address in addresses[name])
             found[key] = Unannounced(tuple(everything), names, why)

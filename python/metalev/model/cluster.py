@@ -30,6 +30,21 @@ class Node(Struct, frozen=True):
         return EXCLUDE_LABEL in self.labels
 
 
+class SpeakerPod(Struct, frozen=True):
+    """A pod that is a speaker: one of metalev's, or (``foreign``) one of MetalLB's.
+
+    It counts until it has ended, for one that is being deleted answers to the last moment. One of MetalLB's that
+    ``gossips`` (its memberlist, which is what it does unless told otherwise) agrees with those like it alone.
+    """
+
+    name: Name
+    version: str = ""
+    node: str = ""
+    running: bool = False
+    foreign: bool = False
+    gossips: bool = True
+
+
 class Namespace(Struct, frozen=True):
     """A namespace: its labels choose pools."""
 

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     SECRET = "Secret"  # noqa: S105  (the name of a kind)
     SPEAKER_STATE = "SpeakerState"
     CONFIG_MAP = "ConfigMap"
+    POD = "Pod"
 
 
 class Name(Struct, frozen=True, order=True):

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from metalev.model.actions import SpeakerState
-from metalev.model.cluster import BeaconSecret, Namespace, Node
+from metalev.model.cluster import BeaconSecret, Namespace, Node, SpeakerPod
 from metalev.model.legacy import LegacyConfig
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.ownership import Fact
@@ -16,7 +16,16 @@ from metalev.model.pools import L2Advertisement, Pool, PoolStatus
 from metalev.model.services import EndpointSlice, Service
 
 Object: TypeAlias = (
-    Service | EndpointSlice | Node | Namespace | Pool | L2Advertisement | BeaconSecret | SpeakerState | LegacyConfig
+    Service
+    | EndpointSlice
+    | Node
+    | Namespace
+    | Pool
+    | L2Advertisement
+    | BeaconSecret
+    | SpeakerState
+    | LegacyConfig
+    | SpeakerPod
 )
 
 KIND_OF: Mapping[type, Kind] = {
@@ -29,6 +38,7 @@ KIND_OF: Mapping[type, Kind] = {
     BeaconSecret: Kind.SECRET,
     SpeakerState: Kind.SPEAKER_STATE,
     LegacyConfig: Kind.CONFIG_MAP,
+    SpeakerPod: Kind.POD,
 }
 
 
@@ -125,6 +135,7 @@ class Snapshot(Struct, frozen=True):
     secrets: Mapping[Name, BeaconSecret] = {}
     speakers: Mapping[Name, SpeakerState] = {}
     legacy_configs: Mapping[Name, LegacyConfig] = {}
+    speaker_pods: Mapping[Name, SpeakerPod] = {}
     problems: Mapping[str, str] = {}
     notes: Mapping[str, str] = {}
     held: Mapping[str, Fact] = {}

@@ -38,6 +38,7 @@ FIELD_OF: Mapping[Kind, str] = {
     Kind.SECRET: "secrets",
     Kind.SPEAKER_STATE: "speakers",
     Kind.CONFIG_MAP: "legacy_configs",
+    Kind.POD: "speaker_pods",
 }
 
 

@@ -109,7 +109,7 @@ class SpeakerReconciler:
         """Work out what is wanted, unless nothing that it depends on has changed."""
         world = (
             *(snapshot.services, snapshot.endpoints, snapshot.nodes),
-            *(snapshot.pools, snapshot.l2_advertisements, snapshot.secrets),
+            *(snapshot.pools, snapshot.l2_advertisements, snapshot.secrets, snapshot.speaker_pods),
         )
         if self._decided_on and all(one is other for one, other in zip(world, self._decided_on, strict=True)):
             return

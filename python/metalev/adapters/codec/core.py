@@ -13,8 +13,14 @@ from metalev.adapters.codec import wire
 from metalev.adapters.codec.fields import BadField, parse_address
 from metalev.model.actions import Holding, SpeakerState
 from metalev.model.address import IPAddress
-from metalev.model.cluster import BeaconKey, BeaconSecret, Namespace, Node
+from metalev.model.cluster import BeaconKey, BeaconSecret, Namespace, Node, SpeakerPod
 from metalev.model.meta import Name
+
+SPEAKER_LABEL = "metalev.io/speaker"
+"""The label by which metalev's speakers are told from MetalLB's, which have all others in common with them."""
+_COMPONENT_LABEL = "app.kubernetes.io/component"
+# Without it, MetalLB's speaker runs no memberlist and goes by the list of Nodes alone.
+_GOSSIP_VARIABLE = "METALLB_ML_BIND_ADDR"
 
 MIN_KEY_BYTES = 16
 _MAX_KEY_ID = 0xFFFF
@@ -44,6 +50,23 @@ def namespace(document: wire.Namespace, name: Name) -> Namespace:
     """Read a Namespace, with the label that an API server gives to each (and a file need not)."""
     labels = {"kubernetes.io/metadata.name": name.name} | document.metadata.labels
     return Namespace(name, document.metadata.resource_version, labels)
+
+
+def speaker_pod(document: wire.Pod, name: Name) -> SpeakerPod | None:
+    """Read a pod if it is a speaker: by the labels of MetalLB's manifests or of its chart; ours carry one more."""
+    labels = document.metadata.labels
+    by_chart = labels.get("app.kubernetes.io/name") == "metallb"
+    if labels.get("component") != "speaker" and not (by_chart and labels.get(_COMPONENT_LABEL) == "speaker"):
+        return None
+    variables = {variable.name for container in document.spec.containers for variable in container.env}
+    return SpeakerPod(
+        name=name,
+        version=document.metadata.resource_version,
+        node=document.spec.node_name,
+        running=document.status.phase == "Running",
+        foreign=SPEAKER_LABEL not in labels,
+        gossips=_GOSSIP_VARIABLE in variables,
+    )
 
 
 def beacon_secret(document: wire.Secret, name: Name) -> BeaconSecret:

@@ -21,6 +21,7 @@ API_VERSION: Mapping[Kind, str] = {
     Kind.SECRET: "v1",
     Kind.SPEAKER_STATE: "metalev.io/v1alpha1",
     Kind.CONFIG_MAP: "v1",
+    Kind.POD: "v1",
 }
 
 CLUSTER_SCOPED = frozenset({Kind.NODE, Kind.NAMESPACE, Kind.SPEAKER_STATE})
@@ -41,7 +42,7 @@ NOT_YET: Mapping[GroupKind, str] = {
 NOT_OURS: frozenset[GroupKind] = frozenset(
     (group, kind)
     for group, kinds in {
-        "": "Pod ServiceAccount Endpoints Event PersistentVolume PersistentVolumeClaim ReplicationController "
+        "": "ServiceAccount Endpoints Event PersistentVolume PersistentVolumeClaim ReplicationController "
         "LimitRange ResourceQuota PodTemplate Binding",
         "apps": "Deployment StatefulSet DaemonSet ReplicaSet ControllerRevision",
         "batch": "Job CronJob",

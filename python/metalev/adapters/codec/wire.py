@@ -192,6 +192,29 @@ class Secret(Wire, frozen=True):
     string_data: Strings = {}
 
 
+class EnvVar(Wire, frozen=True):
+    name: str
+
+
+class Container(Wire, frozen=True):
+    env: list[EnvVar] = []
+
+
+class PodSpec(Wire, frozen=True):
+    node_name: str = ""
+    containers: list[Container] = []
+
+
+class PodStatus(Wire, frozen=True):
+    phase: str = ""
+
+
+class Pod(Wire, frozen=True):
+    metadata: Metadata
+    spec: PodSpec = PodSpec()
+    status: PodStatus = PodStatus()
+
+
 class ConfigMap(Wire, frozen=True):
     metadata: Metadata
     data: dict[str, object] = {}

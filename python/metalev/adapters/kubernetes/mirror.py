@@ -34,7 +34,7 @@ from metalev.ports.cluster import ChangeSink
 # Deleted objects whose version is remembered, so that a late answer does not bring one back.
 TOMBSTONES = 4096
 # Nobody writes these on the ground of a version, and many write them often: a kubelet every few seconds.
-_VERSIONLESS = frozenset({Kind.NODE, Kind.NAMESPACE, Kind.ENDPOINT_SLICE})
+_VERSIONLESS = frozenset({Kind.NODE, Kind.NAMESPACE, Kind.ENDPOINT_SLICE, Kind.POD})
 
 
 class Known(Struct, frozen=True):

@@ -21,6 +21,7 @@ _PLURAL: Mapping[Kind, str] = {
     Kind.SECRET: "secrets",
     Kind.SPEAKER_STATE: "speakerstates",
     Kind.CONFIG_MAP: "configmaps",
+    Kind.POD: "pods",
 }
 # Of all others, those in metalev's own namespace count alone.
 _EVERYWHERE = CLUSTER_SCOPED | {Kind.SERVICE, Kind.ENDPOINT_SLICE}
