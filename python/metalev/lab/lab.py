@@ -27,11 +27,13 @@ SWITCH = "switch"
 class Lab:
     """A topology come to life for as long as the ``with`` block runs, however the block ends.
 
-    Raises :class:`StartError` with one line for the user if this machine cannot hold a lab.
+    Without ``serve_pods`` the pods are network namespaces that somebody else puts servers into. Raises
+    :class:`StartError` with one line for the user if this machine cannot hold a lab.
     """
 
-    def __init__(self, topology: Topology, *, pods_log: Path | None = None) -> None:
+    def __init__(self, topology: Topology, *, pods_log: Path | None = None, serve_pods: bool = True) -> None:
         self.topology = topology
+        self._with_servers = serve_pods
         self._pods_log = pods_log
         self._open = False
         self._record: Record | None = None
@@ -139,7 +141,8 @@ class Lab:
             self._add_host(spec, self._switch)
         for node in self.topology.nodes:
             self._add_pods(node)
-        self._serve_pods()
+        if self._with_servers:
+            self._serve_pods()
 
     def _add_host(self, spec: HostSpec, switch: Switch) -> None:
         namespace = self.namespace_of(spec.name)
@@ -152,7 +155,7 @@ class Lab:
             namespace,
             [ip_interface((address, subnet.prefixlen)) for address, subnet in subnets],
             gateways=router.addresses if router and spec != router else (),
-            routes=self._pod_routes(spec) if isinstance(spec, NodeSpec) else (),
+            routes=self._pod_routes(spec) if spec == self.topology.control_plane or spec in self.topology.nodes else (),
         )
         switch.power_on(spec.name)
         if isinstance(spec, NodeSpec):
@@ -162,7 +165,7 @@ class Lab:
             namespace.sysctl("ipv6/conf/all/forwarding", 1, optional=True)
         self._hosts[spec.name] = self._nodes.get(spec.name) or Host(spec, namespace, switch, self.environment)
 
-    def _pod_routes(self, spec: NodeSpec) -> list[tuple[IPNetwork, IPAddress]]:
+    def _pod_routes(self, spec: HostSpec) -> list[tuple[IPNetwork, IPAddress]]:
         others = [other for other in self.topology.nodes if other != spec]
         return [route for other in others for route in zip(other.pod_cidrs, other.addresses, strict=True)]
 

@@ -8,8 +8,9 @@ asked as the pod sees it::
     Node: node1
     Client address: 192.168.1.100:40312
 
-Port 7 echoes (RFC 862), for connections that are held. The lab opens the sockets inside the pods' namespaces and hands
-them over, so this needs no privilege and nobody has to wait until it is up.
+Port 7 echoes (RFC 862), for connections that are held. A UDP port answers each datagram with the same words. The lab
+opens the sockets inside the pods' namespaces and hands them over, so this needs no privilege and nobody has to wait
+until it is up.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 import selectors
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from itertools import product
 
@@ -28,6 +29,7 @@ from metalev.lab.topology import PodSpec, socket_address
 
 HTTP_PORT = 80
 ECHO_PORT = 7
+PORTS = ((HTTP_PORT, "TCP"), (ECHO_PORT, "TCP"))  # what every pod serves
 _BACKLOG = 1024
 _REQUEST_MAX = 65536
 _CHUNK = 65536
@@ -41,6 +43,14 @@ class Listener(msgspec.Struct, frozen=True):
     address: str
     pod: str
     node: str
+    protocol: str = "TCP"
+
+    def page(self, client: str) -> str:
+        """What it says to a client."""
+        return (
+            f"Server address: {socket_address(self.address, self.port)}\nServer name: {self.pod}\nNode: {self.node}\n"
+            f"Client address: {client}\n"
+        )
 
 
 class Connection:
@@ -69,18 +79,11 @@ class Connection:
         """Requests have no body here: a GET or HEAD. RFC 9112 section 9.3: persistent unless someone says otherwise."""
         request, _, headers = head.partition(b"\r\n")
         self.closing = request.endswith(b"HTTP/1.0") or b"connection: close" in headers.lower()
-        body = self._page().encode()
+        body = self._listener.page(self._client).encode()
         ending = "close" if self.closing else "keep-alive"
         headers_out = ("Content-Type: text/plain", f"Content-Length: {len(body)}", f"Connection: {ending}")
         self.unsent += "\r\n".join(("HTTP/1.1 200 OK", *headers_out, "", "")).encode()
         self.unsent += b"" if request.startswith(b"HEAD ") else body
-
-    def _page(self) -> str:
-        here = self._listener
-        return (
-            f"Server address: {socket_address(here.address, here.port)}\nServer name: {here.pod}\nNode: {here.node}\n"
-            f"Client address: {self._client}\n"
-        )
 
 
 class Server:
@@ -97,7 +100,9 @@ class Server:
         """For ever."""
         while True:
             for key, events in self._selector.select():
-                if isinstance(key.data, Listener):
+                if isinstance(key.data, Listener) and key.data.protocol == "UDP":
+                    self._answer(key.fileobj, key.data)
+                elif isinstance(key.data, Listener):
                     self._accept(key.fileobj, key.data)
                 else:
                     self._serve_one(key.data, events)
@@ -110,6 +115,12 @@ class Server:
             accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection = Connection(accepted, listener, socket_address(client[0], client[1]))
             self._selector.register(accepted, selectors.EVENT_READ, connection)
+
+    def _answer(self, sock: object, listener: Listener) -> None:
+        assert isinstance(sock, socket.socket)
+        with suppress(OSError):  # a reply that cannot be sent is lost, as any datagram may be
+            _, client = sock.recvfrom(_CHUNK)
+            sock.sendto(listener.page(socket_address(client[0], client[1])).encode(), client)
 
     def _serve_one(self, connection: Connection, events: int) -> None:
         try:
@@ -135,14 +146,18 @@ class Server:
         self._selector.modify(connection.sock, reading | writing, connection)
 
 
-def listen(namespace: Namespace, pod: PodSpec, node: str, stack: ExitStack) -> Iterator[Listener]:
-    """Open a pod's sockets; ``stack`` closes this process's copies of them."""
-    for address, port in product(pod.addresses, (HTTP_PORT, ECHO_PORT)):
+def listen(
+    namespace: Namespace, pod: PodSpec, node: str, stack: ExitStack, ports: Iterable[tuple[int, str]] = PORTS
+) -> Iterator[Listener]:
+    """Open a pod's sockets, a port and its protocol each; ``stack`` closes this process's copies of them."""
+    for address, (port, protocol) in product(pod.addresses, ports):
         family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-        sock = stack.enter_context(namespace.socket(family, socket.SOCK_STREAM))
+        kind = socket.SOCK_STREAM if protocol == "TCP" else socket.SOCK_DGRAM
+        sock = stack.enter_context(namespace.socket(family, kind))
         sock.bind((str(address), port))
-        sock.listen(_BACKLOG)
-        yield Listener(sock.fileno(), port, str(address), pod.name, node)
+        if protocol == "TCP":
+            sock.listen(_BACKLOG)
+        yield Listener(sock.fileno(), port, str(address), pod.name, node, protocol)
 
 
 def command(listeners: Sequence[Listener]) -> list[str]:

@@ -84,6 +84,10 @@ class Process:
         self._signal(signal.SIGTERM)
         return self.wait(timeout)
 
+    def ask_to_end(self) -> None:
+        """Ask it to end (SIGTERM), and wait for nothing."""
+        self._signal(signal.SIGTERM)
+
     def wait(self, timeout: float) -> int:
         """Wait for its end; its exit status. :class:`LabError` with its last words if it runs on."""
         try:

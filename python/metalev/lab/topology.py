@@ -27,7 +27,7 @@ class PodSpec(Struct, frozen=True):
 
 
 class HostSpec(Struct, frozen=True):
-    """A machine on the switch: the client, the router."""
+    """A machine on the switch: the client, the router, the one of Kubernetes' control plane."""
 
     name: str
     address: IPv4Address
@@ -62,6 +62,7 @@ class Topology(Struct, frozen=True):
     cluster_cidr: IPv4Network = IPv4Network("10.244.0.0/16")
     subnet6: IPv6Network | None = None
     cluster_cidr6: IPv6Network = IPv6Network("fd00:10:244::/48")
+    control_plane: HostSpec | None = None
 
     def __post_init__(self) -> None:
         names = [*(host.name for host in self.hosts), *(pod.name for _, pod in self.pods)]
@@ -90,8 +91,8 @@ class Topology(Struct, frozen=True):
     @property
     def hosts(self) -> tuple[HostSpec, ...]:
         """Everything that has a port on the switch."""
-        others = (self.client,) if self.router is None else (self.client, self.router)
-        return (*self.nodes, *others)
+        others = (self.client, self.router, self.control_plane)
+        return (*self.nodes, *(host for host in others if host is not None))
 
     @property
     def pods(self) -> Iterator[tuple[NodeSpec, PodSpec]]:
@@ -99,8 +100,12 @@ class Topology(Struct, frozen=True):
         return ((node, pod) for node in self.nodes for pod in node.pods)
 
 
-def home_network(nodes: int = 3, pods_per_node: int = 2, *, router: bool = True, ipv6: bool = False) -> Topology:
+def home_network(
+    nodes: int = 3, pods_per_node: int = 2, *, router: bool = True, ipv6: bool = False, control_plane: bool = False
+) -> Topology:
     """The usual home network: 192.168.1.0/24, router .1, nodes .10, .11, .12, .20, .21, ..., client .100.
+
+    A machine for the control plane, if wanted, is .5.
 
     It leaves .200 to .210 to the address pool. With ``ipv6`` it has fd00:192:168:1::/64 beside it, and every host the
     address that reads alike: the client is ::100. Raises :class:`BadValue` for more nodes than fit below .50 (DHCP).
@@ -114,6 +119,7 @@ def home_network(nodes: int = 3, pods_per_node: int = 2, *, router: bool = True,
         nodes=tuple(_node(number, last_octets[number - 1], pods_per_node, ipv6) for number in range(1, nodes + 1)),
         client=HostSpec("client", *_addresses(100, ipv6)),
         router=HostSpec("router", *_addresses(1, ipv6)) if router else None,
+        control_plane=HostSpec("control", *_addresses(5, ipv6)) if control_plane else None,
     )
 
 

@@ -9,6 +9,7 @@ import random
 import socket
 import ssl
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,13 +18,16 @@ from typing import Any, Self
 
 from metalev.lab import interrupts
 from metalev.lab.kubernetes import flags, kubeconfig
+from metalev.lab.kubernetes.api import Api
 from metalev.lab.kubernetes.binaries import kubernetes
 from metalev.lab.kubernetes.certificates import Certificates
 from metalev.lab.kubernetes.kubeconfig import ADMIN, CONTROLLER_MANAGER, User
 from metalev.lab.kubernetes.part import Part
 from metalev.lab.ledger import demolish, open_record, reap
 from metalev.lab.namespace import LabError, Namespace, OwnNetwork
+from metalev.lab.process import Process
 
+USUAL_PORTS = (2379, 2380, 6443, 10257)  # where there is nobody else
 PORTS = range(20000, 30000)  # below those that the kernel gives to outgoing connections
 TOKEN_DURATION = "24h"  # noqa: S105  (no secret)
 
@@ -63,6 +67,8 @@ class ControlPlane:
             for part in self.parts:
                 stack.callback(part.kill)
                 part.start()
+            if not self._own:
+                stack.callback(self._open_door(environment).kill)
             self._stack = stack.pop_all()
         return self
 
@@ -88,6 +94,11 @@ class ControlPlane:
         """The certificate of the authority that signed the API server's."""
         return self._certificates.authority
 
+    @property
+    def outside_server(self) -> str:
+        """The URL of the API as the machine outside the lab has it."""
+        return f"https://127.0.0.1:{self._door_port}" if not self._own else self.server
+
     def log(self, name: str) -> str:
         """What a part (``kube-apiserver``) has printed."""
         return (self.directory / f"{name}.log").read_text(errors="replace")
@@ -97,7 +108,7 @@ class ControlPlane:
     def kubeconfig(self, user: User = ADMIN) -> Path:
         """The kubeconfig of a user with a client certificate."""
         credentials = kubeconfig.by_certificate(*self._certificates.client(user.name, user.groups))
-        return self._write_kubeconfig(user.name, credentials)
+        return self.write_kubeconfig(self.directory / "kubeconfig" / user.name.replace(":", "-"), credentials)
 
     def service_account(self, namespace: str, name: str, *, pod: str = "") -> Path:
         """The kubeconfig of a ServiceAccount, with a token that the API server issued.
@@ -105,7 +116,26 @@ class ControlPlane:
         With ``pod``, one of its Pods, the token is bound to that Pod and so carries the node's name.
         """
         token = self.token(namespace, name, pod=pod)
-        return self._write_kubeconfig(f"{namespace}-{name}-{pod}".rstrip("-"), {"token": token}, namespace)
+        path = self.directory / "kubeconfig" / f"{namespace}-{name}-{pod}".rstrip("-")
+        return self.write_kubeconfig(path, {"token": token}, namespace)
+
+    def write_kubeconfig(self, path: Path, credentials: Mapping[str, Any], namespace: str = "default") -> Path:
+        """A kubeconfig for whoever has ``credentials``, to be used from where ``server`` can be reached."""
+        return kubeconfig.write(path, self.server, self.authority, credentials, namespace)
+
+    def outside(self, config: Path) -> Path:
+        """The same kubeconfig for use from the machine itself, outside of the lab."""
+        content = json.loads(config.read_text())
+        content["clusters"][0]["cluster"]["server"] = self.outside_server
+        path = config.with_name(f"{config.name}.outside")
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(content, indent=2))
+        return path
+
+    def client(self, user: User, namespace: Namespace | None = None) -> Api:
+        """The lab's own client for a user, that connects from ``namespace`` (else from beside the API server)."""
+        identity = self._certificates.client(user.name, user.groups)
+        return Api((self.address, self._port), self.authority, identity, namespace or self.namespace)
 
     def token(self, namespace: str, name: str, *, pod: str = "") -> str:
         """A new token of a ServiceAccount, by the TokenRequest API."""
@@ -127,7 +157,7 @@ class ControlPlane:
         self, *arguments: str, stdin: str = "", config: Path | None = None, timeout: float = 60
     ) -> subprocess.CompletedProcess[str]:
         """``kubectl`` run to its end, by the administrator unless ``config`` is somebody else's kubeconfig."""
-        argv = [str(self._binaries / "kubectl"), f"--kubeconfig={config or self._admin}", *arguments]
+        argv = [str(self.binaries / "kubectl"), f"--kubeconfig={config or self._admin}", *arguments]
         environment = {**os.environ, "KUBECACHEDIR": str(self.directory / "kubectl-cache")}
         return subprocess.run(
             self.namespace.inside(argv),
@@ -149,9 +179,10 @@ class ControlPlane:
 
     def _prepare(self, environment: Mapping[str, str]) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
-        self._binaries = kubernetes()
+        self.binaries = kubernetes()
         self._certificates = Certificates(self.directory / "pki", flags.server_names(self.address))
-        etcd, etcd_peers, self._port, controllers = self._free_ports(4)
+        self._own = isinstance(self.namespace, OwnNetwork)
+        etcd, etcd_peers, self._port, controllers = _free_ports(4) if self._own else USUAL_PORTS
         self._admin = self.kubeconfig(ADMIN)
         settings = flags.Settings(self.directory, self.address, self._port, etcd, etcd_peers, controllers, self._audit)
         of_apiserver = flags.kube_apiserver(settings, self._certificates, controllers=self._with_controller_manager)
@@ -164,7 +195,7 @@ class ControlPlane:
         self.etcd, self.apiserver, self.controller_manager = (
             Part(
                 name,
-                [str(self._binaries / name), *argv, *self._options.get(name, ())],
+                [str(self.binaries / name), *argv, *self._options.get(name, ())],
                 ready,
                 namespace=self.namespace,
                 environment=environment,
@@ -173,21 +204,13 @@ class ControlPlane:
             for name, argv, ready in wanted
         )
 
-    def _write_kubeconfig(self, user: str, credentials: dict[str, Any], namespace: str = "default") -> Path:
-        path = self.directory / "kubeconfig" / user.replace(":", "-")
-        return kubeconfig.write(path, self.server, self._certificates.authority, credentials, namespace)
-
-    def _free_ports(self, count: int) -> list[int]:
-        def choose() -> list[int]:
-            found: list[int] = []
-            while len(found) < count:
-                port = random.choice(PORTS)  # noqa: S311  (no secret)
-                with socket.socket() as probe:
-                    if port not in found and probe.connect_ex(("127.0.0.1", port)) != 0:
-                        found.append(port)
-            return found
-
-        return self.namespace.call(choose)
+    def _open_door(self, environment: Mapping[str, str]) -> Process:
+        """Let the machine in that runs the lab."""
+        with socket.create_server(("127.0.0.1", 0)) as listener, interrupts.held():
+            self._door_port = listener.getsockname()[1]
+            target = f"{self.address}:{self._port}"
+            argv = [sys.executable, "-m", "metalev.lab.kubernetes.door", str(listener.fileno()), target]
+            return Process.start(self.namespace, argv, env=environment, pass_fds=[listener.fileno()])
 
     def _has_booted(self) -> bool:
         """``default`` comes a moment after the server calls itself ready."""
@@ -213,11 +236,23 @@ class ControlPlane:
     def _connect(self, scheme: str, port: int) -> http.client.HTTPConnection:
         if scheme == "http":
             return http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-        context = ssl.create_default_context(cafile=str(self._certificates.authority))
+        context = ssl.create_default_context(cafile=str(self.authority))
         if port != self._port:  # the controller manager makes its own certificate, which nobody signed
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            return http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context)
         context.load_cert_chain(*self._certificates.client(ADMIN.name, ADMIN.groups))
         return http.client.HTTPSConnection(self.address, port, timeout=5, context=context)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody listens on: fixed, so that a part can be started again where it was."""
+    found: list[int] = []
+    while len(found) < count:
+        port = random.choice(PORTS)  # noqa: S311  (no secret)
+        with socket.socket() as probe:
+            if port not in found and probe.connect_ex(("127.0.0.1", port)) != 0:
+                found.append(port)
+    return found
 
 
 def _own_record(stack: ExitStack) -> Mapping[str, str]:

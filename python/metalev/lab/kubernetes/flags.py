@@ -13,6 +13,7 @@ SERVICE_CIDRS = ("10.96.0.0/16", "fd00:96::/112")
 API_SERVICE = "10.96.0.1"  # the first of them: the Service `kubernetes`
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 CONTROLLERS = (
+    "daemonset-controller",
     "deployment-controller",
     "endpoints-controller",
     "endpointslice-controller",
@@ -101,8 +102,6 @@ def kube_controller_manager(settings: Settings, certificates: Certificates, kube
     """The controllers that a load balancer can tell from their absence, quick enough for a test."""
     return [
         f"--kubeconfig={kubeconfig}",
-        f"--authentication-kubeconfig={kubeconfig}",
-        f"--authorization-kubeconfig={kubeconfig}",
         "--bind-address=127.0.0.1",
         f"--secure-port={settings.controllers}",
         "--leader-elect=false",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ class User(Struct, frozen=True):
 ADMIN = User("kubernetes-admin", ("system:masters",))
 CONTROLLER_MANAGER = User("system:kube-controller-manager")
 KUBE_PROXY = User("system:kube-proxy")
-KUBELETS = User("lab-kubelets", ("system:masters",))  # one program for all nodes, so it is no node itself
+SCHEDULER = User("system:kube-scheduler")
 
 
 def node(name: str) -> User:
@@ -35,7 +36,7 @@ def by_certificate(certificate: Path, key: Path) -> dict[str, Any]:
     return {"client-certificate-data": _base64(certificate), "client-key-data": _base64(key)}
 
 
-def write(path: Path, server: str, authority: Path, credentials: dict[str, Any], namespace: str = "default") -> Path:
+def write(path: Path, server: str, authority: Path, credentials: Mapping[str, Any], namespace: str = "default") -> Path:
     """Write a kubeconfig with one context; YAML is a superset of JSON."""
     cluster = {"server": server, "certificate-authority-data": _base64(authority)}
     content = {

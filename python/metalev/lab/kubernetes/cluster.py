@@ -1,0 +1,233 @@
+"""A Kubernetes cluster on a lab: a control plane on a machine of its own, kubelets, and real kube-proxies."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from metalev.lab.host import Host, Node
+from metalev.lab.kubernetes import kubeconfig
+from metalev.lab.kubernetes.api import Object
+from metalev.lab.kubernetes.controlplane import ControlPlane
+from metalev.lab.kubernetes.images import Image
+from metalev.lab.kubernetes.kubeconfig import KUBE_PROXY, SCHEDULER
+from metalev.lab.kubernetes.kubelet import Kubelet
+from metalev.lab.kubernetes.nodes import is_ready
+from metalev.lab.kubernetes.pod import RunningPod
+from metalev.lab.kubernetes.proxy import Mode, configuration
+from metalev.lab.kubernetes.scheduler import Scheduler
+from metalev.lab.lab import Lab
+from metalev.lab.namespace import LabError, Namespace
+from metalev.lab.process import Process
+from metalev.lab.topology import NodeSpec, home_network
+from metalev.model.address import IPAddress
+
+READY_TIMEOUT_S = 60
+POLL_S = 0.1
+
+
+class KubernetesLab:
+    """A lab with Kubernetes installed, for as long as the ``with`` block runs. All its files lie in ``directory``.
+
+    Each node has room for ``pods_per_node`` Pods in networks of their own. ``images`` says which programs stand for
+    which images; all other Pods are the lab's web server.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        nodes: int = 3,
+        pods_per_node: int = 6,
+        ipv6: bool = True,
+        mode: Mode = "nftables",
+        audit: bool = False,
+        images: Mapping[str, Image] | None = None,
+    ) -> None:
+        self.topology = home_network(nodes, pods_per_node, ipv6=ipv6, control_plane=True)
+        self.lab = Lab(self.topology, serve_pods=False)
+        self.mode = mode
+        self._audit = audit
+        self._directory = directory
+        self._images = images or {}
+        self._kubelets: dict[str, Kubelet] = {}
+        self._proxies: dict[str, Process] = {}
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.enter_context(self.lab)
+            self.plane = stack.enter_context(self._control_plane())
+            self._version = str(json.loads(self.plane.kubectl("get", "--raw", "/version"))["gitVersion"])
+            stack.callback(self._stop_kubelets)
+            self._scheduler = Scheduler(partial(self.plane.client, SCHEDULER))
+            self._scheduler.start()
+            stack.callback(self._scheduler.stop)
+            for node in self.lab.nodes:
+                self._start_kubelet(node)
+            # kube-proxy gives up soon on a node that it does not find.
+            self.wait_for("every node registers", lambda: len(self._scheduler.nodes.objects) == len(self.lab.nodes))
+            for node in self.lab.nodes:
+                self._start_proxy(node)
+            self.wait_for("every node is Ready", lambda: all(map(self.is_ready, self.lab.nodes)), READY_TIMEOUT_S)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    # ===== what is =====
+
+    @property
+    def client(self) -> Host:
+        """The machine outside the cluster."""
+        return self.lab.client
+
+    @property
+    def nodes(self) -> Mapping[str, Node]:
+        """The nodes by name."""
+        return self.lab.nodes
+
+    def get(self, kind: str, name: str, namespace: str = "default") -> Object:
+        """An object as the API has it, by kubectl."""
+        return dict(json.loads(self.plane.kubectl("get", kind, name, "-n", namespace, "-o", "json")))
+
+    def pods(self, selector: str, namespace: str = "default") -> list[Object]:
+        """The Pods with these labels (``app=web``)."""
+        found = self.plane.kubectl("get", "pods", "-n", namespace, "-l", selector, "-o", "json")
+        return list(json.loads(found)["items"])
+
+    def is_ready(self, node: str) -> bool:
+        """Whether the API has the node as Ready, without a taint that says otherwise."""
+        found = self._scheduler.nodes.objects.get(("", node))
+        return found is not None and is_ready(found) and not found["spec"].get("taints")
+
+    def process(self, pod: str, namespace: str = "default") -> Process:
+        """The program that runs in a Pod, with its log."""
+        process = self._running(namespace, pod).process
+        if process is None:
+            raise LabError(f"no program runs in Pod {namespace}/{pod}")
+        return process
+
+    def slot(self, pod: str, namespace: str = "default") -> Namespace:
+        """The network that a Pod is in."""
+        return self._running(namespace, pod).namespace
+
+    def _running(self, namespace: str, pod: str) -> RunningPod:
+        for kubelet in self._kubelets.values():
+            if (running := kubelet.running.get((namespace, pod))) is not None:
+                return running
+        raise LabError(f"no Pod {namespace}/{pod} runs on any node")
+
+    def proxy(self, node: str) -> Process:
+        """A node's kube-proxy."""
+        return self._proxies[node]
+
+    def wait_for(self, what: str, condition: Callable[[], bool], timeout: float = 20) -> float:
+        """Wait until ``condition`` holds; the seconds that took. :class:`LabError` naming ``what`` if it does not."""
+        began = time.monotonic()
+        while not condition():
+            if time.monotonic() - began > timeout:
+                raise LabError(f"not within {timeout:g} s: {what}")
+            threading.Event().wait(POLL_S)
+        return time.monotonic() - began
+
+    def wait_for_pods(self, selector: str, count: int, namespace: str = "default", timeout: float = 30) -> list[Object]:
+        """Wait until exactly ``count`` Pods have these labels, and all are Ready."""
+        found: list[Object] = []
+
+        def ready() -> bool:
+            found[:] = self.pods(selector, namespace)
+            return len(found) == count and all(map(is_ready, found))
+
+        self.wait_for(f"{count} Ready Pods with {selector} in {namespace}", ready, timeout)
+        return found
+
+    # ===== what can happen to a node =====
+
+    def kill(self, node: str) -> None:
+        """A power cut: nothing leaves it any more, and all that ran on it is gone."""
+        kubelet = self._kubelets.pop(node)
+        kubelet.halt()
+        self.lab.node(node).kill()
+        kubelet.stop()
+
+    def revive(self, node: str) -> None:
+        """Power is back: its kubelet and kube-proxy start, and the Pods that are still bound to it."""
+        self.lab.node(node).revive()
+        self._start_kubelet(node)
+        self._start_proxy(node)
+
+    def pause(self, node: str) -> None:
+        """Freeze everything on it; its kernel goes on."""
+        self._kubelets[node].pause()
+        self.lab.node(node).pause()
+
+    def resume(self, node: str) -> None:
+        """Let it go on."""
+        self.lab.node(node).resume()
+        self._kubelets[node].resume()
+
+    # ===== how it is made =====
+
+    def _control_plane(self) -> ControlPlane:
+        host = self.topology.control_plane
+        assert host is not None
+        return ControlPlane(
+            self._directory / "control-plane",
+            namespace=self.lab.namespace_of(host.name),
+            address=str(host.address),
+            environment=self.lab.environment,
+            controller_manager=True,
+            audit=self._audit,
+        )
+
+    def _start_kubelet(self, name: str) -> None:
+        spec = next(node for node in self.topology.nodes if node.name == name)
+        node = self.lab.node(name)
+        self._kubelets[name] = kubelet = Kubelet(
+            node,
+            spec,
+            {pod: self.lab.namespace_of(pod.name) for pod in spec.pods},
+            partial(self.plane.client, kubeconfig.node(name), node.namespace),
+            self._credentials,
+            directory=self._directory / "pods",
+            programs=self._images,
+            environment=self.lab.environment,
+            version=self._version,
+        )
+        kubelet.start()
+
+    def _credentials(self, folder: Path, namespace: str, token: str) -> Path:
+        return self.plane.write_kubeconfig(folder / "kubeconfig", {"token": token}, namespace)
+
+    def _stop_kubelets(self) -> None:
+        for kubelet in self._kubelets.values():
+            kubelet.halt()
+        for node in self.lab.nodes.values():
+            for process in node.processes:
+                process.kill()
+        for kubelet in self._kubelets.values():
+            kubelet.stop()
+
+    def _start_proxy(self, name: str) -> None:
+        node: NodeSpec = next(node for node in self.topology.nodes if node.name == name)
+        folder = self._directory / "kube-proxy"
+        folder.mkdir(parents=True, exist_ok=True)
+        file = folder / f"{name}.yaml"
+        file.write_text(configuration(self.mode, name, self.plane.kubeconfig(KUBE_PROXY), self.topology.cluster_cidrs))
+        argv = [str(self.plane.binaries / "kube-proxy"), f"--config={file}"]
+        self._proxies[name] = self.lab.node(node.name).spawn(argv, env={"GOMAXPROCS": "1"}, log=folder / f"{name}.log")
+
+    def reachable_at(self, address: IPAddress, node: str) -> None:
+        """Let the client send to ``node`` for ``address``: what an announcer would do."""
+        self.client.pin_neighbour(address, self.lab.node(node).mac)

@@ -1,0 +1,258 @@
+"""A small stand-in for a node's kubelet: it registers the node, says that it lives, and runs the Pods bound to it.
+
+It talks to the API from its node's network and as its node's user, so that a cut cable silences it and the Node
+authorizer judges it. A Pod is one of the node's network namespaces with a server in it; a Pod with ``hostNetwork`` is a
+program on the node itself. Of a Pod's fields it honours: the first container's image, command, args, env, ports, HTTP
+readiness probe and ``preStop.sleep``; ``hostNetwork``, the ServiceAccount and the grace period. It has no volumes.
+"""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from metalev.lab.host import Node
+from metalev.lab.kubernetes import images
+from metalev.lab.kubernetes.api import STRATEGIC_PATCH, Api, ApiError, Object, Reflector
+from metalev.lab.kubernetes.due import Due, Key
+from metalev.lab.kubernetes.images import Image, image_of, launch_of
+from metalev.lab.kubernetes.nodes import LEASE_NAMESPACE, lease, node_object, node_status, now
+from metalev.lab.kubernetes.pod import RunningPod, container_of, status_patch
+from metalev.lab.kubernetes.probe import answers
+from metalev.lab.namespace import LabError, Namespace
+from metalev.lab.process import Process
+from metalev.lab.topology import NodeSpec, PodSpec
+
+HEARTBEAT_S = 2
+STATUS_S = 10
+PROBE_S = 0.5
+WATCH_PROCESS_S = 0.25  # how soon the end of a process is noticed
+RESTART_S = 1
+RETRY_S = 0.5
+TOKEN_SECONDS = 24 * 3600
+_HEARTBEAT: Key = ("", "")  # no Pod has this name
+
+
+class Kubelet:
+    """Two threads: one watches the node's Pods, one does what is to be done."""
+
+    def __init__(
+        self,
+        node: Node,
+        spec: NodeSpec,
+        places: Mapping[PodSpec, Namespace],
+        connect: Callable[[], Api],
+        credentials: Callable[[Path, str, str], Path],
+        *,
+        directory: Path,
+        programs: Mapping[str, Image],
+        environment: Mapping[str, str],
+        version: str,
+    ) -> None:
+        self._node, self._spec, self._version = node, spec, version
+        self._places = places
+        self._free = deque(places)
+        self._credentials = credentials
+        self._directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        self._programs = programs
+        self._environment = environment
+        self._api = connect()
+        self._due = Due()
+        self.pods = Reflector(connect(), f"/api/v1/pods?fieldSelector=spec.nodeName%3D{spec.name}", self._due.add)
+        self.running: dict[Key, RunningPod] = {}
+        self._registered: Object | None = None
+        self._status_due = 0.0
+        self._awake = threading.Event()
+        self._awake.set()
+        self._halted = False
+        self._said = ""
+        self._lock = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name=f"lab-kubelet-{spec.name}", daemon=True)
+
+    def start(self) -> None:
+        """Register the node, and run its Pods from now on."""
+        self.pods.start(wait=False)
+        self._thread.start()
+
+    def halt(self) -> None:
+        """Start nothing more, at once. What runs is the caller's to end."""
+        with self._lock:
+            self._halted = True
+
+    def stop(self) -> None:
+        """End its threads; its Pods' processes stay."""
+        self.halt()
+        self._awake.set()
+        self._due.close()
+        self._api.interrupt()
+        self._thread.join()
+        self._api.close()
+        self.pods.stop()
+
+    def pause(self) -> None:
+        """Fall silent: no heartbeat, no probe."""
+        self._awake.clear()
+
+    def resume(self) -> None:
+        """Go on."""
+        self._awake.set()
+
+    # ===== one thing after the other =====
+
+    def _run(self) -> None:
+        self._due.add(_HEARTBEAT)
+        while (key := self._due.take()) is not None:
+            self._awake.wait()
+            try:
+                if key == _HEARTBEAT:
+                    self._due.add(_HEARTBEAT, HEARTBEAT_S)
+                    self._beat()
+                else:
+                    self._sync(key)
+            except (OSError, http.client.HTTPException, LabError) as error:
+                self._say(f"{'/'.join(key) if key != _HEARTBEAT else 'heartbeat'}: {error}")
+                self._due.add(key, RETRY_S)
+
+    def _say(self, text: str) -> None:
+        if text != self._said:
+            self._said = text
+            with (self._directory / f"kubelet-{self._spec.name}.log").open("a") as log:
+                print(now(), text, file=log)
+
+    def _beat(self) -> None:
+        """Renew the Lease, and now and then the Node's status."""
+        name = self._spec.name
+        path = f"/api/v1/nodes/{name}"
+        if self._registered is None:
+            self._registered = _existing_or_new(self._api, "/api/v1/nodes", node_object(self._spec))
+        if time.monotonic() >= self._status_due:
+            self._api.patch(f"{path}/status", node_status(self._spec, self._version), STRATEGIC_PATCH)
+            self._status_due = time.monotonic() + STATUS_S
+        renewed = lease(self._registered)
+        leases = f"/apis/coordination.k8s.io/v1/namespaces/{LEASE_NAMESPACE}/leases"
+        try:
+            self._api.patch(f"{leases}/{name}", {"spec": renewed["spec"]})
+        except ApiError as error:
+            if error.status != http.HTTPStatus.NOT_FOUND:
+                raise
+            self._api.create(leases, renewed)
+
+    def _sync(self, key: Key) -> None:
+        """Bring one Pod to where it should be."""
+        pod, running = self.pods.objects.get(key), self.running.get(key)
+        if running is not None and (pod is None or pod["metadata"]["uid"] != running.uid):
+            self._free_place(key, running)
+        if pod is None or pod.get("status", {}).get("phase") in {"Succeeded", "Failed"}:
+            return
+        if pod["metadata"].get("deletionTimestamp"):
+            self._terminate(key, pod)
+        else:
+            self._keep_running(key, pod)
+
+    def _keep_running(self, key: Key, pod: Object) -> None:
+        running = self.running.get(key) or self._place(key, pod)
+        if running is None:
+            self._due.add(key, RETRY_S)  # no place is free
+            return
+        if running.process is None or not running.process.running:
+            self._start(key, pod, running)
+        if (probe := container_of(pod).get("readinessProbe")) is not None:
+            running.answers = answers(probe, pod, running, self._node.namespace)
+            self._due.add(key, PROBE_S)
+        if (patch := status_patch(pod, running, self._spec.addresses)) is not None:
+            self._api.patch(f"{_path(pod)}/status", patch, STRATEGIC_PATCH)
+        self._due.add(key, WATCH_PROCESS_S)
+
+    def _terminate(self, key: Key, pod: Object) -> None:
+        running = self.running.get(key)
+        if running is not None and running.process is not None and running.process.running:
+            running.end(pod)
+            self._due.add(key, WATCH_PROCESS_S)
+            return
+        if running is not None:
+            self._free_place(key, running)
+        try:
+            options = {"gracePeriodSeconds": 0, "preconditions": {"uid": pod["metadata"]["uid"]}}
+            self._api.delete(_path(pod), options)
+        except ApiError as error:
+            if error.status not in {http.HTTPStatus.NOT_FOUND, http.HTTPStatus.CONFLICT}:
+                raise
+
+    # ===== places and processes =====
+
+    def _place(self, key: Key, pod: Object) -> RunningPod | None:
+        uid = pod["metadata"]["uid"]
+        if pod["spec"].get("hostNetwork"):
+            running = RunningPod(uid, None, self._node.namespace, self._spec.addresses)
+        elif self._free:
+            slot = self._free.popleft()  # the one that was free the longest
+            running = RunningPod(uid, slot, self._places[slot], slot.addresses)
+        else:
+            return None
+        self.running[key] = running
+        return running
+
+    def _free_place(self, key: Key, running: RunningPod) -> None:
+        if running.process is not None:
+            running.process.kill()
+            if running.process in self._node.processes:
+                self._node.processes.remove(running.process)
+        if running.slot is not None:
+            self._free.append(running.slot)
+        del self.running[key]
+
+    def _start(self, key: Key, pod: Object, running: RunningPod) -> None:
+        program = image_of(pod, self._programs)
+        if program is None and running.slot is None:
+            return  # somebody's program on the node itself: nothing of it is to be seen here
+        if running.process is not None:
+            running.restarts += 1
+            if running.process in self._node.processes:
+                self._node.processes.remove(running.process)
+        folder = self._directory / f"{key[0]}-{key[1]}"
+        folder.mkdir(parents=True, exist_ok=True)
+        log = folder / "log"
+        launch = None
+        if program is not None:
+            kubeconfig = self._credentials(folder, key[0], self._token(pod))
+            launch = launch_of(pod, running, kubeconfig, self._api)
+        with self._lock:
+            if self._halted:
+                return
+            if program is not None and launch is not None:
+                environment = {**launch.environment, **self._environment}
+                running.process = Process.start(running.namespace, program(launch), env=environment, log=log)
+            else:
+                running.process = images.serve(pod, running, self._node.name, self._environment, log)
+            self._node.processes.append(running.process)
+
+    def _token(self, pod: Object) -> str:
+        """A token of the Pod's ServiceAccount, bound to the Pod: by this it carries the node's name."""
+        meta = pod["metadata"]
+        account = pod["spec"].get("serviceAccountName", "default")
+        bound = {"kind": "Pod", "apiVersion": "v1", "name": meta["name"], "uid": meta["uid"]}
+        request = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"boundObjectRef": bound, "expirationSeconds": TOKEN_SECONDS},
+        }
+        path = f"/api/v1/namespaces/{meta['namespace']}/serviceaccounts/{account}/token"
+        return str(self._api.create(path, request)["status"]["token"])
+
+
+def _path(pod: Object) -> str:
+    return f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}"
+
+
+def _existing_or_new(api: Api, collection: str, item: Object) -> Object:
+    try:
+        return api.create(collection, item)
+    except ApiError as error:
+        if error.status != http.HTTPStatus.CONFLICT:
+            raise
+        return api.get(f"{collection}/{item['metadata']['name']}")

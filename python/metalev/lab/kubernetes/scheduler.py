@@ -1,0 +1,105 @@
+"""A small rule in the scheduler's place: a Pod that fits on several nodes goes to the one with fewest Pods."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from metalev.lab.kubernetes.api import Api, ApiError, Object, Reflector
+from metalev.lab.kubernetes.due import Due
+from metalev.lab.kubernetes.nodes import is_ready
+
+RETRY_S = 0.5
+
+
+class Scheduler:
+    """A thread that binds Pods to nodes."""
+
+    def __init__(self, connect: Callable[[], Api]) -> None:
+        self._api = connect()
+        self._due = Due()
+        self.pods = Reflector(connect(), "/api/v1/pods", self._due.add)
+        self.nodes = Reflector(connect(), "/api/v1/nodes", lambda _: None)
+        self._thread = threading.Thread(target=self._run, name="lab-scheduler", daemon=True)
+
+    def start(self) -> None:
+        """Start binding."""
+        self.nodes.start()
+        self.pods.start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End it."""
+        self._due.close()
+        self._api.interrupt()
+        self._thread.join()
+        self._api.close()
+        self.pods.stop()
+        self.nodes.stop()
+
+    def _run(self) -> None:
+        while (key := self._due.take()) is not None:
+            pod = self.pods.objects.get(key)
+            if pod is None or pod["spec"].get("nodeName") or pod["metadata"].get("deletionTimestamp"):
+                continue
+            node = choose(pod, self.nodes.objects.values(), self.pods.objects.values())
+            if node is None:
+                self._due.add(key, RETRY_S)
+                continue
+            try:
+                self._bind(pod, node)
+            except (OSError, http.client.HTTPException):
+                self._due.add(key, RETRY_S)
+
+    def _bind(self, pod: Object, node: str) -> None:
+        namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+        target = {"apiVersion": "v1", "kind": "Node", "name": node}
+        binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
+        with suppress(ApiError):  # it is gone or bound meanwhile, and the watch tells
+            self._api.create(f"/api/v1/namespaces/{namespace}/pods/{name}/binding", binding)
+        pod["spec"]["nodeName"] = node  # counted at once, not when the watch tells
+
+
+def choose(pod: Object, nodes: Iterable[Object], pods: Iterable[Object]) -> str | None:
+    """The node for a Pod; None if it fits on none."""
+    load = Counter(other["spec"].get("nodeName") for other in list(pods))
+    names = [node["metadata"]["name"] for node in list(nodes) if fits(pod, node)]
+    return min(names, key=lambda name: (load[name], name), default=None)
+
+
+def fits(pod: Object, node: Object) -> bool:
+    """By readiness, taints, selector and the affinity that a DaemonSet gives its Pods.
+
+    A DaemonSet's Pod belongs to one node, and tolerates that the node is not ready.
+    """
+    spec, name, labels = pod["spec"], node["metadata"]["name"], node["metadata"].get("labels", {})
+    wanted = _wanted_names(spec)
+    if wanted is not None:
+        return name in wanted and _tolerates(spec, node)
+    selector = spec.get("nodeSelector", {})
+    unschedulable = node["spec"].get("unschedulable", False)
+    selected = selector.items() <= labels.items()
+    return is_ready(node) and not unschedulable and selected and _tolerates(spec, node)
+
+
+def _wanted_names(spec: Object) -> list[str] | None:
+    affinity = spec.get("affinity", {}).get("nodeAffinity", {})
+    terms = affinity.get("requiredDuringSchedulingIgnoredDuringExecution", {}).get("nodeSelectorTerms", ())
+    fields = [match for term in terms for match in term.get("matchFields", ()) if match["key"] == "metadata.name"]
+    return [name for match in fields for name in match["values"]] if fields else None
+
+
+def _tolerates(spec: Object, node: Object) -> bool:
+    taints = [taint for taint in node["spec"].get("taints", ()) if taint["effect"] in {"NoSchedule", "NoExecute"}]
+    return all(any(_covers(toleration, taint) for toleration in spec.get("tolerations", ())) for taint in taints)
+
+
+def _covers(toleration: Object, taint: Object) -> bool:
+    if toleration.get("effect") not in {None, "", taint["effect"]}:
+        return False
+    if toleration.get("operator") == "Exists":
+        return toleration.get("key") in {None, "", taint["key"]}
+    return bool(toleration.get("key") == taint["key"] and toleration.get("value", "") == taint.get("value", ""))
