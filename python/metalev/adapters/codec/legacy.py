@@ -18,7 +18,7 @@ from metalev.adapters.codec.fields import BadField, check_name
 from metalev.adapters.codec.metallb import parse_range
 from metalev.adapters.codec.section import Section, folded
 from metalev.adapters.codec.yamltext import Places, UnreadableDocument, load_yaml
-from metalev.decide.pools import overlaps
+from metalev.decide.pools import unusable_ranges
 from metalev.model.legacy import LegacyBGPAdvertisement, LegacyConfig, Remark, object_name
 from metalev.model.meta import Name
 from metalev.model.pools import L2Advertisement, Pool
@@ -83,7 +83,7 @@ def bare(content: object, name: Name) -> LegacyConfig:
         bgp_advertisements=tuple(item for one in read for item in one.advertisements),
         bgp_communities=communities,
         bfd_profiles=profiles,
-        remarks=(*(remark for one in read for remark in one.remarks), *_overlaps(read), *unused),
+        remarks=(*(remark for one in read for remark in one.remarks), *_unusable(read), *unused),
     )
 
 
@@ -140,10 +140,10 @@ def _check_unique(read: Sequence[_Read]) -> None:
             raise BadField(one.name_path, f'duplicate pool "{one.pool.name.name}": {earlier.name_path} is the same')
 
 
-def _overlaps(read: Sequence[_Read]) -> Iterator[Remark]:
+def _unusable(read: Sequence[_Read]) -> Iterator[Remark]:
     paths = {one.pool.name: one.ranges_path for one in read}
-    for overlap in overlaps(one.pool for one in read):
-        yield Remark(f"{paths[overlap.pool]}[{overlap.index}]", 0, overlap.message, serious=True)
+    for one in unusable_ranges(one.pool for one in read):
+        yield Remark(f"{paths[one.pool]}[{one.index}]", 0, one.message, serious=True)
 
 
 def _inside(remark: Remark, line: int) -> Remark:
