@@ -148,10 +148,10 @@ class ControllerDecider:
             if service.load_balancer_class == self._lb_class:
                 self.ledger.hold(service.name, service.status.addresses, terms_of(service))
         latest = ceil(now + self._rest_seconds)  # the clock may have been set back, or the option changed
-        for status in snapshot.pool_statuses.values():
-            for resting in status.resting:
-                if min(resting.until, latest) > now:
-                    self.ledger.rest(Resting(resting.address, resting.service, min(resting.until, latest)))
+        written = (resting for status in snapshot.pool_statuses.values() for resting in status.resting)
+        for resting in sorted(written, key=lambda one: one.until):  # of a pool renamed twice, the last word counts
+            if min(resting.until, latest) > now:
+                self.ledger.rest(Resting(resting.address, resting.service, min(resting.until, latest)))
 
     def _keep_back(self, snapshot: Snapshot, *, nodes_changed: bool) -> None:
         """Keep the addresses of nodes, their interfaces and their routers from being handed out."""

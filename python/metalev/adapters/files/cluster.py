@@ -187,7 +187,7 @@ class FilesCluster:
         """Remove what the controller wrote about objects that are gone; what cannot be removed waits for a relist."""
         if self._writer != CONTROLLER:
             return
-        for path in self._view.left_behind():
+        for path in self._view.left_behind(self._clock.wall().timestamp()):
             try:
                 remove(path)
             except Unavailable as error:
