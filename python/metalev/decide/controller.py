@@ -15,6 +15,7 @@ from metalev.decide.keepback import addresses_in_use, skipped
 from metalev.decide.ledger import ALONE, Ledger
 from metalev.decide.legacy import superseded
 from metalev.decide.sharing import Terms, terms_of
+from metalev.decide.turns import Turns
 from metalev.decide.waiting import Waiting
 from metalev.decide.words import quoted_list
 from metalev.model.actions import Action, RecordEvent, WriteServiceStatus
@@ -75,6 +76,7 @@ class ControllerDecider:
         """Those without an address."""
         self.wanting = Waiting()
         """Those with an address who want another or one more."""
+        self._turns = Turns((self.waiting, self.wanting), self.ledger.opening)
         self._lb_class = lb_class
         self._rest_seconds = rest_seconds
         self._last = Snapshot()
@@ -89,6 +91,13 @@ class ControllerDecider:
         """What is to be done about the Service ``name``, which need not exist any more; nothing if all is well."""
         if not self._look(snapshot, now):
             return ()
+        tried = self._turns.looks(name)
+        try:
+            return self._decide(snapshot, name, now)
+        finally:
+            self._wake(self._turns.pass_on(name, tried, self.ledger.addresses_of(name)))
+
+    def _decide(self, snapshot: Snapshot, name: Name, now: float) -> tuple[Action, ...]:
         service = snapshot.services.get(name)
         if service is None:
             self._let_go(name, now)
@@ -133,6 +142,7 @@ class ControllerDecider:
         if pools_changed:
             self._wake(self.ledger.services())  # a pool that shrank takes addresses away, one that grew has more
         if pools_changed or snapshot.namespaces is not last.namespaces:
+            self._turns.forget()
             self._wake((*self.waiting.in_order(), *self.wanting.in_order()))
         if snapshot.nodes is not last.nodes or snapshot.speakers is not last.speakers:
             self._keep_back(snapshot, nodes_changed=snapshot.nodes is not last.nodes)
@@ -194,11 +204,8 @@ class ControllerDecider:
         self._offer(released)
 
     def _offer(self, addresses: Iterable[IPAddress]) -> None:
-        """Wake those whom one of ``addresses`` can help."""
-        pools = ((address, self.ledger.pool_of(address)) for address in addresses)
-        freed = [(address, pool.name.name) for address, pool in pools if pool]
-        if freed:
-            self._wake((*self.waiting.helped_by(freed), *self.wanting.helped_by(freed)))
+        """Wake one for each of ``addresses``, of those whom it can help."""
+        self._wake(self._turns.offer(addresses))
 
     def _wake(self, names: Iterable[Name]) -> None:
         self._due.update(dict.fromkeys(names))

@@ -74,7 +74,7 @@ KEYS = st.sampled_from(["", "", "k", "k", "l"])
 STEPS = st.one_of(
     specs(),
     specs(),
-    st.sampled_from(NAMES).map(lambda name: ("remove", name)),
+    st.sets(st.sampled_from(NAMES), min_size=1, max_size=3).map(lambda names: ("remove", sorted(names))),
     st.tuples(st.just("pools"), st.sampled_from([None, *MAINS]), st.sampled_from([None, *SIDES])),
     st.tuples(st.just("nodes"), st.sets(st.sampled_from(["10.0.0.1", "10.0.0.3", "10.0.1.0", "fd00::1"]), max_size=2)),
     st.tuples(st.just("wait"), st.sampled_from([1, 20, 61])),
@@ -104,9 +104,10 @@ class History:
                 old = self.snapshot.services.get(step.name)
                 self.put(replace(step, status=old.status if old else ServiceStatus()))
                 self.settle([step.name])
-            case ("remove", name):
-                self.remove(name)
-                self.settle([name])
+            case ("remove", names):
+                for name in names:
+                    self.remove(name)
+                self.settle(names)
             case ("pools", *pools):
                 self.snapshot = replace(self.snapshot, pools={one.name: one for one in pools if one})
                 self.settle([NAMES[0]])
