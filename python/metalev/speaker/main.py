@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from metalev import __version__
 from metalev.adapters import logs
@@ -20,6 +21,7 @@ from metalev.adapters.native import (
     DEFAULT_EXCLUDE,
     GRATUITOUS_INTERVAL,
     NativeOwnership,
+    check_patterns,
     keep_capabilities,
 )
 from metalev.model.cluster import BEACON_SECRET, BeaconKey
@@ -28,6 +30,7 @@ from metalev.runtime.effects import Effects
 from metalev.runtime.loop import Loop
 from metalev.runtime.outcome import Outcome, Retry, Stop
 from metalev.runtime.signals import stop_on_signals
+from metalev.speaker.excludefile import read_exclude_file
 from metalev.speaker.keyfile import read_key_file
 from metalev.speaker.pump import FactPump
 from metalev.speaker.reconcile import SpeakerReconciler
@@ -39,7 +42,8 @@ class SpeakerOptions(Struct, frozen=True):
     """The command line. ``state`` unset means ``.metalev`` in ``manifests``; ``metrics`` unset means no server.
 
     ``beacon_interval`` and ``gratuitous_interval`` (0: at a takeover only) are in seconds. ``interfaces`` empty means
-    all whose name no regular expression of ``exclude`` matches; that unset means those of containers and overlays.
+    all whose name no regular expression of ``exclude`` matches; that unset means those in ``exclude_file`` (unset:
+    MetalLB's), and without such a file those of containers and overlays.
     """
 
     manifests: Path
@@ -57,6 +61,7 @@ class SpeakerOptions(Struct, frozen=True):
     gratuitous_interval: float = GRATUITOUS_INTERVAL
     interfaces: tuple[str, ...] = ()
     exclude: tuple[str, ...] | None = None
+    exclude_file: Path | None = None
 
 
 def run(options: SpeakerOptions) -> None:
@@ -65,6 +70,8 @@ def run(options: SpeakerOptions) -> None:
     if options.node_name == CONTROLLER:
         raise StartError(f'a node cannot be named "{CONTROLLER}": that folder of the state is the controller\'s')
     keys = (read_key_file(options.key_file),) if options.key_file else ()
+    if options.exclude is None:
+        options = replace(options, exclude=read_exclude_file(options.exclude_file, check_patterns))
     keep_capabilities(["CAP_NET_RAW"])  # before any thread starts: threads take what their parent has
     with ExitStack() as stack:
         _serve(options, keys, stack)
