@@ -75,7 +75,9 @@ def _serve(options: ControllerOptions, stack: ExitStack) -> None:
     metrics = Metrics(lambda: reconciler.figures(loop.snapshot))
     stack.enter_context(stop_on_signals(loop.stop))
     if options.metrics is not None:
-        pages = program_pages(metrics.render, loop.alive, lambda: "" if loop.snapshot.synced else "not all listed yet")
+        pages = program_pages(
+            metrics.render, loop.alive, lambda: "" if loop.snapshot.synced else "not all listed yet", cluster.alive
+        )
         server = stack.enter_context(PageServer(options.metrics, pages))
         log.info("metrics and probes on port %d", server.port)
     cluster.start(loop.inbox.put)

@@ -109,7 +109,7 @@ def _serve(options: SpeakerOptions, keys: tuple[BeaconKey, ...], stack: ExitStac
     metrics = Metrics(lambda: reconciler.figures(loop.snapshot, ownership.counters()))
     stack.enter_context(stop_on_signals(loop.stop))
     if options.metrics is not None:
-        pages = program_pages(metrics.render, loop.alive, reconciler.not_ready)
+        pages = program_pages(metrics.render, loop.alive, reconciler.not_ready, cluster.alive)
         server = stack.enter_context(PageServer(options.metrics, pages))
         log.info("metrics and probes on port %d", server.port)
     pump = FactPump(ownership, loop.inbox.put, took=metrics.moved, failed=loop.fail)
