@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address
 from typing import Protocol, final
 
-__all__ = ["Counters", "Fact", "Speaker", "clock", "keep_capabilities"]
+__all__ = ["Counters", "Fact", "Speaker", "check_patterns", "clock", "keep_capabilities"]
 
 class _Candidate(Protocol):
     @property
@@ -118,3 +118,6 @@ def keep_capabilities(names: Sequence[str]) -> None:
     Names as the kernel has them (``CAP_NET_RAW``). Raises ``PermissionError`` naming the first one that the process
     does not have.
     """
+
+def check_patterns(patterns: Sequence[str]) -> None:
+    """Raises ``ValueError`` naming the first of ``patterns`` that is no regular expression for ``exclude``."""

@@ -328,10 +328,10 @@ def test_pool_status_changes_nothing_about_the_pool(harness: Harness) -> None:
     assert program.seen.pool_statuses == {POOL.name: PoolStatus()}
 
 
-def test_pool_status_goes_with_its_pool(harness: Harness) -> None:
+def test_pool_status_in_which_nothing_rests_goes_with_its_pool(harness: Harness) -> None:
     harness.put(pool())
     program = harness.connect()
-    program.cluster.write_pool_status(program.seen.get(Pool, POOL), RESTING)
+    program.cluster.write_pool_status(program.seen.get(Pool, POOL), PoolStatus(assigned_ipv4=1, available_ipv4=255))
     harness.remove(Kind.POOL, "first")
     program.seen.until(lambda: not program.seen.pool_statuses)
 

@@ -74,6 +74,23 @@ def test_an_interface_that_is_excluded_announces_nothing(allocated: Path, key: P
         assert "interface lan0" not in "".join(speaker.said)
 
 
+def test_an_interface_that_metallbs_file_excludes_announces_nothing(allocated: Path, key: Path) -> None:
+    (allocated / "exclude").write_text('announcedInterfacesToExclude: ["^lan"]\n')
+    options = ("--node-name", "node1", "--key-file", key, "--exclude-file", allocated / "exclude", *OFF)
+    with Program("speaker", "--manifests", allocated, *options, through=ON_A_WIRE) as speaker:
+        speaker.wait_for("exclude says which interfaces are left alone: \\^lan")
+        speaker.wait_for(r"took 192\.0\.2\.200")
+        assert "interface lan0" not in "".join(speaker.said)
+
+
+def test_a_bad_file_of_interfaces_is_named_and_the_speaker_goes_on(allocated: Path, key: Path) -> None:
+    (allocated / "exclude").write_text("announcedInterfacesToExclude: [7]\n")
+    options = ("--node-name", "node1", "--key-file", key, "--exclude-file", allocated / "exclude", *OFF)
+    with Program("speaker", "--manifests", allocated, *options, through=ON_A_WIRE) as speaker:
+        speaker.wait_for("exclude:1: announcedInterfacesToExclude\\[0\\]: expected a string.*default list")
+        speaker.wait_for(r"took 192\.0\.2\.200")
+
+
 def test_a_service_is_told_that_the_node_lacks_the_interfaces(allocated: Path, key: Path) -> None:
     world = allocated / "world.yaml"
     everywhere = "metadata: {name: all, namespace: metallb-system}\n"

@@ -49,12 +49,21 @@ def probe(trouble: Callable[[], str]) -> Page:
 
 
 def program_pages(
-    metrics: Callable[[], bytes], alive: Callable[[float], bool], not_ready: Callable[[], str]
+    metrics: Callable[[], bytes],
+    alive: Callable[[float], bool],
+    not_ready: Callable[[], str],
+    watching: Callable[[float], bool] = lambda _: True,
 ) -> Mapping[str, Page]:
-    """The three pages of a program: its metrics, whether its loop goes round, and why it is not ready (or "")."""
+    """The three pages of a program: its metrics, whether it lives, and why it is not ready (or "").
+
+    It lives while its loop goes round (``alive``) and it takes in what changes outside (``watching``); both are asked
+    with the seconds that one round may take.
+    """
 
     def stuck() -> str:
-        return "" if alive(ALIVE_SECONDS) else f"the loop has been at one step for over {ALIVE_SECONDS:.0f} s"
+        if not alive(ALIVE_SECONDS):
+            return f"the loop has been at one step for over {ALIVE_SECONDS:.0f} s"
+        return "" if watching(ALIVE_SECONDS) else f"nothing has been looked at for over {ALIVE_SECONDS:.0f} s"
 
     return {
         "/metrics": lambda: Reply(metrics(), content_type=METRICS_CONTENT_TYPE),

@@ -109,6 +109,12 @@ def keep_capabilities(names: Sequence[str]) -> None:
         _native.keep_capabilities(names)
 
 
+def check_patterns(patterns: Sequence[str]) -> None:
+    """Raises :class:`StartError` for the first of ``patterns`` that is no regular expression for ``exclude``."""
+    with _start_errors():
+        _native.check_patterns(patterns)
+
+
 def _fact(fact: _native.Fact) -> Fact:
     return Fact(
         kind=FactKind(fact.kind),

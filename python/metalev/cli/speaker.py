@@ -50,11 +50,19 @@ def register(subparsers: Subparsers) -> None:
         default=[],
         help="announce here only; repeatable (default: all but the excluded)",
     )
-    add(
+    exclude = parser.add_mutually_exclusive_group()
+    exclude.add_argument(
         "--exclude-interface",
         metavar="REGEX",
         action="append",
         help="not here; repeatable, '' alone: exclude none (default: those of containers and overlays)",
+    )
+    exclude.add_argument(
+        "--exclude-file",
+        metavar="F",
+        type=Path,
+        help="not where MetalLB's file (its ConfigMap metallb-excludel2) says; "
+        "(default: /etc/metallb/excludel2.yaml, if it is there)",
     )
     add(
         "--gratuitous-interval",
@@ -89,6 +97,7 @@ def _run(options: argparse.Namespace) -> None:
             gratuitous_interval=options.gratuitous_interval,
             interfaces=tuple(options.interface),
             exclude=_patterns(options.exclude_interface),
+            exclude_file=options.exclude_file,
         )
     )
 

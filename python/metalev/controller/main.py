@@ -69,7 +69,7 @@ def _serve(options: ControllerOptions, stack: ExitStack) -> None:
     metrics = Metrics(lambda: reconciler.figures(loop.snapshot))
     stack.enter_context(stop_on_signals(loop.stop))
     if options.metrics is not None:
-        pages = program_pages(metrics.render, loop.alive, seat.missing)
+        pages = program_pages(metrics.render, loop.alive, seat.missing, seat.alive)
         server = stack.enter_context(PageServer(options.metrics, pages))
         log.info("metrics and probes on port %d", server.port)
     seat.start(inbox.put)

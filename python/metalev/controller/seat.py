@@ -29,12 +29,16 @@ GOODBYE_SECONDS = 2.0
 
 
 class Seat(Struct, frozen=True):
-    """``start`` begins to deliver changes; ``missing`` says why not everything has been read yet, or nothing."""
+    """``start`` begins to deliver changes; ``missing`` says why not everything has been read yet, or nothing.
+
+    ``alive`` tells whether no thread that reads has ended, or hung for so many seconds.
+    """
 
     effects: Effects
     workers: Workers | None
     start: Callable[[ChangeSink], None]
     missing: Callable[[], str]
+    alive: Callable[[float], bool]
     place: str
 
 
@@ -46,7 +50,7 @@ def on_files(directory: Directory, namespace: str, clock: Clock, stack: ExitStac
     cluster = FilesCluster(directory.manifests, clock, state=directory.state, namespace=namespace, writer=CONTROLLER)
     stack.callback(cluster.stop)
     # It is all read before it starts to watch.
-    return Seat(Effects(cluster, lease=lease), None, cluster.start, lambda: "", str(directory.manifests))
+    return Seat(Effects(cluster, lease=lease), None, cluster.start, lambda: "", cluster.alive, str(directory.manifests))
 
 
 def on_kubernetes(source: Source, namespace: str, clock: Clock, stack: ExitStack, tell: ChangeSink) -> Seat:
@@ -69,7 +73,7 @@ def on_kubernetes(source: Source, namespace: str, clock: Clock, stack: ExitStack
         cluster.start(sink)
         lease.acquire()
 
-    return Seat(Effects(cluster, lease=lease, record=record), workers, start, cluster.missing, api.host)
+    return Seat(Effects(cluster, lease=lease, record=record), workers, start, cluster.missing, cluster.alive, api.host)
 
 
 def identity() -> str:

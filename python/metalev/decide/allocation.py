@@ -19,6 +19,7 @@ from metalev.decide.waiting import Want
 from metalev.decide.wishes import check_families, deprecated_annotations, requested_addresses, requested_pool
 from metalev.decide.words import quoted, quoted_list
 from metalev.model.actions import Event, EventType
+from metalev.model.address import Family
 from metalev.model.errors import BadValue, MetalevError
 from metalev.model.legacy import object_name
 from metalev.model.meta import Kind, ObjectKey
@@ -271,7 +272,7 @@ class _Case:
 
     def _unmet(self, held: Addresses, wished: Addresses, error: Refused) -> Allocation:
         """A new wish that cannot be met takes nothing away. It may be met later."""
-        want = Want(wished, () if wished else self._service.families, self._named)
+        want = self._want(self._named, wished=wished)
         if not held:
             return self._failed(error, want)
         self._remark(EventType.WARNING, "AllocationFailed", self._failure(error))
@@ -285,7 +286,7 @@ class _Case:
             message = "cannot assign additional IP in PreferDualStack: "
             message += f"no available IPs in pool {pool.name.name}"
             self._remark(EventType.NORMAL, "AdditionalAssignFailed", message)
-            want = want or Want(families=missing, pool=pool.name.name)
+            want = want or self._want(pool.name.name, families=missing)
         for address in addresses:
             if whose := self._ledger.barred(address):
                 message = f"{quoted(address)} is an address {whose}: traffic to it may end there, not at the Service"
@@ -294,6 +295,10 @@ class _Case:
         message = "; ".join([f"Assigned IP {quoted_list(addresses)}", *(text for _, text in self._remarks)])
         condition = Condition(CONDITION, ConditionStatus.TRUE, reason, message)
         return Allocation(outcome, addresses, pool.name.name, condition, tuple(self._events), want)
+
+    def _want(self, pool: str, *, wished: Addresses = (), families: tuple[Family, ...] | None = None) -> Want:
+        wanted = self._service.families if families is None else families
+        return Want(wished, () if wished else wanted, pool, self._terms.together)
 
     def _failed(self, error: MetalevError, want: Want) -> Allocation:
         return _pending(self._service, "AllocationFailed", self._failure(error), events=self._events, want=want)

@@ -16,6 +16,7 @@ from metalev.decide.keepback import addresses_in_use, skipped
 from metalev.decide.ledger import ALONE, Ledger
 from metalev.decide.legacy import superseded
 from metalev.decide.sharing import Terms, terms_of
+from metalev.decide.turns import Turns
 from metalev.decide.waiting import Waiting
 from metalev.decide.words import quoted_list
 from metalev.model.actions import Action, Event, EventType, RecordEvent, WriteServiceStatus
@@ -76,6 +77,7 @@ class ControllerDecider:
         """Those without an address."""
         self.wanting = Waiting()
         """Those with an address who want another or one more."""
+        self._turns = Turns((self.waiting, self.wanting), self.ledger.opening)
         self._lb_class = lb_class
         self._rest_seconds = rest_seconds
         self._last = Snapshot()
@@ -90,6 +92,13 @@ class ControllerDecider:
         """What is to be done about the Service ``name``, which need not exist any more; nothing if all is well."""
         if not self._look(snapshot, now):
             return ()
+        tried = self._turns.looks(name)
+        try:
+            return self._decide(snapshot, name, now)
+        finally:
+            self._wake(self._turns.pass_on(name, tried, self.ledger.addresses_of(name)))
+
+    def _decide(self, snapshot: Snapshot, name: Name, now: float) -> tuple[Action, ...]:
         service = snapshot.services.get(name)
         if service is None:
             self._let_go(name, now)
@@ -134,6 +143,7 @@ class ControllerDecider:
         if pools_changed:
             self._wake(self.ledger.services())  # a pool that shrank takes addresses away, one that grew has more
         if pools_changed or snapshot.namespaces is not last.namespaces:
+            self._turns.forget()
             self._wake((*self.waiting.in_order(), *self.wanting.in_order()))
         if snapshot.nodes is not last.nodes or snapshot.speakers is not last.speakers:
             self._keep_back(snapshot, nodes_changed=snapshot.nodes is not last.nodes)
@@ -149,10 +159,10 @@ class ControllerDecider:
             if service.load_balancer_class == self._lb_class:
                 self.ledger.hold(service.name, service.status.addresses, terms_of(service))
         latest = ceil(now + self._rest_seconds)  # the clock may have been set back, or the option changed
-        for status in snapshot.pool_statuses.values():
-            for resting in status.resting:
-                if min(resting.until, latest) > now:
-                    self.ledger.rest(Resting(resting.address, resting.service, min(resting.until, latest)))
+        written = (resting for status in snapshot.pool_statuses.values() for resting in status.resting)
+        for resting in sorted(written, key=lambda one: one.until):  # of a pool renamed twice, the last word counts
+            if min(resting.until, latest) > now:
+                self.ledger.rest(Resting(resting.address, resting.service, min(resting.until, latest)))
 
     def _keep_back(self, snapshot: Snapshot, *, nodes_changed: bool) -> None:
         """Keep the addresses of nodes, their interfaces and their routers from being handed out."""
@@ -195,11 +205,8 @@ class ControllerDecider:
         self._offer(released)
 
     def _offer(self, addresses: Iterable[IPAddress]) -> None:
-        """Wake those whom one of ``addresses`` can help."""
-        pools = ((address, self.ledger.pool_of(address)) for address in addresses)
-        freed = [(address, pool.name.name) for address, pool in pools if pool]
-        if freed:
-            self._wake((*self.waiting.helped_by(freed), *self.wanting.helped_by(freed)))
+        """Wake one for each of ``addresses``, of those whom it can help."""
+        self._wake(self._turns.offer(addresses))
 
     def _wake(self, names: Iterable[Name]) -> None:
         self._due.update(dict.fromkeys(names))

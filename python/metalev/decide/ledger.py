@@ -10,6 +10,7 @@ from metalev.decide.freelist import FAMILIES, FreeList
 from metalev.decide.pools import PoolIndex, check_pools
 from metalev.decide.rests import Rests
 from metalev.decide.sharing import Openings, Tenancy, Terms
+from metalev.decide.waiting import Opening
 from metalev.model.address import Family, IPAddress
 from metalev.model.meta import Name
 from metalev.model.pools import Pool, PoolStatus, Resting
@@ -161,6 +162,13 @@ class Ledger:
     def barred(self, address: IPAddress) -> str:
         """Why ``address`` is never handed out; empty if it is."""
         return self._barred.get(address, "")
+
+    def opening(self, address: IPAddress) -> Opening | None:
+        """How one more may have ``address``: ``None`` if it is barred, of no pool, or its holders do not share it."""
+        pool, tenancy = self.pool_of(address), self._use.get(address)
+        if pool is None or address in self._barred or (tenancy is not None and tenancy.together is None):
+            return None
+        return Opening(address, pool.name.name, tenancy.together if tenancy else None)
 
     def barred_in_pools(self) -> Mapping[str, tuple[IPAddress, ...]]:
         """The barred addresses by the pool that has them."""

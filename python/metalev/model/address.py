@@ -60,6 +60,14 @@ class AddressRange(Struct, frozen=True, order=True):
         """Whether any address is in both."""
         return self.family == other.family and self.first <= other.last and other.first <= self.last
 
+    def shortest_prefix(self) -> int:
+        """The prefix length of the largest CIDR that is in it: 32 for one IPv4 address."""
+        bits = 32 if self.family == 4 else 128
+        step = self.size.bit_length() - 1
+        while _aligned(self.first, step) + (1 << step) - 1 > self.last:
+            step -= 1
+        return bits - step
+
     @property
     def size(self) -> int:
         """The number of addresses."""
@@ -67,6 +75,11 @@ class AddressRange(Struct, frozen=True, order=True):
 
     def __str__(self) -> str:
         return f"{address_of(self.family, self.first)}-{address_of(self.family, self.last)}"
+
+
+def _aligned(value: int, step: int) -> int:
+    """The first multiple of 2 ** ``step`` from ``value`` on."""
+    return -(-value >> step) << step
 
 
 def address_of(family: Family, value: int) -> IPAddress:

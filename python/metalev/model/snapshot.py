@@ -78,7 +78,7 @@ class Rejected(Struct, frozen=True):
     """An input that cannot be used: ``source`` says where it stands, ``message`` what would be right.
 
     What was good before stays in force. An empty message withdraws the complaint. ``serious`` is whether something that
-    is wanted is missing because of it; an object of a kind that metalev does not read is only named.
+    is wanted is missing because of it; a field, or an object of a kind, that metalev does not read is only named.
     """
 
     source: str

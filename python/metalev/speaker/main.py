@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from metalev import __version__
 from metalev.adapters import logs
@@ -20,6 +21,7 @@ from metalev.adapters.native import (
     DEFAULT_EXCLUDE,
     GRATUITOUS_INTERVAL,
     NativeOwnership,
+    check_patterns,
     keep_capabilities,
 )
 from metalev.adapters.places import Directory, Source
@@ -29,6 +31,7 @@ from metalev.runtime.effects import Effects
 from metalev.runtime.loop import Loop
 from metalev.runtime.outcome import Outcome, Retry, Stop
 from metalev.runtime.signals import stop_on_signals
+from metalev.speaker.excludefile import read_exclude_file
 from metalev.speaker.keyfile import read_key_file
 from metalev.speaker.pump import FactPump
 from metalev.speaker.reconcile import SpeakerReconciler
@@ -41,7 +44,8 @@ class SpeakerOptions(Struct, frozen=True):
     """The command line. ``metrics`` unset means no server.
 
     ``beacon_interval`` and ``gratuitous_interval`` (0: at a takeover only) are in seconds. ``interfaces`` empty means
-    all whose name no regular expression of ``exclude`` matches; that unset means those of containers and overlays.
+    all whose name no regular expression of ``exclude`` matches; that unset means those in ``exclude_file`` (unset:
+    MetalLB's), and without such a file those of containers and overlays.
     """
 
     cluster: Directory | Source
@@ -58,6 +62,7 @@ class SpeakerOptions(Struct, frozen=True):
     gratuitous_interval: float = GRATUITOUS_INTERVAL
     interfaces: tuple[str, ...] = ()
     exclude: tuple[str, ...] | None = None
+    exclude_file: Path | None = None
 
 
 def run(options: SpeakerOptions) -> None:
@@ -66,6 +71,8 @@ def run(options: SpeakerOptions) -> None:
     if options.node_name == CONTROLLER:
         raise StartError(f'a node cannot be named "{CONTROLLER}": that folder of the state is the controller\'s')
     keys = (read_key_file(options.key_file),) if options.key_file else ()
+    if options.exclude is None:
+        options = replace(options, exclude=read_exclude_file(options.exclude_file, check_patterns))
     keep_capabilities(["CAP_NET_RAW"])  # before any thread starts: threads take what their parent has
     with ExitStack() as stack:
         _serve(options, keys, stack)
@@ -100,11 +107,14 @@ def _serve(options: SpeakerOptions, keys: tuple[BeaconKey, ...], stack: ExitStac
     def observe(seconds: float, outcome: Outcome) -> None:
         metrics.reconciled(seconds, failed=isinstance(outcome, Retry | Stop))
 
+    def not_ready() -> str:
+        return seat.missing() or reconciler.not_ready()
+
     loop: Loop[str] = Loop(reconciler, clock, workers=seat.workers, observe=observe)
     metrics = Metrics(lambda: reconciler.figures(loop.snapshot, ownership.counters()))
     stack.enter_context(stop_on_signals(loop.stop))
     if options.metrics is not None:
-        pages = program_pages(metrics.render, loop.alive, lambda: seat.missing() or reconciler.not_ready())
+        pages = program_pages(metrics.render, loop.alive, not_ready, seat.alive)
         server = stack.enter_context(PageServer(options.metrics, pages))
         log.info("metrics and probes on port %d", server.port)
     pump = FactPump(ownership, loop.inbox.put, took=metrics.moved, failed=loop.fail)

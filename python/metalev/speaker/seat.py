@@ -25,10 +25,11 @@ GOODBYE_SECONDS = 2.0
 
 
 class Seat(Struct, frozen=True):
-    """Without ``workers`` and ``record``, writes are done at once."""
+    """Without ``workers`` and ``record``, writes are done at once. See the controller's for the rest."""
 
     cluster: Cluster
     start: Callable[[ChangeSink], None]
+    alive: Callable[[float], bool]
     place: str
     workers: Workers | None = None
     record: Callable[[Event], None] | None = None
@@ -39,7 +40,7 @@ def on_files(directory: Directory, namespace: str, node: str, clock: Clock, stac
     """A directory."""
     cluster = FilesCluster(directory.manifests, clock, state=directory.state, namespace=namespace, writer=node)
     stack.callback(cluster.stop)
-    return Seat(cluster, cluster.start, str(directory.manifests))
+    return Seat(cluster, cluster.start, cluster.alive, str(directory.manifests))
 
 
 def on_kubernetes(source: Source, namespace: str, node: str, clock: Clock, stack: ExitStack) -> Seat:
@@ -59,4 +60,4 @@ def on_kubernetes(source: Source, namespace: str, node: str, clock: Clock, stack
         cluster.start(sink)
         lease.acquire()
 
-    return Seat(cluster, start, api.host, workers, record, cluster.missing)
+    return Seat(cluster, start, cluster.alive, api.host, workers, record, cluster.missing)

@@ -42,6 +42,7 @@ extern crate self as metalev_net; // the lab names the crate as the tests outsid
 pub use caps::keep_capabilities;
 pub use clock::now;
 pub use error::Error;
+pub use links::check_patterns;
 pub use mailbox::Counters;
 pub use packet::{ETHERTYPE_ARP, ETHERTYPE_BEACON, ETHERTYPE_IPV6, PacketSocket};
 pub use ranges::Ranges;

@@ -26,10 +26,21 @@ pub(crate) struct Selection {
     exclude: Vec<Regex>,
 }
 
+/// Refuses the first of `patterns` that cannot exclude interfaces, because it is no regular expression.
+///
+/// # Errors
+/// [`Error::Invalid`] names it.
+pub fn check_patterns(patterns: &[String]) -> Result<(), Error> {
+    compile(patterns).map(drop)
+}
+
+fn compile(patterns: &[String]) -> Result<Vec<Regex>, Error> {
+    patterns.iter().map(|pattern| Regex::new(pattern).map_err(|e| bad(pattern, &e))).collect()
+}
+
 impl Selection {
     pub(crate) fn new(named: Vec<String>, exclude: &[String]) -> Result<Self, Error> {
-        let exclude = exclude.iter().map(|pattern| Regex::new(pattern).map_err(|e| bad(pattern, &e)));
-        Ok(Self { named, exclude: exclude.collect::<Result<_, _>>()? })
+        Ok(Self { named, exclude: compile(exclude)? })
     }
 
     /// Every interface that the options name has to exist, if only to find the typing error at the start.

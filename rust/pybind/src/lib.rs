@@ -16,7 +16,7 @@ mod _native {
     #[pymodule_export]
     use super::speaker::Speaker;
     #[pymodule_export]
-    use super::{clock, keep_capabilities};
+    use super::{check_patterns, clock, keep_capabilities};
 }
 
 /// Seconds of `CLOCK_BOOTTIME`: the clock of `Fact.at`.
@@ -30,4 +30,11 @@ fn clock() -> f64 {
 #[expect(clippy::needless_pass_by_value, reason = "arguments from Python are converted into values")]
 fn keep_capabilities(names: Vec<String>) -> PyResult<()> {
     metalev_net::keep_capabilities(&names).map_err(raise)
+}
+
+/// Refuse the first of `patterns` that is no regular expression for names of interfaces.
+#[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "arguments from Python are converted into values")]
+fn check_patterns(patterns: Vec<String>) -> PyResult<()> {
+    metalev_net::check_patterns(&patterns).map_err(raise)
 }

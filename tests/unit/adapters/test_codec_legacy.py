@@ -161,7 +161,9 @@ def test_older_and_other_spellings_of_keys_are_read(text: str) -> None:
 
 
 def test_the_spelling_of_metallbs_own_example_is_read() -> None:
-    text = "peers:\n- {my-asn: 1, peer-asn: 2, peer-address: 10.0.0.1, bfdProfile: fast}\n"
+    text = (
+        "peers:\n- {my-asn: 1, peer-asn: 2, peer-address: 10.0.0.1, bfdProfile: fast}\nbfd-profiles: [{name: fast}]\n"
+    )
     assert read(text).peers[0].bfd_profile == "fast"
 
 

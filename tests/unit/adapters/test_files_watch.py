@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -10,7 +11,9 @@ import pytest
 from tests.contract.harness import FixedClock, Recorder, service_key
 
 from metalev.adapters.files import FilesCluster
+from metalev.adapters.files import cluster as clustering
 from metalev.adapters.files import watch as watching
+from metalev.adapters.files.watch import Watcher
 
 WEB = service_key("web")
 SERVICE = "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {type: LoadBalancer, ports: [{port: 80}]}}"
@@ -89,3 +92,79 @@ def test_slow_look_finds_what_the_kernel_did_not_tell(
     (folder / "web.yaml").write_text(SERVICE)
     seen.until(lambda: WEB in seen.objects)
     assert "the kernel does not report changes" in caplog.text
+
+
+class Stuck:
+    """A watcher whose first look does not end until it is told to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.looking, self.told = threading.Event(), threading.Event()
+        self.watcher = Watcher(
+            [folder],
+            changed=lambda _: None,
+            relist=self._look,
+            relist_seconds=3600,
+            concerns=lambda _: True,
+            stop_seconds=0.01,
+        )
+
+    def _look(self) -> None:
+        self.looking.set()
+        self.told.wait()
+
+
+@pytest.fixture
+def stuck(folder: Path) -> Iterator[Stuck]:
+    made = Stuck(folder)
+    yield made
+    made.told.set()
+    made.watcher.stop()
+
+
+def test_a_look_that_does_not_end_shows(stuck: Stuck) -> None:
+    assert stuck.watcher.alive(0)  # it has not begun
+    stuck.watcher.start()
+    assert stuck.looking.wait(10)
+    assert stuck.watcher.alive(3600)
+    assert not stuck.watcher.alive(0)
+
+
+def test_nobody_waits_for_a_look_that_does_not_end(stuck: Stuck, caplog: pytest.LogCaptureFixture) -> None:
+    stuck.watcher.start()
+    assert stuck.looking.wait(10)
+    stuck.watcher.stop()
+    assert "a look at the manifests does not end; not waiting for it" in caplog.text
+
+
+def test_a_cluster_that_is_stuck_stops_all_the_same_and_delivers_nothing_more(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clustering, "STOP_SECONDS", 0.01)
+    delivering, told = threading.Event(), threading.Event()
+    delivered: list[object] = []
+
+    def sink(change: object) -> None:
+        delivered.append(change)
+        if len(delivered) > before:
+            delivering.set()
+            told.wait()
+
+    cluster, before = FilesCluster(folder, FixedClock(), state=folder.with_name("state"), watch=False), 10**6
+    cluster.start(sink)
+    before = len(delivered)
+    (folder / "web.yaml").write_text(SERVICE)
+    relist = threading.Thread(target=cluster.relist)
+    relist.start()
+    assert delivering.wait(10)
+    cluster.stop()
+    told.set()
+    relist.join()
+    assert len(delivered) == before + 1
+
+
+def test_a_cluster_that_watches_is_alive(folder: Path, open_cluster: Open) -> None:
+    cluster = FilesCluster(folder, FixedClock(), state=folder.with_name("state"))
+    cluster.start(lambda _: None)
+    assert cluster.alive(60)
+    cluster.stop()
+    assert cluster.alive(0)  # that it was asked to end is no trouble

@@ -7,12 +7,14 @@ from ipaddress import ip_address
 
 import pytest
 import yaml
+from tests.contract.harness import FixedClock
 from tests.unit.adapters.folder import POOL, WEB, Folder, service, web
 
+from metalev.adapters.codec import encode
 from metalev.model.actions import Event, EventType, SpeakerState
 from metalev.model.errors import StaleWrite, Unavailable
 from metalev.model.meta import Kind, Name, ObjectKey
-from metalev.model.pools import Pool, PoolStatus
+from metalev.model.pools import Pool, PoolStatus, Resting
 from metalev.model.services import Condition, ConditionStatus, ServiceStatus
 
 POOL_KEY = ObjectKey(Kind.POOL, Name("metallb-system", "first"))
@@ -21,6 +23,12 @@ ASSIGNED = ServiceStatus(
     "first",
     (Condition("metalev.io/AddressAssigned", ConditionStatus.TRUE, "Assigned", "Assigned IP"),),
 )
+
+NOW = int(FixedClock().wall().timestamp())
+
+
+def resting_until(until: int) -> PoolStatus:
+    return PoolStatus(0, 0, 256, 0, (Resting(ip_address("192.0.2.10"), WEB.name, until),))
 
 
 def test_status_file_looks_like_the_object(folder: Folder) -> None:
@@ -129,6 +137,20 @@ def test_gone_services_status_and_gone_pools_status_are_removed(folder: Folder) 
     (folder.path / "all.yaml").unlink()
     cluster.relist()
     assert not list((folder.path / ".metalev").rglob("*.yaml"))
+
+
+def test_what_was_written_of_a_gone_pool_stays_while_an_address_of_it_rests(folder: Folder) -> None:
+    folder.write("all.yaml", POOL)
+    cluster, seen = folder.open()
+    cluster.write_pool_status(seen.get(Pool, POOL_KEY), resting_until(NOW + 60))
+    cluster.stop()
+    folder.write("all.yaml", POOL.replace("first", "renamed"))
+    cluster, seen = folder.open()
+    assert seen.pool_statuses == {POOL_KEY.name: resting_until(NOW + 60)}
+    over = encode.pool_status(POOL_KEY.name, resting_until(NOW))
+    folder.write(".metalev/controller/pools/first.yaml", yaml.dump(over))
+    cluster.relist()
+    assert not (folder.path / ".metalev/controller/pools/first.yaml").exists()
 
 
 def test_only_the_controller_removes_what_it_wrote(folder: Folder) -> None:

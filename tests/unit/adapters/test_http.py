@@ -15,6 +15,7 @@ class Program:
 
     def __init__(self) -> None:
         self.alive = True
+        self.watching = True
         self.trouble = ""
 
 
@@ -25,7 +26,9 @@ def program() -> Program:
 
 @pytest.fixture
 def port(program: Program) -> Iterator[int]:
-    pages = program_pages(lambda: b"up 1\n", lambda _: program.alive, lambda: program.trouble)
+    pages = program_pages(
+        lambda: b"up 1\n", lambda _: program.alive, lambda: program.trouble, lambda _: program.watching
+    )
     with PageServer(("127.0.0.1", 0), pages) as server:
         yield server.port
 
@@ -50,6 +53,11 @@ def test_metrics_may_be_asked_for_with_a_query(port: int) -> None:
 
 def test_a_living_loop_is_healthy(port: int) -> None:
     assert get(port, "/healthz")[:2] == (200, "ok\n")
+
+
+def test_who_does_not_see_changes_is_not_healthy(port: int, program: Program) -> None:
+    program.watching = False
+    assert get(port, "/healthz")[:2] == (503, "nothing has been looked at for over 60 s\n")
 
 
 def test_a_stuck_loop_is_not_healthy(port: int, program: Program) -> None:

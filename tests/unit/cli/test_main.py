@@ -85,6 +85,11 @@ def test_no_interface_is_excluded_by_an_empty_pattern(ran: list[Any], tmp_path: 
     assert ran[0].exclude == ()
 
 
+def test_the_interfaces_to_exclude_may_stand_in_a_file(ran: list[Any], tmp_path: Path) -> None:
+    main(["speaker", "--manifests", str(tmp_path), "--node-name", "n", "--exclude-file", "/etc/f"])
+    assert (ran[0].exclude, ran[0].exclude_file) == (None, Path("/etc/f"))
+
+
 def test_the_interval_of_announcements_has_metallbs_name_too(ran: list[Any], tmp_path: Path) -> None:
     main(["speaker", "--manifests", str(tmp_path), "--node-name", "n", "--gratuitous-arp-interval", "90s"])
     assert ran[0].gratuitous_interval == 90.0
@@ -161,6 +166,7 @@ def test_a_start_error_is_one_line_and_status_1(
         ["speaker", "--node-name", "Node1"],
         ["speaker", "--beacon-interval", "0"],
         ["speaker", "--beacon-misses", "0"],
+        ["speaker", "--exclude-file", "f", "--exclude-interface", "^lo$"],
         ["controller", "--metrics-address", "7472"],
         ["controller", "--address-rest", "-1"],
     ],

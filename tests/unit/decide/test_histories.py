@@ -74,11 +74,12 @@ KEYS = st.sampled_from(["", "", "k", "k", "l"])
 STEPS = st.one_of(
     specs(),
     specs(),
-    st.sampled_from(NAMES).map(lambda name: ("remove", name)),
+    st.sets(st.sampled_from(NAMES), min_size=1, max_size=3).map(lambda names: ("remove", sorted(names))),
     st.tuples(st.just("pools"), st.sampled_from([None, *MAINS]), st.sampled_from([None, *SIDES])),
     st.tuples(st.just("nodes"), st.sets(st.sampled_from(["10.0.0.1", "10.0.0.3", "10.0.1.0", "fd00::1"]), max_size=2)),
     st.tuples(st.just("wait"), st.sampled_from([1, 20, 61])),
     st.just(("restart",)),
+    st.tuples(st.just("restart with"), st.sampled_from([None, *MAINS]), st.sampled_from([None, *SIDES])),
 )
 
 
@@ -103,9 +104,10 @@ class History:
                 old = self.snapshot.services.get(step.name)
                 self.put(replace(step, status=old.status if old else ServiceStatus()))
                 self.settle([step.name])
-            case ("remove", name):
-                self.remove(name)
-                self.settle([name])
+            case ("remove", names):
+                for name in names:
+                    self.remove(name)
+                self.settle(names)
             case ("pools", *pools):
                 self.snapshot = replace(self.snapshot, pools={one.name: one for one in pools if one})
                 self.settle([NAMES[0]])
@@ -116,6 +118,10 @@ class History:
                 self.now += seconds
                 self.rests = {key: one for key, one in self.rests.items() if one.until > self.now}
                 self.settle([NAMES[0]])
+            case ("restart with", *pools):
+                self.stop()
+                self.snapshot = replace(self.snapshot, pools={one.name: one for one in pools if one})
+                self.start()
             case _:
                 self.restart()
 
@@ -129,15 +135,22 @@ class History:
     def restart(self) -> None:
         """Nothing is left but what was written; nobody's address may change because of it."""
         before = self.holdings()
+        self.stop()
+        self.start()
+        assert self.holdings() == before
+
+    def stop(self) -> None:
+        """What the pools' statuses do not say is forgotten."""
         statuses = self.decider.desired(self.snapshot, self.now).pool_statuses
         assert {one.address: one for status in statuses.values() for one in status.resting} == {
             address: one for address, one in self.rests.items() if self.is_in_a_pool(address)
         }
         self.rests = {address: one for address, one in self.rests.items() if self.is_in_a_pool(address)}
         self.snapshot = replace(self.snapshot, pool_statuses=statuses)
+
+    def start(self) -> None:
         self.decider = ControllerDecider(rest_seconds=REST)
         self.settle(sorted(self.snapshot.services))
-        assert self.holdings() == before
 
     def holdings(self) -> dict[Name, tuple[Any, str]]:
         """Who holds what, of which pool. Why somebody does not hold what he wishes is as of when it was last tried."""

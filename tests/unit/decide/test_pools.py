@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metalev.decide.pools import PoolIndex, check_pools, overlaps
+from metalev.decide.pools import PoolIndex, check_pools, unusable_ranges
 from metalev.model.address import AddressRange
 from metalev.model.meta import Name
 from metalev.model.pools import Pool
@@ -55,7 +55,7 @@ def test_a_range_that_is_anothers_altogether_is_left_out() -> None:
 
 
 def test_an_overlap_names_the_range_by_its_place() -> None:
-    found = overlaps([pool("b", "10.0.1.0/24", "10.0.0.0/24"), pool("a", "10.0.0.0/30")])
+    found = unusable_ranges([pool("b", "10.0.1.0/24", "10.0.0.0/24"), pool("a", "10.0.0.0/30")])
     assert [(one.pool.name, one.index) for one in found] == [("b", 1)]
 
 
@@ -79,6 +79,37 @@ def test_a_pool_without_ranges_is_a_problem() -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("0.0.0.0/8", "unspecified addresses"),
+        ("127.0.0.0/24", "loopback addresses"),
+        ("169.254.10.0-169.254.10.20", "link-local addresses"),
+        ("239.1.1.0/24", "multicast addresses"),
+        ("255.255.255.255/32", "the broadcast address"),
+        ("::/128", "the unspecified address"),
+        ("::1/128", "the loopback address"),
+        ("::ffff:10.0.0.0/120", "IPv4-mapped addresses"),
+        ("fe80::/64", "link-local addresses"),
+        ("ff02::/64", "multicast addresses"),
+    ],
+)
+def test_addresses_that_no_host_can_have_are_named_and_not_handed_out(text: str, words: str) -> None:
+    good = pool("b", "10.0.0.0/30")
+    usable, problems = check_pools([pool("a", text, "10.0.1.0/30"), good])
+    assert usable == (pool("a", "10.0.1.0/30"), good)
+    assert list(problems) == [Name("metallb-system", "a")]
+    message = problems[Name("metallb-system", "a")]
+    assert f'in pool "a" has {words}' in message
+    assert "write addresses of the network" in message
+
+
+def test_a_range_that_has_some_of_them_keeps_the_others() -> None:
+    usable, problems = check_pools([pool("a", "126.255.255.254-127.0.0.9"), pool("b", "223.255.255.255-225.0.0.0")])
+    assert usable == (pool("a", "126.255.255.254/31"), pool("b", "223.255.255.255/32"))
+    assert len(problems) == 2
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("10.0.0.0", None),
@@ -97,7 +128,9 @@ def test_the_pool_of_an_address_is_found(text: str, expected: str | None) -> Non
     assert (found.name.name if found else None) == expected
 
 
-small_range = st.tuples(st.integers(0, 60), st.integers(0, 9)).map(lambda one: AddressRange(4, one[0], sum(one)))
+small_range = st.tuples(st.integers(10 << 24, (10 << 24) + 60), st.integers(0, 9)).map(
+    lambda one: AddressRange(4, one[0], sum(one))
+)
 
 
 @given(st.lists(st.lists(small_range, min_size=1, max_size=4), max_size=5))

@@ -185,6 +185,24 @@ def test_a_rest_goes_on_in_a_pool_that_was_renamed() -> None:
     assert made.put(service("c")) == "10.0.0.2"
 
 
+def test_a_rest_goes_on_in_a_pool_that_was_renamed_while_no_controller_ran() -> None:
+    made = released()
+    renamed = replace(MAIN, name=Name("metallb-system", "renamed"))
+    made.restart()
+    made.snapshot = replace(made.snapshot, pools={renamed.name: renamed})
+    assert made.put(service("c")) == "10.0.0.2"
+    assert made.put(service("a")) == "10.0.0.0"
+
+
+def test_of_two_rests_of_one_address_that_were_written_the_later_one_counts() -> None:
+    made = released()
+    made.restart()
+    stale = PoolStatus(resting=(Resting(ip_address("10.0.0.0"), name("e"), START + 20),))
+    statuses = {**made.snapshot.pool_statuses, Name("metallb-system", "renamed"): stale}
+    made.snapshot = replace(made.snapshot, pool_statuses=statuses)
+    assert made.status().resting == (Resting(ip_address("10.0.0.0"), name("a"), START + 60),)
+
+
 def test_an_address_that_changes_hands_twice_in_one_second_rests_for_the_last_who_had_it() -> None:
     made = released()
     assert made.put(service("c", wish="10.0.0.0")) == "10.0.0.0"

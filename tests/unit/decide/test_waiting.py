@@ -1,14 +1,16 @@
-"""Who waits is woken by what can help it, in the order in which they came, and by nothing else."""
+"""Who waits is found by what can help it, in the order in which they came, and by nothing else."""
 
 from __future__ import annotations
 
 from ipaddress import ip_address
 
-from metalev.decide.waiting import Waiting, Want
+from metalev.decide.waiting import NOBODY_YET, Opening, Waiting, Want
 from metalev.model.meta import Name
 
 A, B, C, D, E = (Name("shop", one) for one in "abcde")
 FREED = ip_address("10.0.0.1")
+FREE = Opening(FREED, "main")
+SHARED = Opening(FREED, "main", ("key", ""))
 
 
 def waiting(**wants: Want) -> Waiting:
@@ -18,7 +20,16 @@ def waiting(**wants: Want) -> Waiting:
     return made
 
 
-def test_an_address_wakes_who_wants_it_and_who_wants_any_of_its_family_or_pool() -> None:
+def line(made: Waiting, opening: Opening = FREE) -> str:
+    """The names of those in line for ``opening``."""
+    found, place = "", NOBODY_YET
+    while (next_one := made.first(opening, place)) is not None:
+        place, name = next_one
+        found += name.name
+    return found
+
+
+def test_a_free_address_helps_who_wants_it_and_who_wants_any_of_its_family_or_pool() -> None:
     made = waiting(
         e=Want((FREED,)),
         d=Want(families=(4,)),
@@ -26,17 +37,30 @@ def test_an_address_wakes_who_wants_it_and_who_wants_any_of_its_family_or_pool()
         b=Want(families=(4,), pool="other"),
         a=Want(families=(6,)),
     )
-    assert made.helped_by([(FREED, "main")]) == (E, D, C)
+    assert line(made) == "edc"
+
+
+def test_a_shared_address_helps_who_wants_it_and_who_shares_on_its_terms() -> None:
+    made = waiting(
+        e=Want((FREED,)),
+        d=Want(families=(4,)),
+        c=Want(families=(4,), together=("key", "app=x")),
+        b=Want(families=(4,), together=("key", "")),
+        a=Want(families=(4,), pool="main", together=("key", "")),
+    )
+    assert line(made, SHARED) == "eba"
+    assert line(made) == "edcba"
 
 
 def test_a_wish_that_nobody_can_read_is_helped_by_nothing() -> None:
-    assert waiting(a=Want()).helped_by([(FREED, "main")]) == ()
+    assert line(waiting(a=Want())) == ""
 
 
 def test_who_wants_something_else_keeps_his_place() -> None:
     made = waiting(a=Want(families=(6,)), b=Want(families=(4,)))
     made.add(A, Want(families=(4,)))
-    assert made.helped_by([(FREED, "main")]) == made.in_order() == (A, B)
+    assert line(made) == "ab"
+    assert made.in_order() == (A, B)
 
 
 def test_who_leaves_and_comes_again_is_the_last() -> None:
@@ -44,4 +68,21 @@ def test_who_leaves_and_comes_again_is_the_last() -> None:
     made.discard(A)
     made.discard(A)
     made.add(A, Want(families=(4,)))
-    assert (made.in_order(), len(made)) == ((B, A), 2)
+    assert (line(made), made.in_order(), len(made)) == ("ba", (B, A), 2)
+
+
+def test_who_is_called_is_not_called_again_until_he_is_back_in_his_place() -> None:
+    made = waiting(a=Want(families=(4,)), b=Want(families=(4,)))
+    made.call(A)
+    assert (line(made), len(made)) == ("b", 2)
+    made.back(A)
+    made.back(B)
+    assert line(made) == "ab"
+
+
+def test_who_is_called_may_leave() -> None:
+    made = waiting(a=Want(families=(4,)), b=Want(families=(4,)))
+    made.call(A)
+    made.discard(A)
+    made.back(A)
+    assert (line(made), len(made)) == ("b", 1)

@@ -35,6 +35,22 @@ def test_a_range_is_read(text: str, family: int, first: str, last: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "prefix"),
+    [
+        ("10.0.0.0/28", 28),
+        ("10.0.0.1/32", 32),
+        ("10.0.0.1-10.0.0.10", 30),
+        ("10.0.0.1-10.0.0.2", 32),
+        ("0.0.0.0/0", 0),
+        ("2001:db8::/64", 64),
+        ("2001:db8::1-2001:db8::f", 125),
+    ],
+)
+def test_the_largest_cidr_in_a_range_is_known(text: str, prefix: int) -> None:
+    assert AddressRange.parse(text).shortest_prefix() == prefix
+
+
+@pytest.mark.parametrize(
     ("text", "complaint"),
     [
         ("10.0.0.0/33", 'invalid CIDR "10.0.0.0/33"'),

@@ -12,10 +12,11 @@ from msgspec import Struct
 from metalev.adapters.codec import core, legacy, metallb, services, wire
 from metalev.adapters.codec.fields import BadField, check_name, convert, parse
 from metalev.adapters.codec.kinds import API_VERSION, CLUSTER_SCOPED, METALLB, NOT_OURS, NOT_YET, split_api_version
+from metalev.adapters.codec.unknown import unknown_fields
 from metalev.model.address import Family
 from metalev.model.cluster import BEACON_SECRET
 from metalev.model.errors import BadInput
-from metalev.model.legacy import LEGACY_CONFIG
+from metalev.model.legacy import LEGACY_CONFIG, Remark
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.pools import PoolStatus
 from metalev.model.services import ServiceStatus
@@ -111,6 +112,18 @@ class Codec(Struct, frozen=True):
             return metallb.pool_status(document.status)
         except BadInput:
             return None
+
+    def unknown_fields(self, document: object) -> tuple[Remark, ...]:
+        """What ``document`` says that has no effect, where MetalLB's resources are concerned.
+
+        Kubernetes' own objects have many fields that metalev has no need to read.
+        """
+        match document:
+            case {"apiVersion": str(version), "kind": str(kind)} if split_api_version(version)[0] == METALLB:
+                known = _KIND.get((METALLB, kind))
+                return tuple(unknown_fields(document, _READERS[known][0])) if known else ()
+            case _:
+                return ()
 
     def decode_service_status(self, document: object) -> tuple[Name, ServiceStatus]:
         """Read a document that holds a Service's status alone, as :mod:`.encode` writes it."""

@@ -18,7 +18,7 @@ from metalev.adapters.codec.fields import BadField, check_name
 from metalev.adapters.codec.metallb import parse_range
 from metalev.adapters.codec.section import Section, folded
 from metalev.adapters.codec.yamltext import Places, UnreadableDocument, load_yaml
-from metalev.decide.pools import overlaps
+from metalev.decide.pools import unusable_ranges
 from metalev.model.legacy import LegacyBGPAdvertisement, LegacyConfig, Remark, object_name
 from metalev.model.meta import Name
 from metalev.model.pools import L2Advertisement, Pool
@@ -67,10 +67,11 @@ def config_map(document: wire.ConfigMap, name: Name) -> LegacyConfig:
 def bare(content: object, name: Name) -> LegacyConfig:
     """Read the configuration itself. Raises :class:`BadField` with the path of the key."""
     top = Section(content)
-    read = [_pool(section, name.namespace) for section in top.sections("address-pools")]
-    peers = tuple(map(legacy_bgp.peer, top.sections("peers")))
     communities = top.read(keys.Top, {"bgp-communities": ("communities",)}).bgp_communities
-    profiles = tuple(map(legacy_bgp.bfd_profile, top.sections("bfd-profiles")))
+    legacy_bgp.check_communities(communities, top.path_of("bgp-communities"))
+    read = [_pool(section, name.namespace, communities) for section in top.sections("address-pools")]
+    profiles = legacy_bgp.bfd_profiles(top.sections("bfd-profiles"))
+    peers = legacy_bgp.peers(top.sections("peers"), {one.name for one in profiles})
     top.finish()
     _check_unique(read)
     bgp = {"peers": peers, "bgp-communities": communities, "bfd-profiles": profiles}
@@ -83,11 +84,11 @@ def bare(content: object, name: Name) -> LegacyConfig:
         bgp_advertisements=tuple(item for one in read for item in one.advertisements),
         bgp_communities=communities,
         bfd_profiles=profiles,
-        remarks=(*(remark for one in read for remark in one.remarks), *_overlaps(read), *unused),
+        remarks=(*(remark for one in read for remark in one.remarks), *_unusable(read), *unused),
     )
 
 
-def _pool(section: Section, namespace: str) -> _Read:
+def _pool(section: Section, namespace: str, communities: Mapping[str, str]) -> _Read:
     read = section.read(keys.Pool, {"addresses": ("cidr",)})
     name = check_name(object_name(read.name), section.path_of("name"))
     layer2 = read.protocol != "bgp"
@@ -100,7 +101,7 @@ def _pool(section: Section, namespace: str) -> _Read:
         auto_assign=read.auto_assign,
         avoid_buggy_ips=read.avoid_buggy_ips,
     )
-    advertisements = _bgp_advertisements(section, name, layer2=layer2)
+    advertisements = _bgp_advertisements(section, pool, communities, layer2=layer2)
     section.finish()
     remarks = tuple(Remark(section.path_of(key), 0, text) for key, text in _remarks(read, name))
     return _Read(pool, section.path_of("name"), ranges_path, layer2, advertisements, remarks)
@@ -115,15 +116,16 @@ def _remarks(read: keys.Pool, name: str) -> Iterator[tuple[str, str]]:
         yield "protocol", "BGP is not supported yet: the pool gives out addresses that nobody announces"
 
 
-def _bgp_advertisements(section: Section, pool: str, *, layer2: bool) -> tuple[LegacyBGPAdvertisement, ...]:
+def _bgp_advertisements(
+    section: Section, pool: Pool, communities: Mapping[str, str], *, layer2: bool
+) -> tuple[LegacyBGPAdvertisement, ...]:
     """Those of a BGP pool; one with all defaults if it names none."""
-    found = tuple(
-        legacy_bgp.advertisement(one, pool) for one in section.sections("bgp-advertisements", "advertisements")
-    )
+    sections = section.sections("bgp-advertisements", "advertisements")
+    found = legacy_bgp.advertisements(sections, pool, communities)
     if layer2 and found:
         wrong = "cannot have bgp-advertisements configuration element in a layer2 address pool"
         raise BadField(section.path_of("bgp-advertisements"), wrong)
-    return found if layer2 or found else (LegacyBGPAdvertisement(pool),)
+    return found if layer2 or found else (LegacyBGPAdvertisement(pool.name.name),)
 
 
 def _advertisements(read: Sequence[_Read], namespace: str) -> Iterator[L2Advertisement]:
@@ -140,10 +142,10 @@ def _check_unique(read: Sequence[_Read]) -> None:
             raise BadField(one.name_path, f'duplicate pool "{one.pool.name.name}": {earlier.name_path} is the same')
 
 
-def _overlaps(read: Sequence[_Read]) -> Iterator[Remark]:
+def _unusable(read: Sequence[_Read]) -> Iterator[Remark]:
     paths = {one.pool.name: one.ranges_path for one in read}
-    for overlap in overlaps(one.pool for one in read):
-        yield Remark(f"{paths[overlap.pool]}[{overlap.index}]", 0, overlap.message, serious=True)
+    for one in unusable_ranges(one.pool for one in read):
+        yield Remark(f"{paths[one.pool]}[{one.index}]", 0, one.message, serious=True)
 
 
 def _inside(remark: Remark, line: int) -> Remark:

@@ -7,10 +7,10 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct, field
 
-from metalev.adapters.codec.wire import PortNumber
 from metalev.model.meta import Operator
 
 _ASN: TypeAlias = Annotated[int, Meta(ge=1, le=2**32 - 1)]
+_PeerPort: TypeAlias = Annotated[int, Meta(ge=1, le=16384)]
 _U32: TypeAlias = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 _Milliseconds: TypeAlias = Annotated[int, Meta(ge=10, le=60000)]
 _Multiplier: TypeAlias = Annotated[int, Meta(ge=2, le=255)]
@@ -46,7 +46,7 @@ class Peer(Legacy, frozen=True):
     peer_asn: _ASN
     peer_address: str
     source_address: str = ""
-    peer_port: PortNumber = 179
+    peer_port: _PeerPort = 179
     hold_time: str = ""
     keepalive_time: str = ""
     router_id: str = ""

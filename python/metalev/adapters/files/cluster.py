@@ -15,7 +15,7 @@ from metalev.adapters.files.documents import UnreadableDocument, load_yaml
 from metalev.adapters.files.events import EventLog
 from metalev.adapters.files.state import CONTROLLER, pool_path, service_path, speaker_path
 from metalev.adapters.files.view import View
-from metalev.adapters.files.watch import Watcher
+from metalev.adapters.files.watch import STOP_SECONDS, Watcher
 from metalev.adapters.files.writing import remove, write_yaml
 from metalev.adapters.places import STATE_FOLDER
 from metalev.model.actions import Event, SpeakerState
@@ -85,11 +85,18 @@ class FilesCluster:
             self._sweep()
 
     def stop(self) -> None:
-        """Deliver nothing more. May be called twice."""
-        with self._lock:
-            self._sink = None
+        """Deliver nothing more; a look that does not end is waited for for some seconds only. May be called twice."""
+        # Whoever looks may be stuck with the lock; then it only counts that there is no sink any more.
+        locked = self._lock.acquire(timeout=STOP_SECONDS)
+        self._sink = None
+        if locked:
+            self._lock.release()
         if self._watcher:
             self._watcher.stop()
+
+    def alive(self, limit: float) -> bool:
+        """Whether files are being watched: no look has taken ``limit`` seconds. Any thread may ask."""
+        return self._watcher is None or self._watcher.alive(limit)
 
     def write_service_status(self, service: Service, status: ServiceStatus) -> None:
         """Write what the controller says of a Service. Raises ``StaleWrite`` or ``Unavailable``."""
@@ -187,7 +194,7 @@ class FilesCluster:
         """Remove what the controller wrote about objects that are gone; what cannot be removed waits for a relist."""
         if self._writer != CONTROLLER:
             return
-        for path in self._view.left_behind():
+        for path in self._view.left_behind(self._clock.wall().timestamp()):
             try:
                 remove(path)
             except Unavailable as error:
@@ -197,8 +204,9 @@ class FilesCluster:
 
     def _deliver(self, changes: Iterable[Change]) -> None:
         for change in changes:
-            if self._sink is not None:
-                self._sink(change)
+            sink = self._sink
+            if sink is not None:
+                sink(change)
 
     def _new_watcher(self, relist_seconds: float) -> Watcher:
         root, state = self._view.root, self._state_root

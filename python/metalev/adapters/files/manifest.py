@@ -31,7 +31,7 @@ class Given(Struct, frozen=True):
 class Complaint(Struct, frozen=True):
     """What is wrong at ``line``. ``about`` is the object; unknown, it might be any, unless nothing is ``lost``.
 
-    What is not ``serious`` is merely not used: an object of a kind that nobody here reads.
+    What is not ``serious`` is merely not used: an object of a kind that nobody here reads, or a field.
     """
 
     line: int
@@ -148,6 +148,7 @@ def _read_object(places: Places, path: str, item: object, codec: Codec) -> Itera
             yield Given(line, replace(obj, version=version_of(item)), _range_lines(places, path, line, obj))
         if isinstance(obj, LegacyConfig):
             yield from (_complaint(places, path, key_of(obj), remark) for remark in obj.remarks)
+    yield from (_complaint(places, path, codec.identify(item), remark) for remark in codec.unknown_fields(item))
 
 
 def _range_lines(places: Places, path: str, line: int, obj: Object) -> tuple[int, ...]:
@@ -158,8 +159,8 @@ def _range_lines(places: Places, path: str, line: int, obj: Object) -> tuple[int
     return tuple(places.line_of(field) - line for field in fields)
 
 
-def _complaint(places: Places, path: str, about: ObjectKey, remark: Remark) -> Complaint:
-    """What is to be said of a configuration that is in force."""
+def _complaint(places: Places, path: str, about: ObjectKey | None, remark: Remark) -> Complaint:
+    """What is to be said of a place in an object, whether or not the object could be read."""
     field = BadField(remark.path, remark.text).below(path)
     line = places.line_of(field.path, remark.line)
     return Complaint(line, f"{about}: {remark.path}: {remark.text}", about, lost=False, serious=remark.serious)

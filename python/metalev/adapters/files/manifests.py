@@ -8,7 +8,7 @@ from pathlib import Path
 from metalev.adapters.codec import Codec
 from metalev.adapters.files.manifest import Given, Manifest, read_manifest
 from metalev.adapters.files.tree import Changed, Tree
-from metalev.decide.pools import Overlap, overlaps
+from metalev.decide.pools import Unusable, unusable_ranges
 from metalev.model.meta import Kind, ObjectKey
 from metalev.model.pools import Pool
 from metalev.model.snapshot import Object, Rejected
@@ -31,7 +31,7 @@ class Manifests:
         self._givers: dict[ObjectKey, set[str]] = {}
         self._contested: set[ObjectKey] = set()
         self._troubled: set[str] = set()
-        self._overlaps: tuple[Overlap, ...] = ()
+        self._unusable: tuple[Unusable, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -69,17 +69,17 @@ class Manifests:
             first, *others = sorted(self._givers[key])
             for path in others:
                 yield Rejected(f"{path}:{self._given(path, key).line}", self._double(key, first))
-        yield from map(self._overlapping, self._overlaps)
+        yield from map(self._about_range, self._unusable)
 
     def _double(self, key: ObjectKey, first: str) -> str:
         return f"{key} is given by {first}:{self._given(first, key).line} already: remove one of the two"
 
-    def _overlapping(self, overlap: Overlap) -> Rejected:
-        key = ObjectKey(Kind.POOL, overlap.pool)
+    def _about_range(self, unusable: Unusable) -> Rejected:
+        key = ObjectKey(Kind.POOL, unusable.pool)
         path = min(self._givers[key])
         given = self._given(path, key)
-        message = f"{key}: spec.addresses[{overlap.index}]: {overlap.message}"
-        return Rejected(f"{path}:{given.line + given.ranges[overlap.index]}", message)
+        message = f"{key}: spec.addresses[{unusable.index}]: {unusable.message}"
+        return Rejected(f"{path}:{given.line + given.ranges[unusable.index]}", message)
 
     def _given(self, path: str, key: ObjectKey) -> Given:
         return self._tree.files[path].given[key]
@@ -90,7 +90,7 @@ class Manifests:
             touched |= self._regive(path, change.before or Manifest(), change.after or Manifest())
         if any(key.kind is Kind.POOL for key in touched):
             given = (self.get(key) for key in self._givers if key.kind is Kind.POOL)
-            self._overlaps = overlaps(pool for pool in given if isinstance(pool, Pool))
+            self._unusable = unusable_ranges(pool for pool in given if isinstance(pool, Pool))
         return touched
 
     def _regive(self, path: str, before: Manifest, after: Manifest) -> set[ObjectKey]:

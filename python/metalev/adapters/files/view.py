@@ -85,15 +85,17 @@ class View:
             names[key.kind].add(key.name)
         return [Listed(kind, frozenset(found)) for kind, found in names.items()]
 
-    def left_behind(self) -> list[Path]:
-        """The files written about objects that are gone.
+    def left_behind(self, now: float) -> list[Path]:
+        """The files written about objects that are gone, at ``now`` (seconds since 1970).
 
         None while any manifest cannot be read whole: what seems gone may only be hidden, and would lose its address.
+        A pool's stays for as long as an address of it rests: perhaps the pool has another name now.
         """
         if not self._manifests.whole:
             return []
         known = self._objects.keys() | {key_of(pool) for pool in self._legacy_pools()}
-        return [self.state_root / path for key, path in self._state.written() if key not in known]
+        gone = ((key, path) for key, path in self._state.written() if key not in known)
+        return [self.state_root / path for key, path in gone if not self._rests(key, now)]
 
     def concerns(self, path: Path) -> bool:
         """Whether a change of ``path`` may matter: not a file being written, nor events, which nobody reads here."""
@@ -102,6 +104,11 @@ class View:
             return "events" not in parts[1:2] and not any(part.startswith(".") for part in parts)
         parts = path.relative_to(self.root).parts if path.is_relative_to(self.root) else ()
         return parts[:1] == ("..data",) or not any(part.startswith(".") for part in parts)
+
+    def _rests(self, key: ObjectKey, now: float) -> bool:
+        """Whether an address of the pool ``key`` rests at ``now``, by what was written last."""
+        status = self._state.pool(key.name) if key.kind is Kind.POOL else None
+        return status is not None and any(resting.until > now for resting in status.resting)
 
     def _legacy_pools(self) -> Iterator[Pool]:
         """The pools that have no manifest of their own."""

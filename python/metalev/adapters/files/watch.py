@@ -19,6 +19,8 @@ STEP_MS = 50
 # How often the watch says that nothing happened, which is when a relist can be due.
 TICK_MS = 200
 WATCH_AGAIN_SECONDS = 30.0
+# A call that takes longer is stuck (a network file system that does not answer), and nobody waits for it any more.
+STOP_SECONDS = 5.0
 
 
 class Watcher:
@@ -36,28 +38,45 @@ class Watcher:
         relist: Callable[[], None],
         relist_seconds: float,
         concerns: Callable[[Path], bool],
+        stop_seconds: float = STOP_SECONDS,
     ) -> None:
+        """``relist_seconds`` is between two looks at everything, ``stop_seconds`` the most that :meth:`stop` waits."""
         self._roots = tuple(roots)
         self._changed = changed
         self._relist = relist
         self._relist_seconds = relist_seconds
         self._concerns = concerns
+        self._stop_seconds = stop_seconds
+        self._round_at = time.monotonic()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="metalev-files", daemon=True)
 
     def start(self) -> None:
         """Begin to call."""
+        self._round_at = time.monotonic()
         self._thread.start()
 
     def stop(self) -> None:
-        """Return when no call is under way any more, unless it is a call that stops. May be called twice."""
+        """Return when no call is under way any more, unless it is a call that stops, or one that does not end.
+
+        May be called twice.
+        """
         self._stopped.set()
         if self._thread is not threading.current_thread() and self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(self._stop_seconds)
+            if self._thread.is_alive():
+                log.warning("a look at the manifests does not end; not waiting for it")
+
+    def alive(self, limit: float) -> bool:
+        """Whether it goes round: it has not been at one look for ``limit`` seconds, and has not ended by itself."""
+        if self._thread.ident is None or self._stopped.is_set():
+            return True
+        return self._thread.is_alive() and time.monotonic() - self._round_at < limit
 
     def _run(self) -> None:
         due = 0.0
         for paths in self._batches():
+            self._round_at = time.monotonic()
             if self._stopped.is_set():
                 return
             relist = paths is None or time.monotonic() >= due

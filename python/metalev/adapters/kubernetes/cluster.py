@@ -96,6 +96,10 @@ class KubernetesCluster:
         why = self._troubles.first()
         return f"not listed yet: {unlisted}{f' ({why})' if why else ''}" if unlisted else ""
 
+    def alive(self, limit: float) -> bool:  # noqa: ARG002  (a watch may have nothing to say for as long as it likes)
+        """Whether no thread that reads has ended."""
+        return self._stop.is_set() or all(thread.is_alive() for thread in self._threads)
+
     def write_service_status(self, service: Service, status: ServiceStatus) -> None:
         """Write what the controller says of a Service, in one patch. Raises ``StaleWrite`` or ``Unavailable``."""
         self._require_writer(CONTROLLER, f"the status of Service {service.name}")

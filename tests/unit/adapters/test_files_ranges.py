@@ -1,4 +1,4 @@
-"""Pools that overlap each other across files: named where they stand, until one of them is mended."""
+"""Ranges that cannot be used, most of all because they overlap across files: named where they stand until mended."""
 
 from __future__ import annotations
 
@@ -53,3 +53,12 @@ def test_the_complaint_follows_the_pool_to_another_line(folder: Folder) -> None:
     folder.write("second.yaml", "#\n#\n" + OVERLAPPING)
     cluster.relist()
     assert list(seen.problems) == ["second.yaml:10"]
+
+
+def test_a_range_of_loopback_addresses_is_named_by_file_line_and_field(folder: Folder) -> None:
+    folder.write("second.yaml", SECOND.format(text="127.0.0.0/24"))
+    _, seen = folder.open()
+    (place, message), *others = seen.problems.items()
+    assert (place, others, seen.serious) == ("second.yaml:8", [], {"second.yaml:8"})
+    assert message.startswith("IPAddressPool metallb-system/second: spec.addresses[1]: ")
+    assert 'CIDR "127.0.0.0/24" in pool "second" has loopback addresses' in message
