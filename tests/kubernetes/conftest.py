@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from tests.kubernetes.installation import install
 
 from metalev.lab.kubernetes.controlplane import ControlPlane
 
@@ -12,3 +13,10 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
     """etcd and kube-apiserver on loopback, shared by all tests: each works in a namespace of its own."""
     with ControlPlane(tmp_path_factory.mktemp("control-plane")) as plane:
         yield plane
+
+
+@pytest.fixture(scope="session")
+def installed(control_plane: ControlPlane) -> ControlPlane:
+    """The same, after ``kubectl apply -k deploy``; nothing runs there."""
+    install(control_plane)
+    return control_plane

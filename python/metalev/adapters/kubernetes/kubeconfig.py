@@ -39,7 +39,8 @@ def _load(source: Source) -> Credentials:
         )
     else:
         token_file = _load_service_account(into)
-    scheme, _, token = (into.get_api_key_with_prefix("authorization") or "").partition(" ")
+    # The package has called it by both names, and used either.
+    scheme, _, token = (into.get_api_key_with_prefix("BearerToken", "authorization") or "").partition(" ")
     return Credentials(
         host=into.host.rstrip("/"),
         ca=_text(into.ssl_ca_cert),

@@ -1,0 +1,145 @@
+"""A speaker writes what is its own: two nodes' tokens, each bound to a Pod on its node, against the real admission."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.kubernetes.installation import NAMESPACE, Asker, metallb
+
+from metalev.lab.kubernetes.controlplane import ControlPlane
+
+NODES = ("node-a", "node-b.example")
+CONTROLLER = "controller-1"
+
+
+def pod(name: str, account: str, node: str) -> dict[str, Any]:
+    """A Pod on a node, as the DaemonSet or the Deployment makes it."""
+    spec = {"nodeName": node, "serviceAccountName": account, "containers": [{"name": "it", "image": "metalev"}]}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec}
+
+
+def state(node: str) -> dict[str, Any]:
+    return {"apiVersion": "metalev.io/v1alpha1", "kind": "SpeakerState", "metadata": {"name": node}}
+
+
+def lease(name: str) -> dict[str, Any]:
+    head = {"name": name, "namespace": NAMESPACE}
+    return {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": head, "spec": {"holderIdentity": name}}
+
+
+def configuration_state(name: str) -> dict[str, Any]:
+    return metallb("v1beta1", "ConfigurationState", name, "")
+
+
+def l2_status(node: str, name: str = "l2-x") -> dict[str, Any]:
+    one = metallb("v1beta1", "ServiceL2Status", name, "")
+    one["metadata"]["labels"] = {"metallb.io/node": node} if node else {}
+    return one
+
+
+class Fleet:
+    """A speaker on each of two nodes, a controller, and a token of the speakers that names no node."""
+
+    def __init__(self, plane: ControlPlane) -> None:
+        self.admin = Asker(plane.kubeconfig())
+        for node in NODES:
+            assert self.admin.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}}) == ""
+            assert self.admin.create(pod(f"speaker-{node}", "speaker", node)) == ""
+        assert self.admin.create(pod(CONTROLLER, "controller", NODES[0])) == ""
+        self.a, self.b = (Asker(plane.service_account(NAMESPACE, "speaker", pod=f"speaker-{node}")) for node in NODES)
+        self.controller = Asker(plane.service_account(NAMESPACE, "controller", pod=CONTROLLER))
+        self.unbound = Asker(plane.service_account(NAMESPACE, "speaker"))
+
+
+@pytest.fixture(scope="module")
+def fleet(installed: ControlPlane) -> Fleet:
+    fleet = Fleet(installed)
+    # A policy is in force a moment after it was made.
+    assert fleet.admin.until(lambda: fleet.a.would_create(state(NODES[1])) != "")
+    return fleet
+
+
+OWN = [
+    *((f"SpeakerState of {node}", node, state(node)) for node in NODES),
+    *((f"Lease of {node}", node, lease(f"speaker-{node}")) for node in NODES),
+    *((f"ConfigurationState of {node}", node, configuration_state(f"speaker-{node}")) for node in NODES),
+    *((f"ServiceL2Status of {node}", node, l2_status(node)) for node in NODES),
+]
+NOBODYS = [
+    ("the controller's Lease", lease("metalev-controller"), "may write speaker-node-a alone, not metalev-controller"),
+    ("the controller's ConfigurationState", configuration_state("controller"), "may write speaker-node-a alone"),
+    ("a ServiceL2Status of nobody", l2_status(""), "not one without it"),
+]
+
+
+@pytest.mark.parametrize(("what", "node", "manifest"), OWN, ids=[what for what, _, _ in OWN])
+def test_a_speaker_may_write_what_is_of_its_own_node(
+    fleet: Fleet, what: str, node: str, manifest: dict[str, Any]
+) -> None:
+    own, other = (fleet.a, fleet.b) if node == NODES[0] else (fleet.b, fleet.a)
+    assert own.would_create(manifest) == ""
+    refusal = other.would_create(manifest)
+    assert "403" in refusal
+    assert f"the speaker on node {NODES[1 - NODES.index(node)]} may write" in refusal
+
+
+@pytest.mark.parametrize(("what", "manifest", "said"), NOBODYS, ids=[what for what, _, _ in NOBODYS])
+def test_a_speaker_may_not_write(fleet: Fleet, what: str, manifest: dict[str, Any], said: str) -> None:
+    assert said in fleet.a.would_create(manifest)
+
+
+@pytest.mark.parametrize(("what", "node", "manifest"), OWN[::2], ids=[what for what, _, _ in OWN[::2]])
+def test_a_token_that_names_no_node_writes_nothing(
+    fleet: Fleet, what: str, node: str, manifest: dict[str, Any]
+) -> None:
+    assert "this token names no node" in fleet.unbound.would_create(manifest)
+
+
+def test_a_speaker_may_not_change_what_another_wrote(fleet: Fleet) -> None:
+    mine = [
+        state(NODES[0]),
+        lease(f"speaker-{NODES[0]}"),
+        configuration_state(f"speaker-{NODES[0]}"),
+        l2_status(NODES[0]),
+    ]
+    for one in mine:
+        assert fleet.a.create(one) == ""
+        subresource = "" if one["kind"] == "Lease" else "status"
+        body = {"spec": {"holderIdentity": "me"}} if one["kind"] == "Lease" else {"status": STATUS[one["kind"]]}
+        assert "403" in fleet.b.patch(one, body, subresource)
+        assert fleet.a.patch(one, body, subresource) == ""
+    # Not even by calling it its own.
+    assert "403" in fleet.b.patch(mine[3], {"metadata": {"labels": {"metallb.io/node": NODES[1]}}})
+    for one in mine:
+        assert fleet.admin.delete(one) == ""
+
+
+STATUS = {
+    "SpeakerState": {"peersHeard": [NODES[1]]},
+    "ConfigurationState": {"result": "Valid"},
+    "ServiceL2Status": {"node": NODES[0], "serviceName": "web", "serviceNamespace": "default"},
+}
+
+
+def test_a_speaker_may_not_say_that_another_node_announces(fleet: Fleet) -> None:
+    assert fleet.a.create(l2_status(NODES[0], "l2-lie")) == ""
+    refusal = fleet.a.patch(l2_status(NODES[0], "l2-lie"), {"status": {"node": NODES[1]}}, "status")
+    assert f"may not say that {NODES[1]} announces a Service" in refusal
+    assert fleet.admin.delete(l2_status(NODES[0], "l2-lie")) == ""
+
+
+def test_a_new_announcer_may_remove_what_the_former_one_said(fleet: Fleet) -> None:
+    assert fleet.a.create(l2_status(NODES[0], "l2-former")) == ""
+    assert fleet.b.delete(l2_status(NODES[0], "l2-former")) == ""
+
+
+def test_the_controller_is_not_held_to_a_node(fleet: Fleet) -> None:
+    assert fleet.controller.would_create(lease("metalev-controller")) == ""
+    assert fleet.controller.would_create(configuration_state("controller")) == ""
+
+
+def test_a_kubelet_keeps_its_own_lease(fleet: Fleet) -> None:
+    other = lease(NODES[0])
+    other["metadata"]["namespace"] = "kube-node-lease"
+    assert fleet.admin.would_create(other) == ""
