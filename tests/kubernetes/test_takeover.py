@@ -115,7 +115,7 @@ def test_nothing_of_metallbs_pods_is_left(taken_over: Takeover) -> None:
         pod, ours = (one["spec"]["template"]["spec"] for one in (item, wanted(item, objects)))
         (container,), (our_container,) = pod["containers"], ours["containers"]
         assert container["env"] == wherever_from(our_container["env"])
-        assert [port["containerPort"] for port in container["ports"]] == [7472, 17472]
+        assert [port["containerPort"] for port in container["ports"]] == [7472]
         assert "volumeMounts" not in container
         assert "volumes" not in pod
 
