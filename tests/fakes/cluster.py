@@ -7,7 +7,8 @@ from typing import TypeVar, cast
 
 from msgspec.structs import replace
 
-from metalev.model.actions import Event, SpeakerState
+from metalev.model.actions import Configuration, Event, SpeakerState
+from metalev.model.cluster import BEACON_SECRET, BeaconKey, BeaconSecret
 from metalev.model.errors import StaleWrite, Unavailable
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.pools import Pool, PoolStatus
@@ -38,6 +39,7 @@ class World:
         self.problems: dict[str, Rejected] = {}
         self.pool_statuses: dict[Name, PoolStatus] = {}
         self.events: list[Event] = []
+        self.configurations: dict[str, Configuration] = {}
         self.views: list[FakeCluster] = []
         self._version = 0
 
@@ -155,6 +157,16 @@ class FakeCluster:
         current = self.world.objects.get(key_of(state))
         if current is None or replace(current, version="") != replace(state, version=""):
             self.world.store(state)
+
+    def write_configuration(self, configuration: Configuration) -> None:
+        self._require_writer(self.writer)
+        self.world.configurations[self.writer] = configuration
+
+    def create_beacon_key(self, key: BeaconKey) -> None:
+        self._require_writer(CONTROLLER)
+        secret = BeaconSecret(Name("metallb-system", BEACON_SECRET), keys=(key,))
+        if key_of(secret) not in self.world.objects:
+            self.world.store(secret)
 
     def record_event(self, event: Event) -> None:
         self._require_writer(self.writer)

@@ -60,6 +60,7 @@ def _serve(options: ControllerOptions, stack: ExitStack) -> None:
         options.lb_class,
         options.address_rest,
         ignore_exclude_lb=options.ignore_exclude_lb,
+        new_key=seat.new_key,
     )
 
     def observe(seconds: float, outcome: Outcome) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
 from metalev.model.errors import Unavailable
 from metalev.model.snapshot import Change, Standby
@@ -13,14 +12,6 @@ from metalev.model.snapshot import Change, Standby
 RETRY_SECONDS = 1.0
 
 log = logging.getLogger("metalev.controller")
-
-
-class Relistable(Protocol):
-    """A cluster that can be read anew."""
-
-    def relist(self) -> None:
-        """Read everything as it is now. Raises ``Unavailable``."""
-        ...
 
 
 class Office:
@@ -31,9 +22,14 @@ class Office:
     everything as it is then, and only then allocates.
     """
 
-    def __init__(self, cluster: Relistable, wait_seconds: float, tell: Callable[[Change], None]) -> None:
-        """``wait_seconds`` is how long a write may take; ``tell`` puts a change into the inbox."""
-        self._cluster = cluster
+    def __init__(
+        self, steps: Sequence[Callable[[], None]], wait_seconds: float, tell: Callable[[Change], None]
+    ) -> None:
+        """``steps`` are done when it takes office, each again until it succeeds: they raise ``Unavailable`` if not.
+
+        ``wait_seconds`` is how long a write may take; ``tell`` puts a change into the inbox.
+        """
+        self._steps = steps
         self._wait_seconds = wait_seconds
         self._tell = tell
         self._left = threading.Event()
@@ -60,13 +56,18 @@ class Office:
             )
             if left.wait(self._wait_seconds):
                 return
-        while not left.is_set():
-            try:
-                self._cluster.relist()
-                break
-            except Unavailable as error:
-                log.warning("the leader cannot read the cluster yet: %s", error)
+        for step in self._steps:
+            while not left.is_set() and not _succeeds(step):
                 left.wait(RETRY_SECONDS)
         if not left.is_set():
             log.info("this controller leads")
             self._tell(Standby(False))
+
+
+def _succeeds(step: Callable[[], None]) -> bool:
+    try:
+        step()
+    except Unavailable as error:
+        log.warning("this controller cannot begin yet: %s", error)
+        return False
+    return True

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
 from metalev.adapters.metrics import Figures
 from metalev.decide.controller import REST_SECONDS, ControllerDecider, ControllerDesired
 from metalev.decide.diff import controller_actions
-from metalev.model.actions import Action
+from metalev.model.actions import Action, CreateBeaconKey
+from metalev.model.cluster import BeaconKey
 from metalev.model.errors import StaleWrite, Unavailable
 from metalev.model.meta import Kind, Name
 from metalev.model.pools import PoolStatus
@@ -37,13 +38,16 @@ class ControllerReconciler:
         rest_seconds: float = REST_SECONDS,
         *,
         ignore_exclude_lb: bool = False,
+        new_key: Callable[[], BeaconKey] | None = None,
     ) -> None:
         """``lb_class`` is the one ``loadBalancerClass`` to serve; ``None`` serves the Services that name none.
 
         A released address rests for ``rest_seconds`` before somebody else gets it. ``ignore_exclude_lb`` is what the
-        speakers are told, too: the controller says which addresses nobody may announce.
+        speakers are told, too: the controller says which addresses nobody may announce. ``new_key`` makes a key for
+        the beacons where there is none; without it, that is the user's to do.
         """
         self._effects = effects
+        self._new_key = new_key
         self._clock = clock
         self._new_decider = partial(ControllerDecider, lb_class, rest_seconds, ignore_exclude_lb=ignore_exclude_lb)
         self._decider = self._new_decider()
@@ -103,7 +107,7 @@ class ControllerReconciler:
         """Look at everything: at once when what concerns everybody changed, else not too often."""
         world = (
             *(snapshot.pools, snapshot.namespaces, snapshot.l2_advertisements),
-            *(snapshot.nodes, snapshot.speaker_pods),
+            *(snapshot.nodes, snapshot.speaker_pods, snapshot.secrets),
         )
         now = self._clock.now()
         rest = self._overview_at + OVERVIEW_PAUSE - now
@@ -113,6 +117,8 @@ class ControllerReconciler:
         self._overview_at, self._overview_of = now, world
         self._desired = self._decider.desired(snapshot, self._wall())
         actions = controller_actions(self._applied, self._desired, snapshot.pools, snapshot.pool_statuses)
+        if self._new_key is not None and not snapshot.secrets:
+            actions = (CreateBeaconKey(self._new_key(), "made a key for the beacons, which had none"), *actions)
         rest_end = self._decider.next_rest_end()
         again = Done() if rest_end is None else After(max(rest_end - self._wall(), OVERVIEW_PAUSE))
         return Later(partial(self._tell, tuple(actions), self._desired, again))

@@ -7,13 +7,16 @@ import secrets
 import socket
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 
 from msgspec import Struct
 
 from metalev.adapters.files import CONTROLLER, FilesCluster, FilesLease
 from metalev.adapters.kubernetes import Api, KubernetesCluster, KubernetesLease
+from metalev.adapters.kubernetes.webhooks import remove_metallbs_webhooks
 from metalev.adapters.places import Directory, Source
 from metalev.controller.office import Office
+from metalev.model.cluster import BeaconKey
 from metalev.model.meta import Name
 from metalev.model.snapshot import Standby
 from metalev.ports.clock import Clock
@@ -26,12 +29,14 @@ LEASE = "metalev-controller"
 WRITERS = 8
 """Writes at a time: an API server answers more of them a second than of one after the other."""
 GOODBYE_SECONDS = 2.0
+KEY_BYTES = 32
 
 
 class Seat(Struct, frozen=True):
     """``start`` begins to deliver changes; ``missing`` says why not everything has been read yet, or nothing.
 
-    ``alive`` tells whether no thread that reads has ended, or hung for so many seconds.
+    ``alive`` tells whether no thread that reads has ended, or hung for so many seconds. ``new_key`` makes a key for the
+    beacons, where the controller is who does.
     """
 
     effects: Effects
@@ -40,6 +45,7 @@ class Seat(Struct, frozen=True):
     missing: Callable[[], str]
     alive: Callable[[float], bool]
     place: str
+    new_key: Callable[[], BeaconKey] | None = None
 
 
 def on_files(directory: Directory, namespace: str, clock: Clock, stack: ExitStack) -> Seat:
@@ -56,8 +62,8 @@ def on_files(directory: Directory, namespace: str, clock: Clock, stack: ExitStac
 def on_kubernetes(source: Source, namespace: str, clock: Clock, stack: ExitStack, tell: ChangeSink) -> Seat:
     """An API server: one of several controllers is at work, the others stand by."""
     api = Api(source)
-    cluster = KubernetesCluster(api, clock, namespace=namespace, writer=CONTROLLER)
-    office = Office(cluster, api.timeout, tell)
+    cluster = KubernetesCluster(api, clock, namespace=namespace, writer=CONTROLLER, pod=pod_name())
+    office = Office([partial(remove_metallbs_webhooks, api, namespace), cluster.relist], api.timeout, tell)
     lease = KubernetesLease(api, Name(namespace, LEASE), identity(), changed=office.changed)
     workers = Workers(WRITERS)
     record = EventRecorder(cluster, workers.idle)
@@ -73,9 +79,21 @@ def on_kubernetes(source: Source, namespace: str, clock: Clock, stack: ExitStack
         cluster.start(sink)
         lease.acquire()
 
-    return Seat(Effects(cluster, lease=lease, record=record), workers, start, cluster.missing, cluster.alive, api.host)
+    return Seat(
+        Effects(cluster, lease=lease, record=record), workers, start, cluster.missing, cluster.alive, api.host, new_key
+    )
+
+
+def new_key() -> BeaconKey:
+    """A key for the beacons that nobody has seen."""
+    return BeaconKey(1, secrets.token_bytes(KEY_BYTES))
 
 
 def identity() -> str:
     """A name for no other process: the pod's, and a random part, for a pod may start its program twice."""
-    return f"{os.environ.get('METALLB_POD_NAME') or socket.gethostname()}_{secrets.token_hex(4)}"
+    return f"{pod_name()}_{secrets.token_hex(4)}"
+
+
+def pod_name() -> str:
+    """The pod that this program runs in; in one of its own network, the host's name is the same."""
+    return os.environ.get("METALLB_POD_NAME") or socket.gethostname()

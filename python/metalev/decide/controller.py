@@ -19,7 +19,7 @@ from metalev.decide.sharing import Terms, terms_of
 from metalev.decide.turns import Turns
 from metalev.decide.waiting import Waiting
 from metalev.decide.words import quoted_list
-from metalev.model.actions import Action, Event, EventType, RecordEvent, WriteServiceStatus
+from metalev.model.actions import Action, Configuration, Event, EventType, RecordEvent, WriteServiceStatus
 from metalev.model.address import IPAddress
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.pools import PoolStatus, Resting
@@ -50,7 +50,7 @@ class ControllerDesired(Struct, frozen=True):
     """What the controller says besides the Services' statuses: of pools by name, of groups by their key as text.
 
     ``pool_problems`` are mistakes in the pools, ``pool_skips`` addresses of theirs that are not handed out.
-    ``superseded`` are MetalLB's old ConfigMaps that do not count.
+    ``superseded`` are MetalLB's old ConfigMaps that do not count. ``configuration`` is what it makes of all that.
     """
 
     pool_statuses: Mapping[Name, PoolStatus] = {}
@@ -58,6 +58,7 @@ class ControllerDesired(Struct, frozen=True):
     pool_skips: Mapping[Name, str] = {}
     unannounced: Mapping[str, Unannounced] = {}
     superseded: Mapping[ObjectKey, str] = {}
+    configuration: Configuration | None = None
 
 
 class ControllerDecider:
@@ -124,7 +125,10 @@ class ControllerDecider:
         statuses = {name: self.ledger.counts(name.name) for name in snapshot.pools if name.name in self.ledger.pools}
         unannounced = self._unannounced(snapshot)
         self._tell_silent(unannounced.values())
-        return ControllerDesired(statuses, self.ledger.problems, self._skips(), unannounced, superseded(snapshot))
+        problems = self.ledger.problems
+        return ControllerDesired(
+            statuses, problems, self._skips(), unannounced, superseded(snapshot), configuration_of(snapshot, problems)
+        )
 
     def next_rest_end(self) -> int | None:
         """When the next rest of an address ends, in seconds since 1970: there is something to say of its pool then."""
@@ -240,6 +244,14 @@ class ControllerDecider:
             return _marked(service)
         silence = self._silent.get(service.name)
         return () if silence is None else (silence,)
+
+
+def configuration_of(snapshot: Snapshot, pool_problems: Mapping[Name, str] = {}) -> Configuration:
+    """What a program makes of the configuration, a sentence for each thing that is wrong and where."""
+    return Configuration(
+        tuple(f"{source}: {message}" for source, message in sorted(snapshot.problems.items())),
+        tuple(f"{ObjectKey(Kind.POOL, name)}: {message}" for name, message in sorted(pool_problems.items())),
+    )
 
 
 def _silence(unannounced: Unannounced) -> Condition:

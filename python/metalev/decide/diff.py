@@ -11,11 +11,13 @@ from metalev.decide.speaker import SpeakerDesired
 from metalev.decide.words import quoted
 from metalev.model.actions import (
     Action,
+    Configuration,
     Event,
     EventType,
     RecordEvent,
     SetOwnership,
     SpeakerState,
+    WriteConfiguration,
     WritePoolStatus,
     WriteSpeakerState,
 )
@@ -64,7 +66,19 @@ def controller_actions(
     actions.extend(
         _warning(key, "ConfigurationIgnored", why) for key, why in _new(applied.superseded, desired.superseded)
     )
+    if desired.configuration is not None:
+        actions.extend(configuration_actions(applied.configuration, desired.configuration))
     return tuple(actions)
+
+
+def configuration_actions(published: Configuration | None, now: Configuration) -> tuple[WriteConfiguration, ...]:
+    """What is said of the configuration, if it is other than what was ``published``."""
+    return () if published == now else (WriteConfiguration(now, _how_valid(now)),)
+
+
+def _how_valid(configuration: Configuration) -> str:
+    problems = (*configuration.problems, *configuration.pool_problems)
+    return f"{len(problems)} problems, the first: {problems[0]}" if problems else "valid"
 
 
 def _new(before: Mapping[K, V], now: Mapping[K, V]) -> Iterable[tuple[K, V]]:

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from metalev.decide.ledger import Ledger
 from metalev.decide.words import quoted
-from metalev.model.address import Family
 from metalev.model.pools import Pool
-from metalev.model.services import Service
+from metalev.model.services import FamilyPolicy, Service
 
 # Pools that are spelled out in one message.
 NAMED = 3
@@ -17,28 +16,24 @@ NAMED = 3
 def shortage(service: Service, pools: Sequence[Pool], ledger: Ledger) -> str:
     """What to add to MetalLB's ``no available IPs``: ``pools`` are those that ``service`` may take an address from.
 
-    It speaks of what is exhausted only, so it stays the same for as long as the Service has to wait.
+    It names no figure that changes while the Service waits: it would be told anew each time, or be wrong.
     """
     if not pools:
         return f" (no pool is for this Service: {_listed(_reserved(pool) for pool in ledger.pools.values())})"
-    found = _listed(f"pool {quoted(pool.name.name)} {_lack(pool, service.families, ledger)}" for pool in pools)
+    found = _listed(f"pool {quoted(pool.name.name)} {_lack(pool, service, ledger)}" for pool in pools)
     return f" ({found}; make a pool larger, or free an address)"
 
 
-def _lack(pool: Pool, families: Iterable[Family], ledger: Ledger) -> str:
-    lacking = (_lack_of(pool, family, ledger) for family in families)
-    return " and ".join(text for text in lacking if text) or "has none to share on these terms"
-
-
-def _lack_of(pool: Pool, family: Family, ledger: Ledger) -> str:
-    total, held, free = ledger.usage(pool.name.name, family)
-    if free:
-        return ""
-    if not total:
-        return f"has no IPv{family} addresses"
-    if held == total:
-        return f"has all of its {total} IPv{family} addresses in use"
-    return f"has {held} of its {total} IPv{family} addresses in use and the others kept back"
+def _lack(pool: Pool, service: Service, ledger: Ledger) -> str:
+    totals = {family: ledger.usage(pool.name.name, family)[0] for family in service.families}
+    needs_all = service.family_policy is not FamilyPolicy.PREFER
+    absent = [family for family, total in totals.items() if not total]
+    if absent and (len(absent) == len(totals) or needs_all):
+        return f"has no {' and no '.join(f'IPv{family}' for family in absent)} addresses"
+    left = [f"{total} IPv{family}" for family, total in totals.items() if total]
+    if len(left) > 1 and needs_all:
+        return f"has no pair left of its {' and '.join(left)} addresses"
+    return f"has none left of its {' and '.join(left)} addresses"
 
 
 def _reserved(pool: Pool) -> str:

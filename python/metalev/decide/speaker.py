@@ -75,6 +75,7 @@ class SpeakerDecider:
 
 def speaker_state(snapshot: Snapshot, node: str, desired: SpeakerDesired) -> SpeakerState:
     """What the speaker of ``node`` says of itself: what its engine holds and hears, and what is wrong."""
+    interfaces = {str(group.key): group.interfaces for group in desired.table.groups if group.interfaces}
     holdings = [
         Holding(
             group=key,
@@ -82,6 +83,7 @@ def speaker_state(snapshot: Snapshot, node: str, desired: SpeakerDesired) -> Spe
             services=tuple(str(name) for name in desired.services_of_group.get(key, ())),
             term=fact.term,
             cause=fact.cause,
+            interfaces=interfaces.get(key, ()),
         )
         for key, fact in sorted(snapshot.held.items())
     ]

@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from metalev.model.cluster import BeaconKey
 from metalev.model.meta import Name, ObjectKey
 from metalev.model.ownership import Fact, OwnershipTable
 from metalev.model.pools import Pool, PoolStatus
@@ -31,13 +32,14 @@ class Event(Struct, frozen=True):
 
 
 class Holding(Struct, frozen=True):
-    """A group that a speaker announces: since when (engine's seconds), under which term and why."""
+    """A group that a speaker announces: under which term and why, and on which interfaces (none: all)."""
 
     group: str
     addresses: tuple[str, ...]
     services: tuple[str, ...]
     term: int
     cause: str
+    interfaces: tuple[str, ...] = ()
 
 
 class SpeakerState(Struct, frozen=True):
@@ -80,6 +82,30 @@ class WriteSpeakerState(Struct, frozen=True):
     reason: str
 
 
+class Configuration(Struct, frozen=True):
+    """What a program makes of the configuration: what is wrong with it, a sentence each, and with the pools alone.
+
+    What is wrong is not used, and the last good one of it stays.
+    """
+
+    problems: tuple[str, ...] = ()
+    pool_problems: tuple[str, ...] = ()
+
+
+class WriteConfiguration(Struct, frozen=True):
+    """Publish what this program makes of the configuration."""
+
+    configuration: Configuration
+    reason: str
+
+
+class CreateBeaconKey(Struct, frozen=True):
+    """Make the Secret with the key that signs beacons, which is not there yet."""
+
+    key: BeaconKey
+    reason: str
+
+
 class RecordEvent(Struct, frozen=True):
     """Tell whoever looks at an object what happened to it."""
 
@@ -98,10 +124,20 @@ class SetOwnership(Struct, frozen=True):
     reason: str
 
 
-Action: TypeAlias = WriteServiceStatus | WritePoolStatus | WriteSpeakerState | RecordEvent | SetOwnership
+Action: TypeAlias = (
+    WriteServiceStatus
+    | WritePoolStatus
+    | WriteSpeakerState
+    | WriteConfiguration
+    | CreateBeaconKey
+    | RecordEvent
+    | SetOwnership
+)
 
 __all__ = [
     "Action",
+    "Configuration",
+    "CreateBeaconKey",
     "Event",
     "EventType",
     "Fact",
@@ -109,6 +145,7 @@ __all__ = [
     "RecordEvent",
     "SetOwnership",
     "SpeakerState",
+    "WriteConfiguration",
     "WritePoolStatus",
     "WriteServiceStatus",
     "WriteSpeakerState",

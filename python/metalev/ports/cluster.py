@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from metalev.model.actions import Event, SpeakerState
+from metalev.model.actions import Configuration, Event, SpeakerState
+from metalev.model.cluster import BeaconKey
 from metalev.model.pools import Pool, PoolStatus
 from metalev.model.services import Service, ServiceStatus
 from metalev.model.snapshot import Change, Object
@@ -49,6 +50,17 @@ class Cluster(Protocol):
 
     def write_speaker_state(self, state: SpeakerState) -> None:
         """Publish this node's own state. Raises ``Unavailable``, and ``StaleWrite`` for a state of another writer."""
+        ...
+
+    def write_configuration(self, configuration: Configuration) -> None:
+        """Publish what this program makes of the configuration (MetalLB's ``ConfigurationState``).
+
+        Raises ``Unavailable``; an adapter may also take it and write it as soon as it can.
+        """
+        ...
+
+    def create_beacon_key(self, key: BeaconKey) -> None:
+        """Make the Secret of the beacons with this key; one that is there stays as it is. Raises ``Unavailable``."""
         ...
 
     def record_event(self, event: Event) -> None:

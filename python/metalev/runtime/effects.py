@@ -8,10 +8,12 @@ from collections.abc import Callable
 
 from metalev.model.actions import (
     Action,
+    CreateBeaconKey,
     Event,
     EventType,
     RecordEvent,
     SetOwnership,
+    WriteConfiguration,
     WritePoolStatus,
     WriteServiceStatus,
     WriteSpeakerState,
@@ -61,6 +63,10 @@ class Effects:
                 self._cluster.write_pool_status(pool, status)
             case WriteSpeakerState(state):
                 self._cluster.write_speaker_state(state)
+            case WriteConfiguration(configuration):
+                self._cluster.write_configuration(configuration)
+            case CreateBeaconKey(key):
+                self._cluster.create_beacon_key(key)
             case SetOwnership(table):
                 assert self._ownership is not None
                 self._ownership.set(table)
@@ -70,7 +76,7 @@ class Effects:
 
     def _require_lease(self, action: Action) -> None:
         """A write may start only if the right to it lasts until the write has ended, one way or the other."""
-        if self._lease is None or not isinstance(action, WriteServiceStatus | WritePoolStatus):
+        if self._lease is None or not isinstance(action, WriteServiceStatus | WritePoolStatus | CreateBeaconKey):
             return
         if self._lease.remaining() > self._lease.margin:
             return
@@ -104,6 +110,10 @@ def _tell(action: Action) -> None:
             log.debug("pool %s: %s", pool.name.name, action.reason)
         case WriteSpeakerState():
             log.debug("own state: %s", action.reason)
+        case WriteConfiguration():
+            log.debug("what is made of the configuration: %s", action.reason)
+        case CreateBeaconKey():
+            log.info("%s", action.reason)
         case SetOwnership():
             log.info("new table for the engine: %s", action.reason)
         case RecordEvent(event):

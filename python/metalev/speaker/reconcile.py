@@ -10,10 +10,20 @@ from typing import Final
 from msgspec.structs import replace
 
 from metalev.adapters.metrics import Announced, Figures
-from metalev.decide.diff import state_actions, table_actions
+from metalev.decide.controller import configuration_of
+from metalev.decide.diff import configuration_actions, state_actions, table_actions
 from metalev.decide.refusals import refusals
 from metalev.decide.speaker import SpeakerDecider, SpeakerDesired, speaker_state
-from metalev.model.actions import Action, Event, RecordEvent, SetOwnership, SpeakerState, WriteSpeakerState
+from metalev.model.actions import (
+    Action,
+    Configuration,
+    Event,
+    RecordEvent,
+    SetOwnership,
+    SpeakerState,
+    WriteConfiguration,
+    WriteSpeakerState,
+)
 from metalev.model.cluster import BEACON_SECRET, BeaconKey
 from metalev.model.errors import StaleWrite, StartError, Unavailable
 from metalev.model.meta import Name
@@ -58,6 +68,7 @@ class SpeakerReconciler:
         self._desired = SpeakerDesired()
         self._table: OwnershipTable | None = None
         self._published: SpeakerState | None = None
+        self._configuration: Configuration | None = None
         self._refused: frozenset[Event] = frozenset()
         self._state_at = float("-inf")
         self._problem = ""
@@ -83,7 +94,11 @@ class SpeakerReconciler:
         state = speaker_state(snapshot, self._node, self._desired)
         if self._problem:
             state = replace(state, problems=(*state.problems, self._problem))
-        actions = (*state_actions(self._published, state, self._desired), *self._new_refusals(snapshot))
+        actions = (
+            *state_actions(self._published, state, self._desired),
+            *configuration_actions(self._configuration, configuration_of(snapshot)),
+            *self._new_refusals(snapshot),
+        )
         if actions and rest > 0:
             return After(rest)
         return Later(partial(self._publish, actions))
@@ -157,6 +172,8 @@ class SpeakerReconciler:
                 if isinstance(action, WriteSpeakerState):
                     self._published = action.state
                     self._state_at = self._clock.now()
+                elif isinstance(action, WriteConfiguration):
+                    self._configuration = action.configuration
                 elif isinstance(action, RecordEvent):
                     self._refused |= {action.event}
             self._effects.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -46,7 +47,8 @@ def on_files(directory: Directory, namespace: str, node: str, clock: Clock, stac
 def on_kubernetes(source: Source, namespace: str, node: str, clock: Clock, stack: ExitStack) -> Seat:
     """An API server, where a Lease says that this speaker lives and is metalev's."""
     api = Api(source)
-    cluster = KubernetesCluster(api, clock, namespace=namespace, writer=node, kinds=KINDS)
+    pod = os.environ.get("METALLB_POD_NAME", "")
+    cluster = KubernetesCluster(api, clock, namespace=namespace, writer=node, kinds=KINDS, pod=pod)
     lease = KubernetesLease(api, Name(namespace, f"speaker-{node}"), node, duration=LEASE_SECONDS, renew=RENEW_SECONDS)
     # One after the other: of two writes of the own state, the later one must be the last.
     workers = Workers(1)

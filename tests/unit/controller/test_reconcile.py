@@ -110,7 +110,7 @@ def test_an_exhausted_pool_leaves_the_last_one_pending_with_the_reason() -> None
     assert controller.addresses() == {"a": "192.0.2.1", "b": "192.0.2.2", "c": ""}
     message = (
         'Failed to allocate IP for "shop/c": no available IPs '
-        '(pool "main" has all of its 2 IPv4 addresses in use; make a pool larger, or free an address)'
+        '(pool "main" has none left of its 2 IPv4 addresses; make a pool larger, or free an address)'
     )
     assert ("AllocationFailed", message) in controller.reasons("c")
     assert controller.cluster.statuses[name("c")].conditions[0].message == message

@@ -38,7 +38,7 @@ def test_an_exhausted_pool_is_named_as_the_reason() -> None:
     allocation = decide(service(), ledger(pool("a", "10.0.0.0/32"), taken="10.0.0.0"))
     assert allocation.outcome is Outcome.PENDING
     words = 'Failed to allocate IP for "shop/web": no available IPs '
-    words += '(pool "a" has all of its 1 IPv4 addresses in use; make a pool larger, or free an address)'
+    words += '(pool "a" has none left of its 1 IPv4 addresses; make a pool larger, or free an address)'
     assert told(allocation) == [f"Warning AllocationFailed {words}"]
     assert allocation.condition is not None
     assert (allocation.condition.type, allocation.condition.status) == (CONDITION, ConditionStatus.FALSE)

@@ -24,23 +24,27 @@ def shortage(subject: Service, books: Ledger) -> str:
 
 def test_an_exhausted_pool_is_named_with_its_size() -> None:
     books = ledger(pool("a", "10.0.0.0/31"), taken="10.0.0.0 10.0.0.1")
-    assert shortage(service(), books) == 'pool "a" has all of its 2 IPv4 addresses in use' + TO_DO
-    assert (
-        shortage(service(annotations={POOL: "a"}), books) == 'pool "a" has all of its 2 IPv4 addresses in use' + TO_DO
-    )
+    assert shortage(service(), books) == 'pool "a" has none left of its 2 IPv4 addresses' + TO_DO
+    assert shortage(service(annotations={POOL: "a"}), books) == 'pool "a" has none left of its 2 IPv4 addresses' + TO_DO
 
 
-def test_addresses_that_the_network_uses_are_told_apart_from_those_of_services() -> None:
+def test_addresses_that_the_network_uses_are_not_left_either() -> None:
     books = ledger(pool("a", "10.0.0.0/31"), taken="10.0.0.0")
     books.bar({ip_address("10.0.0.1"): "of a node"})
-    assert shortage(service(), books).startswith(
-        'pool "a" has 1 of its 2 IPv4 addresses in use and the others kept back'
-    )
+    assert shortage(service(), books) == 'pool "a" has none left of its 2 IPv4 addresses' + TO_DO
 
 
 def test_the_family_that_is_lacking_is_named() -> None:
     books = ledger(pool("a", "10.0.0.0/31"))
     assert shortage(service(families=(4, 6)), books) == 'pool "a" has no IPv6 addresses' + TO_DO
+
+
+def test_for_two_families_at_once_it_is_pairs_that_are_lacking() -> None:
+    books = ledger(pool("a", "10.0.0.0/31", "fd00::/127"), taken="10.0.0.0 10.0.0.1")
+    assert (
+        shortage(service(families=(4, 6)), books)
+        == 'pool "a" has no pair left of its 2 IPv4 and 2 IPv6 addresses' + TO_DO
+    )
 
 
 def test_of_many_exhausted_pools_a_few_are_named() -> None:
@@ -49,8 +53,8 @@ def test_of_many_exhausted_pools_a_few_are_named() -> None:
     for number in range(5):
         books.hold(pool(str(number)).name, [ip_address(f"10.0.0.{number}")])
     said = shortage(service(), books)
-    assert 'pool "c" has all' in said
-    assert said.endswith("in use; and 2 more" + TO_DO)
+    assert 'pool "c" has none left' in said
+    assert said.endswith("addresses; and 2 more" + TO_DO)
 
 
 def test_pools_that_are_not_for_the_service_are_named_with_the_reason() -> None:

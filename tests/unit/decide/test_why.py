@@ -113,7 +113,7 @@ CAUSES = {
     "an exhausted pool": (
         settled(world(TAKEN, WEB, pools=FULL)),
         "address",
-        'no available IPs (pool "main" has all of its 1 IPv4 addresses in use',
+        'no available IPs (pool "main" has none left of its 1 IPv4 addresses',
         "make a pool larger, or free an address",
     ),
     "a pool that has to be asked for": (

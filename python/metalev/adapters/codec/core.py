@@ -105,7 +105,14 @@ def speaker_state(document: wire.SpeakerState, name: Name) -> SpeakerState:
         name=name,
         version=document.metadata.resource_version,
         holdings=tuple(
-            Holding(item.group, tuple(item.addresses), tuple(item.services), item.term, item.cause)
+            Holding(
+                item.group,
+                tuple(item.addresses),
+                tuple(item.services),
+                item.term,
+                item.cause,
+                tuple(item.interfaces),
+            )
             for item in status.holdings
         ),
         peers_heard=tuple(status.peers_heard),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
@@ -11,10 +12,11 @@ import msgspec
 from metalev.adapters.codec.fields import Document
 from metalev.adapters.codec.kinds import API_VERSION
 from metalev.adapters.codec.services import OLD_POOL_ANNOTATION, POOL_ANNOTATION
-from metalev.model.actions import Event, SpeakerState
+from metalev.model.actions import Configuration, Event, SpeakerState
+from metalev.model.cluster import BeaconKey
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.pools import PoolStatus
-from metalev.model.services import Condition, Service, ServiceStatus
+from metalev.model.services import Condition, ConditionStatus, Service, ServiceStatus
 
 Encoded: TypeAlias = dict[str, Any]
 
@@ -114,6 +116,44 @@ def speaker_state(state: SpeakerState) -> Encoded:
             "gateways": list(state.gateways),
         }
     }
+
+
+def configuration_name(writer: str) -> str:
+    """The name of a program's ``ConfigurationState``: MetalLB's."""
+    return writer if writer == "controller" else f"speaker-{writer}"
+
+
+def configuration(
+    writer: str, configuration: Configuration, now: datetime, previous: Document | None = None
+) -> Encoded:
+    """A ``ConfigurationState`` of ``writer``, ``controller`` or a node. ``previous`` is for the transition times."""
+    everything = (*configuration.problems, *configuration.pool_problems)
+    labels = {"metallb.io/component-type": "controller" if writer == "controller" else "speaker"}
+    if writer != "controller":
+        labels["metallb.io/node-name"] = writer
+    parts = (("configReconcilerValid", configuration.problems), ("poolReconcilerValid", configuration.pool_problems))
+    return {
+        "apiVersion": "metallb.io/v1beta1",
+        "kind": "ConfigurationState",
+        "metadata": {"name": configuration_name(writer), "labels": labels},
+        "status": {
+            "result": "Invalid" if everything else "Valid",
+            "errorSummary": "\n".join(everything),
+            "conditions": conditions([_validity(name, problems) for name, problems in parts], now, previous),
+        },
+    }
+
+
+def _validity(name: str, problems: tuple[str, ...]) -> Condition:
+    if problems:
+        return Condition(name, ConditionStatus.FALSE, "ConfigurationError", "\n".join(problems))
+    return Condition(name, ConditionStatus.TRUE, "Reconciled", "")
+
+
+def beacon_secret(name: Name, key: BeaconKey) -> Encoded:
+    """The Secret of the beacons with one key."""
+    entry = {f"key-{key.id}": base64.b64encode(key.secret).decode()}
+    return _object(ObjectKey(Kind.SECRET, name)) | {"type": "Opaque", "data": entry}
 
 
 def event(event: Event, name: str, count: int, first: str, last: str) -> Encoded:

@@ -291,6 +291,7 @@ class Holding(Wire, frozen=True):
     services: list[str] = []
     term: int = 0
     cause: str = ""
+    interfaces: list[str] = []
 
 
 class SpeakerStatus(Wire, frozen=True):

@@ -18,7 +18,8 @@ from metalev.adapters.files.view import View
 from metalev.adapters.files.watch import STOP_SECONDS, Watcher
 from metalev.adapters.files.writing import remove, write_yaml
 from metalev.adapters.places import STATE_FOLDER
-from metalev.model.actions import Event, SpeakerState
+from metalev.model.actions import Configuration, Event, SpeakerState
+from metalev.model.cluster import BeaconKey
 from metalev.model.errors import StaleWrite, StartError, Unavailable
 from metalev.model.meta import Kind, ObjectKey
 from metalev.model.pools import Pool, PoolStatus
@@ -130,6 +131,19 @@ class FilesCluster:
                 return
             write_yaml(self._state_root / speaker_path(state.name), encode.speaker_state(state), durable=False)
             self._take_up(self._view.refresh_object(key_of(state)))
+
+    def write_configuration(self, configuration: Configuration) -> None:
+        """Publish what this program makes of the configuration. Raises ``Unavailable``."""
+        with self._lock:
+            self._require_writer(self._writer or "a controller or a speaker", "what it makes of the configuration")
+            path = self._state_root / self._writer / "configuration.yaml"
+            document = encode.configuration(self._writer, configuration, self._clock.wall(), _read(path))
+            if _read(path) != document:
+                write_yaml(path, document, durable=False)
+
+    def create_beacon_key(self, key: BeaconKey) -> None:  # noqa: ARG002
+        """Raises ``Unavailable``: nobody but the user writes manifests, least of all a key."""
+        raise Unavailable("a directory's key is the user's to make: see --key-file")
 
     def record_event(self, event: Event) -> None:
         """Write an event, or count it. Raises ``Unavailable``."""

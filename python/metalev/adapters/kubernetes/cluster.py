@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from msgspec.structs import replace
 
 from metalev.adapters.codec import Codec, encode
 from metalev.adapters.kubernetes.api import JSON_PATCH, MERGE, STRATEGIC, Api
+from metalev.adapters.kubernetes.configstate import ConfigurationStates
 from metalev.adapters.kubernetes.errors import ApiError
 from metalev.adapters.kubernetes.events import EventRecorder
+from metalev.adapters.kubernetes.l2status import L2Statuses, announced
 from metalev.adapters.kubernetes.mirror import Mirror
-from metalev.adapters.kubernetes.reflector import Reflector
-from metalev.adapters.kubernetes.resources import item, resources
+from metalev.adapters.kubernetes.reflector import Reflection, Reflector
+from metalev.adapters.kubernetes.resources import Resource, collection, item, only, resource
 from metalev.adapters.kubernetes.troubles import Troubles
-from metalev.model.actions import Event, SpeakerState
+from metalev.model.actions import Configuration, Event, SpeakerState
+from metalev.model.cluster import BEACON_SECRET, BeaconKey
 from metalev.model.errors import StaleWrite, Unavailable
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.pools import Pool, PoolStatus
@@ -26,6 +29,7 @@ from metalev.ports.clock import Clock
 from metalev.ports.cluster import ChangeSink
 
 CONTROLLER = "controller"
+GOODBYE_SECONDS = 2.0
 
 
 class KubernetesCluster:
@@ -44,8 +48,9 @@ class KubernetesCluster:
         kinds: Collection[Kind] = tuple(Kind),
         all_services: bool = False,
         watch: bool = True,
+        pod: str = "",
     ) -> None:
-        """``writer`` is who writes through it: ``controller``, a node's name, or nobody (empty).
+        """``writer`` is who writes through it: ``controller``, a node's name, or nobody (empty); ``pod`` is its pod.
 
         Without ``watch``, everything is read once by :meth:`start`, and again at a :meth:`relist`.
         """
@@ -58,11 +63,18 @@ class KubernetesCluster:
         self._events = EventRecorder(api, lambda key: known.uid if (known := self._mirror.get(key)) else "")
         self._troubles = Troubles()
         self._stop = threading.Event()
-        self._reflectors = [
-            Reflector(api, resource, self._mirror, self._troubles, self._stop)
-            for resource in resources(kinds, namespace, all_services=all_services)
-        ]
+        self._reflectors: list[Reflector] = []
+        for kind in kinds:
+            self._reflect(resource(kind, namespace, all_services=all_services), self._mirror.of(kind))
         self._threads: list[threading.Thread] = []
+        self._pod = pod
+        self._configuration: ConfigurationStates | None = None
+        self._l2_statuses: L2Statuses | None = None
+        if writer and watch:
+            self._configuration = ConfigurationStates(api, namespace, writer, clock)
+            self._reflect(only(self._configuration.path, self._configuration.name), self._configuration)
+        if writer not in {"", CONTROLLER} and watch:
+            self._l2_statuses = L2Statuses(api, namespace, writer, self._owning_pod)
 
     def start(self, sink: ChangeSink) -> None:
         """Deliver everything, then what changes. A server that does not answer is waited for."""
@@ -71,7 +83,7 @@ class KubernetesCluster:
             self.relist()
             return
         for reflector in self._reflectors:
-            thread = threading.Thread(target=reflector.run, name=f"watch {reflector.resource.kind}", daemon=True)
+            thread = threading.Thread(target=reflector.run, name=f"watch {reflector.resource.path}", daemon=True)
             self._threads.append(thread)
             thread.start()
 
@@ -83,8 +95,12 @@ class KubernetesCluster:
             reflector.list()
 
     def stop(self) -> None:
-        """Deliver nothing more. May be called twice."""
+        """Deliver nothing more; say for a moment longer what is to be said. May be called twice."""
         self._mirror.close()
+        if not self._stop.is_set():
+            for upkeep in (self._l2_statuses, self._configuration):
+                if upkeep is not None:
+                    upkeep.stop(GOODBYE_SECONDS)
         self._stop.set()
         self.api.stop()
         for thread in self._threads:
@@ -143,11 +159,32 @@ class KubernetesCluster:
             self._create(path.rpartition("/")[0], document | self._owned_by_node(state.name.name, document))
             answer = self.api.patch(f"{path}/status", {"status": document["status"]}, MERGE)
         self._mirror.take(Kind.SPEAKER_STATE, answer)
+        self._publish(state)
+
+    def _publish(self, state: SpeakerState) -> None:
+        """The same in MetalLB's words."""
+        if self._l2_statuses is not None:
+            self._l2_statuses.want(announced(state))
+
+    def write_configuration(self, configuration: Configuration) -> None:
+        """Publish what this program makes of the configuration, as soon as the server takes it."""
+        self._require_writer(self._writer or "a controller or a speaker", "what it makes of the configuration")
+        if self._configuration is not None:
+            self._configuration.want(configuration)
+
+    def create_beacon_key(self, key: BeaconKey) -> None:
+        """Make the Secret of the beacons; one that is there stays as it is. Raises ``Unavailable``."""
+        name = Name(self._codec.namespace, BEACON_SECRET)
+        self._require_writer(CONTROLLER, f"the Secret {name}")
+        self._create(collection(Kind.SECRET, name.namespace), encode.beacon_secret(name, key))
 
     def record_event(self, event: Event) -> None:
         """Create an event, or count it. Raises ``Unavailable``."""
         self._require_writer(self._writer or "a controller or a speaker", f"an event on {event.regarding}")
         self._events.record(event, self._clock.wall())
+
+    def _reflect(self, which: Resource, reflection: Reflection) -> None:
+        self._reflectors.append(Reflector(self.api, which, reflection, self._troubles, self._stop))
 
     def _create(self, path: str, document: encode.Encoded) -> None:
         try:
@@ -161,6 +198,11 @@ class KubernetesCluster:
         known = self._mirror.get(ObjectKey(Kind.NODE, Name("", node)))
         owner = {"apiVersion": "v1", "kind": "Node", "name": node, "uid": known.uid if known else ""}
         return {"metadata": document["metadata"] | ({"ownerReferences": [owner]} if known else {})}
+
+    def _owning_pod(self) -> Mapping[str, str] | None:
+        """The reference to this program's pod, with which goes what it says of itself."""
+        known = self._mirror.get(ObjectKey(Kind.POD, Name(self._codec.namespace, self._pod)))
+        return {"apiVersion": "v1", "kind": "Pod", "name": self._pod, "uid": known.uid} if known else None
 
     def _require_version(self, key: ObjectKey, version: str) -> None:
         """Look at the object again: whoever decided must have seen what it says now."""

@@ -85,6 +85,10 @@ class Mirror:
         """The object as it was last read."""
         return self._known.get(key)
 
+    def of(self, kind: Kind) -> KindMirror:
+        """The part of it that is one kind's."""
+        return KindMirror(self, kind)
+
     def take(self, kind: Kind, raw: Json) -> ObjectKey | None:
         """Take in an object as it now is; ``None`` if it is none of ours."""
         document = self._codec.header(raw)
@@ -195,6 +199,26 @@ class Mirror:
     def _tell(self, change: Change) -> None:
         if self._sink is not None:
             self._sink(change)
+
+
+class KindMirror:
+    """One kind's part of a mirror, to reflect a list in (:class:`.reflector.Reflection`)."""
+
+    def __init__(self, mirror: Mirror, kind: Kind) -> None:
+        self._mirror = mirror
+        self._kind = kind
+
+    def take(self, raw: Json) -> ObjectKey | None:
+        """An object as it now is."""
+        return self._mirror.take(self._kind, raw)
+
+    def drop(self, raw: Json) -> None:
+        """An object that is in the list no longer."""
+        self._mirror.drop(self._kind, raw)
+
+    def listed(self, seen: Iterable[ObjectKey], version: str) -> None:
+        """A complete list."""
+        self._mirror.listed(self._kind, seen, version)
 
 
 def _stamped(obj: Object, kind: Kind, uid: str, generation: int) -> Object:

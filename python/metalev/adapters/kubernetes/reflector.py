@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from typing import Protocol
 
 import msgspec
 from msgspec import Raw, Struct, field
 
 from metalev.adapters.codec import wire
+from metalev.adapters.codec.decode import Json
 from metalev.adapters.kubernetes.api import Api, Status
 from metalev.adapters.kubernetes.errors import ApiError, Unreachable
 from metalev.adapters.kubernetes.jitter import between
-from metalev.adapters.kubernetes.mirror import Mirror
 from metalev.adapters.kubernetes.resources import Resource
 from metalev.adapters.kubernetes.troubles import Troubles
 from metalev.model.errors import Unavailable
@@ -49,21 +50,39 @@ class _Bookmark(wire.Wire, frozen=True):
     metadata: wire.Stamp | _ListMeta
 
 
+class Reflection(Protocol):
+    """What a list is reflected in."""
+
+    def take(self, raw: Json) -> ObjectKey | None:
+        """An object as it now is; returns its key if it is kept under one."""
+        ...
+
+    def drop(self, raw: Json) -> None:
+        """An object that is in the list no longer, as it last was."""
+        ...
+
+    def listed(self, seen: list[ObjectKey], version: str) -> None:
+        """A complete list of this version held ``seen``."""
+        ...
+
+
 class _Expired(Exception):
     """The version to go on from is no longer there: everything must be listed again."""
 
 
 class Reflector:
-    """Keeps a mirror up to date with one list of an API server.
+    """Keeps a reflection up to date with one list of an API server.
 
     A list comes in pages; a watch goes on from the version where the one before ended, also after the server closed it
     (which it does with slow ones); only a version that is too old (410) costs a new list.
     """
 
-    def __init__(self, api: Api, resource: Resource, mirror: Mirror, troubles: Troubles, stop: threading.Event) -> None:
+    def __init__(
+        self, api: Api, resource: Resource, reflection: Reflection, troubles: Troubles, stop: threading.Event
+    ) -> None:
         self.resource = resource
         self._api = api
-        self._mirror = mirror
+        self._reflection = reflection
         self._troubles = troubles
         self._stop = stop
         self._version = ""
@@ -94,13 +113,13 @@ class Reflector:
         while True:
             page = msgspec.json.decode(self._api.get(self.resource.path, query), type=_Page)
             for raw in page.items or ():
-                key = self._mirror.take(self.resource.kind, raw)
+                key = self._reflection.take(raw)
                 if key is not None:
                     seen.append(key)
             if not page.metadata.continue_:
                 break
             query["continue"] = page.metadata.continue_
-        self._mirror.listed(self.resource.kind, seen, page.metadata.resource_version)
+        self._reflection.listed(seen, page.metadata.resource_version)
         self._version = self._version or page.metadata.resource_version
         self._recovered()
 
@@ -130,9 +149,9 @@ class Reflector:
     def _take(self, event: _Event) -> None:
         match event.type:
             case "ADDED" | "MODIFIED":
-                self._mirror.take(self.resource.kind, event.object)
+                self._reflection.take(event.object)
             case "DELETED":
-                self._mirror.drop(self.resource.kind, event.object)
+                self._reflection.drop(event.object)
             case "ERROR":
                 status = msgspec.json.decode(event.object, type=Status)
                 if status.code in {410, 504}:

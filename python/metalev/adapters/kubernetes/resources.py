@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -30,13 +30,12 @@ _EVERYWHERE = CLUSTER_SCOPED | {Kind.SERVICE, Kind.ENDPOINT_SLICE}
 class Resource(Struct, frozen=True):
     """One list that is read and watched: its path, and the selectors that make it as short as it can be."""
 
-    kind: Kind
     path: str
     selectors: Mapping[str, str] = {}
 
 
-def resources(kinds: Iterable[Kind], namespace: str, *, all_services: bool = False) -> tuple[Resource, ...]:
-    """The lists of ``kinds`` for a metalev that lives in ``namespace``.
+def resource(kind: Kind, namespace: str, *, all_services: bool = False) -> Resource:
+    """The list of ``kind`` for a metalev that lives in ``namespace``.
 
     With ``all_services`` also those that are not of type LoadBalancer: for a person who asks about one.
     """
@@ -46,10 +45,12 @@ def resources(kinds: Iterable[Kind], namespace: str, *, all_services: bool = Fal
     }
     if not all_services:
         selectors[Kind.SERVICE] = {"fieldSelector": "spec.type=LoadBalancer"}
-    return tuple(
-        Resource(kind, collection(kind, "" if kind in _EVERYWHERE else namespace), selectors.get(kind, {}))
-        for kind in kinds
-    )
+    return Resource(collection(kind, "" if kind in _EVERYWHERE else namespace), selectors.get(kind, {}))
+
+
+def only(path: str, name: str) -> Resource:
+    """The list at ``path``, of which one object is of interest."""
+    return Resource(path, {"fieldSelector": f"metadata.name={name}"})
 
 
 def collection(kind: Kind, namespace: str) -> str:
