@@ -34,7 +34,11 @@ class Speakers:
         self.states: Mapping[str, SpeakerState] = {node: known[node] for node in self.nodes if node in known}
         self.missing = tuple(node for node in self.nodes if node not in known)
         self.left_over = tuple(sorted(node for node in known if node not in set(self.nodes)))
-        self._heard = {node: frozenset(state.peers_heard) for node, state in self.states.items()}
+        self.cut_off = tuple(node for node, state in self.states.items() if not state.interfaces)
+        """The nodes without an interface that can carry addresses; what they heard before is no news."""
+        self._heard = {
+            node: frozenset(state.peers_heard if state.interfaces else ()) for node, state in self.states.items()
+        }
         self.old: Mapping[str, tuple[str, ...]] = {
             node: deaf for node, heard in self._heard.items() if (deaf := self._deaf_to(node, heard))
         }
@@ -72,7 +76,7 @@ class Speakers:
         return f"its state is old, for it is heard no more by {listed(self.old[node])}: dead, or its beacons are lost"
 
     def _parted(self) -> Iterator[tuple[str, str]]:
-        live = [node for node in self.states if node not in self.old]
+        live = [node for node in self.states if node not in self.old and node not in self.cut_off]
         for place, one in enumerate(live):
             for other in live[place + 1 :]:
                 if other not in self._heard[one] and one not in self._heard[other]:
@@ -90,6 +94,7 @@ def of_speakers(speakers: Speakers, candidates: Iterable[Candidate]) -> Finding:
         return no("speakers", text, "start `metalev speaker` on every node; if they run, look at their --state")
     details = [f"{node}: no state, so its speaker never ran here" for node in names if node in speakers.missing]
     details += [f"{node}: {speakers.why_old(node)}" for node in names if node in speakers.old]
+    details += [f"{node}: none of its interfaces can carry addresses" for node in names if node in speakers.cut_off]
     details += [f"{one} and {other} do not hear each other" for one, other in speakers.parted[:3]]
     if not details:
         return yes("speakers", f"of {listed(names)}" + (" hear each other" if len(names) > 1 else " runs"))

@@ -119,6 +119,8 @@ def _node(node: Name, inquiry: Inquiry) -> NodeRow:
         return NodeRow(name, "no state")
     if name in speakers.old:
         return NodeRow(name, "old state")
+    if name in speakers.cut_off:
+        return NodeRow(name, "no interface")
     announced = sum(len(holding.addresses) for holding in state.holdings)
     return NodeRow(name, RUNS, announced, len(state.peers_heard))
 
@@ -136,6 +138,7 @@ def _problems(inquiry: Inquiry) -> Iterable[str]:
         if not any(_is_for(one, pool) for one in snapshot.l2_advertisements.values()):
             yield f"pool {pool.name.name}: no L2Advertisement is for it, so nobody announces its addresses"
     yield from (f"{node}: {speakers.why_old(node)}" for node in speakers.old)
+    yield from (f"{node}: none of its interfaces can carry addresses: look at its links" for node in speakers.cut_off)
     yield from (f"{one} and {other}: they do not hear each other" for one, other in speakers.parted[:5])
     said: dict[str, list[str]] = {}
     for node, state in speakers.states.items():

@@ -83,7 +83,7 @@ class Inquiry:
         return (*found, of_speakers(self.speakers, candidates), answer), names
 
     def _endpoints(self, service: Service) -> tuple[Finding, ...]:
-        return (of_endpoints(service, self.snapshot.endpoints.get(service.name, {})),)
+        return (of_endpoints(service, self.snapshot.endpoints.get(service.name, {}), self.speakers.old),)
 
     def _conditions(self, service: Service, allocation: Allocation) -> Finding:
         """What the controller says, beside what it would say now."""

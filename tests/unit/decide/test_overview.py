@@ -118,6 +118,13 @@ def test_a_dead_node_and_a_partition_are_problems() -> None:
     assert "node-a and node-b: they do not hear each other" in see(parted).problems
 
 
+def test_a_node_without_a_link_is_a_problem() -> None:
+    cut = speaker("node-c", interfaces=())
+    seen = see(served(speaker("node-a", *TWO, hears=["node-b"]), speaker("node-b", hears=["node-a"]), cut))
+    assert ("node-c", "no interface") in [(one.name, one.speaker) for one in seen.nodes]
+    assert seen.problems == ("node-c: none of its interfaces can carry addresses: look at its links",)
+
+
 def test_a_node_without_a_speaker_is_shown_and_is_no_problem() -> None:
     seen = see(served(speaker("node-a", *TWO, hears=["node-b"]), speaker("node-b", hears=["node-a"])))
     assert ("node-c", "no state") in [(one.name, one.speaker) for one in seen.nodes]

@@ -39,12 +39,18 @@ def settled(snapshot: Snapshot, **options: str | None) -> Snapshot:
 
 
 def speaker(
-    text: str, *held: str, hears: Iterable[str] = NODES, term: int = 1, problems: Iterable[str] = ()
+    text: str,
+    *held: str,
+    hears: Iterable[str] = NODES,
+    term: int = 1,
+    problems: Iterable[str] = (),
+    interfaces: tuple[str, ...] = ("eth0",),
 ) -> SpeakerState:
     """The state of a node's speaker that announces ``held`` and hears the others."""
     holdings = tuple(Holding(one, (one,), ("shop/web",), term, "first-candidate") for one in held)
+    heard = tuple(set(hears) - {text})
     return SpeakerState(
-        Name("", text), holdings=holdings, peers_heard=tuple(set(hears) - {text}), problems=tuple(problems)
+        Name("", text), holdings=holdings, peers_heard=heard, interfaces=interfaces, problems=tuple(problems)
     )
 
 
@@ -326,11 +332,26 @@ def test_all_is_well_names_who_answers() -> None:
 def test_a_dead_announcer_is_not_believed_once_another_has_taken_over() -> None:
     alive = (speaker("node-b", VIP, hears=["node-c"], term=2), speaker("node-c", hears=["node-b"]))
     chain = ask(announced(settled(world(WEB)), speaker("node-a", VIP), *alive))
-    assert chain.verdict == f"all is well: node-b answers for {VIP}, with one remark"
+    assert chain.verdict == f"all is well: node-b answers for {VIP}, with 2 remarks"
     assert answer(chain, "announced").details == ("node-a said so before (term 1), and is heard no more",)
     assert answer(chain, "speakers").text == (
         "node-a: its state is old, for it is heard no more by node-b, node-c: dead, or its beacons are lost"
     )
+
+
+def test_endpoints_on_a_node_that_may_be_dead_are_counted() -> None:
+    alive = (speaker("node-b", VIP, hears=["node-c"], term=2), speaker("node-c", hears=["node-b"]))
+    snapshot = backed(settled(world(WEB)), Endpoint(("10.1.0.1",), "node-a"), Endpoint(("10.1.1.1",), "node-b"))
+    chain = ask(announced(snapshot, speaker("node-a"), *alive))
+    said = "2 ready: 1 on node-a, 1 on node-b; but 1 of them on nodes that may be dead"
+    assert answer(chain, "endpoints").text == said
+
+
+def test_a_node_without_a_link_is_not_taken_for_dead() -> None:
+    others = (speaker("node-b", VIP, hears=["node-c"]), speaker("node-c", hears=["node-b"]))
+    chain = ask(announced(settled(world(WEB)), speaker("node-a", interfaces=()), *others))
+    assert chain.announcers == ("node-b",)
+    assert answer(chain, "speakers").text == "node-a: none of its interfaces can carry addresses"
 
 
 def test_the_state_of_a_node_that_is_gone_counts_for_nothing() -> None:
