@@ -179,7 +179,7 @@ CAUSES = {
     "a controller that stopped": (
         replace(settled(world(service("old"))), services={**settled(world(service("old"))).services, WEB.name: WEB}),
         "address",
-        "the controller has not given it 10.0.0.1 of pool main",
+        "the controller has given it none, though pool main has",
         "does `metalev controller` run?",
     ),
     "a pool that was taken away": (
