@@ -116,7 +116,7 @@ def _node(node: Name, inquiry: Inquiry) -> NodeRow:
     name, speakers = node.name, inquiry.speakers
     state = speakers.states.get(name)
     if state is None:
-        return NodeRow(name, "no state")
+        return NodeRow(name, "MetalLB's" if name in speakers.metallb else "no state")
     if name in speakers.old:
         return NodeRow(name, "old state")
     if name in speakers.cut_off:
@@ -137,7 +137,7 @@ def _problems(inquiry: Inquiry) -> Iterable[str]:
     for pool in snapshot.pools.values():
         if not any(_is_for(one, pool) for one in snapshot.l2_advertisements.values()):
             yield f"pool {pool.name.name}: no L2Advertisement is for it, so nobody announces its addresses"
-    yield from (f"{node}: {speakers.why_old(node)}" for node in speakers.old)
+    yield from (f"{node}: {why}" for node, why in speakers.old.items())
     yield from (f"{node}: none of its interfaces can carry addresses: look at its links" for node in speakers.cut_off)
     yield from (f"{one} and {other}: they do not hear each other" for one, other in speakers.parted[:5])
     said: dict[str, list[str]] = {}

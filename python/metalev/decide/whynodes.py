@@ -13,6 +13,8 @@ from metalev.model.pools import L2Advertisement, Pool
 from metalev.model.services import EndpointSlice, Service, TrafficPolicy
 from metalev.model.snapshot import Snapshot
 
+METALLB = "a speaker of MetalLB"
+
 
 def of_advertisements(service: Service, pool: Pool | None, snapshot: Snapshot) -> Finding:
     """Which L2Advertisements announce the Service, or why none does."""
@@ -73,6 +75,8 @@ def of_nodes(announcement: Announcement, together: Sequence[Name], nobody: str) 
     if there is no candidate.
     """
     if not announcement.candidates:
+        if Why.METALLB in announcement.excluded.values():
+            return mind("nodes", f"{METALLB} still announces it", ADVICE[Why.METALLB])
         return no("nodes", nobody, "")
     excluded = [f"not {node}: {_explained(why)}" for node, why in sorted(announcement.excluded.items())]
     shared = [f"for {listed(together)} together: they share an address"] if len(together) > 1 else []

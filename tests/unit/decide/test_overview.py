@@ -11,6 +11,7 @@ from tests.unit.decide.worlds import name, pool, service, world
 from metalev.decide.overview import Overview, PoolRow, overview
 from metalev.decide.why import Inquiry
 from metalev.model.actions import SpeakerState
+from metalev.model.cluster import SpeakerPod
 from metalev.model.meta import Name
 from metalev.model.pools import PoolStatus, Resting
 from metalev.model.snapshot import Snapshot
@@ -116,6 +117,12 @@ def test_a_dead_node_and_a_partition_are_problems() -> None:
     assert see(dead).problems[0].startswith("node-a: its state is old")
     parted = served(speaker("node-a", *TWO, hears=[]), speaker("node-b", hears=[]), speaker("node-c", hears=[]))
     assert "node-a and node-b: they do not hear each other" in see(parted).problems
+
+
+def test_a_node_with_a_speaker_of_metallb_is_shown_as_such() -> None:
+    pod = SpeakerPod(Name("metallb-system", "speaker-x"), node="node-c", running=True, foreign=True)
+    seen = see(replace(world(), speaker_pods={pod.name: pod}))
+    assert {one.name: one.speaker for one in seen.nodes}["node-c"] == "MetalLB's"
 
 
 def test_a_node_without_a_link_is_a_problem() -> None:

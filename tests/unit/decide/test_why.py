@@ -13,7 +13,7 @@ from metalev.decide.controller import ControllerDecider
 from metalev.decide.findings import Answer, Chain, Finding
 from metalev.decide.why import Inquiry
 from metalev.model.actions import Holding, RecordEvent, SpeakerState, WriteServiceStatus
-from metalev.model.cluster import EXCLUDE_LABEL
+from metalev.model.cluster import EXCLUDE_LABEL, SpeakerPod
 from metalev.model.meta import LabelSelector, Name
 from metalev.model.pools import L2Advertisement, Pool, ServiceAllocation
 from metalev.model.services import Endpoint, EndpointSlice, FamilyPolicy, Port, Service, TrafficPolicy
@@ -459,3 +459,39 @@ def test_asking_about_a_service_changes_nothing_for_the_next() -> None:
     before = inquiry.chain(name("late"))
     assert [inquiry.chain(one) for one in sorted(inquiry.snapshot.services)][2] == before
     assert ip_address(VIP) in inquiry.chain(name("a")).addresses
+
+
+def pod(of: str, *, running: bool = True, foreign: bool = False) -> SpeakerPod:
+    return SpeakerPod(Name(SYSTEM, f"speaker-{of}"), node=of, running=running, foreign=foreign)
+
+
+def with_pods(snapshot: Snapshot, *pods: SpeakerPod) -> Snapshot:
+    return replace(snapshot, speaker_pods={one.name: one for one in pods})
+
+
+def test_what_metallb_still_announces_is_well() -> None:
+    chain = ask(settled(with_pods(world(WEB), pod("node-b", foreign=True))))
+    assert chain.verdict == f"all is well: a speaker of MetalLB answers for {VIP}, with one remark"
+    assert answer(chain, "nodes").text == "a speaker of MetalLB still announces it"
+
+
+def test_the_state_of_a_speaker_whose_pod_does_not_run_is_not_believed() -> None:
+    alone = announced(settled(world(WEB, nodes=("node-a",))), speaker("node-a", VIP))
+    assert ask(with_pods(alone, pod("node-a"))).healthy
+    finding = broken(ask(with_pods(alone, pod("node-a", running=False))))
+    assert finding.text.startswith(f"nobody answers for {VIP}")
+    assert finding.details == ("node-a: its state is old, for its pod metallb-system/speaker-node-a does not run",)
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ([], "no speaker has written a state"),
+        ([pod("node-c")], "no state yet from its pod metallb-system/speaker-node-c"),
+        ([pod("node-c", running=False)], "its pod metallb-system/speaker-node-c does not run"),
+    ],
+)
+def test_a_missing_state_is_explained_by_the_nodes_pod(found: list[SpeakerPod], said: str) -> None:
+    states = speaker("node-a", VIP, hears=["node-b"]), speaker("node-b", hears=["node-a"])
+    chain = ask(with_pods(announced(settled(world(WEB)), *states), *found))
+    assert answer(chain, "speakers").text == f"node-c: {said}"
