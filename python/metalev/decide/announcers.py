@@ -104,7 +104,11 @@ def of_speakers(speakers: Speakers, candidates: Iterable[Candidate]) -> Finding:
     names = [one.node for one in candidates]
     if not speakers.states:
         text = "no speaker has written a state, so nobody answers"
-        return no("speakers", text, "start `metalev speaker` on every node; if they run, look at their --state")
+        return no(
+            "speakers",
+            text,
+            "start `metalev speaker` on every node; if they run, are they told of this very cluster or directory?",
+        )
     details = [f"{node}: {speakers.why_missing(node)}" for node in names if node in speakers.missing]
     details += [f"{node}: {speakers.old[node]}" for node in names if node in speakers.old]
     details += [f"{node}: none of its interfaces can carry addresses" for node in names if node in speakers.cut_off]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import repeat
 
 from msgspec import Struct
 
@@ -15,6 +14,7 @@ from metalev.model.meta import Name, any_matches
 from metalev.model.pools import L2Advertisement, Pool
 
 RUNS = "runs"
+NO_NODE = "no such Node"
 
 
 class PoolRow(Struct, frozen=True):
@@ -56,6 +56,11 @@ class Overview(Struct, frozen=True):
     problems: tuple[str, ...]
 
     @property
+    def others(self) -> int:
+        """How many other nodes each node could hear."""
+        return max(sum(one.speaker != NO_NODE for one in self.nodes) - 1, 0)
+
+    @property
     def broken(self) -> tuple[Chain, ...]:
         """The Services without traffic."""
         return tuple(one for one in self.chains if not one.healthy)
@@ -87,7 +92,10 @@ def overview(inquiry: Inquiry, namespace: str = "") -> Overview:
         chains=tuple(sorted(ours, key=lambda one: (one.healthy, one.brief == "", one.brief))),
         foreign=tuple(one.service for one in chains if not one.ours),
         pools=tuple(_pool(pool, inquiry) for _, pool in sorted(inquiry.snapshot.pools.items())),
-        nodes=tuple(sorted(map(_node, inquiry.snapshot.nodes, repeat(inquiry)), key=lambda one: (one.runs, one.name))),
+        nodes=(
+            *sorted((_node(name, inquiry) for name in inquiry.speakers.nodes), key=lambda one: (one.runs, one.name)),
+            *(NodeRow(name, NO_NODE) for name in inquiry.speakers.left_over),
+        ),
         problems=tuple(dict.fromkeys(_problems(inquiry))),
     )
 
@@ -112,8 +120,8 @@ def _is_for(one: L2Advertisement, pool: Pool) -> bool:
     return pool.name.name in one.pools or by_label
 
 
-def _node(node: Name, inquiry: Inquiry) -> NodeRow:
-    name, speakers = node.name, inquiry.speakers
+def _node(name: str, inquiry: Inquiry) -> NodeRow:
+    speakers = inquiry.speakers
     state = speakers.states.get(name)
     if state is None:
         return NodeRow(name, "MetalLB's" if name in speakers.metallb else "no state")

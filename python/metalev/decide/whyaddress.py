@@ -12,7 +12,7 @@ from metalev.decide.ledger import Ledger
 from metalev.model.meta import Name
 from metalev.model.services import Condition, ConditionStatus, Service, TrafficPolicy
 
-START_CONTROLLER = "start `metalev controller`; if it runs, look at its --manifests and --state"
+START_CONTROLLER = "start `metalev controller`; if one runs, is it told of this very cluster or directory?"
 # What to do, by what the words of an allocation have in common; the words of others say it themselves.
 _TO_DO = (
     ("no IPAddressPool is defined", "create an IPAddressPool and an L2Advertisement"),

@@ -125,6 +125,13 @@ def test_a_node_with_a_speaker_of_metallb_is_shown_as_such() -> None:
     assert {one.name: one.speaker for one in seen.nodes}["node-c"] == "MetalLB's"
 
 
+def test_a_state_that_a_node_left_behind_is_shown_last_and_is_no_problem() -> None:
+    states = (speaker("node-a", *TWO), speaker("node-b"), speaker("node-c"), speaker("node-0", TWO[0]))
+    seen = see(served(*states))
+    assert (seen.nodes[-1].name, seen.nodes[-1].speaker) == ("node-0", "no such Node")
+    assert (seen.healthy, seen.others) == (True, 2)
+
+
 def test_a_node_without_a_link_is_a_problem() -> None:
     cut = speaker("node-c", interfaces=())
     seen = see(served(speaker("node-a", *TWO, hears=["node-b"]), speaker("node-b", hears=["node-a"]), cut))
