@@ -136,7 +136,7 @@ def _services(seen: Overview, width: int | None, everything: bool) -> list[str]:
 
 def _nodes(seen: Overview, everything: bool) -> list[str]:
     shown = seen.nodes if everything else seen.nodes[:ROWS]
-    lines = _table(("NODE", "SPEAKER", "ANNOUNCES", "HEARS"), [_node(one, len(seen.nodes) - 1) for one in shown])
+    lines = _table(("NODE", "SPEAKER", "ANNOUNCES", "HEARS"), [_node(one, seen.others) for one in shown])
     if rest := seen.nodes[len(shown) :]:
         runs = sum(one.runs for one in rest)
         lines.append(f"... and {len(rest)} more, {runs} of them with a speaker that runs; --all lists them")

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
+from metalev.decide.announcements import foreign_speakers
 from metalev.decide.findings import Finding, listed, mind, no, yes
 from metalev.model.actions import SpeakerState
 from metalev.model.address import IPAddress
@@ -25,7 +26,8 @@ class Speakers:
 
     A state has no time: a node that loses its power leaves one behind in which it holds all that it held. But the
     others hear it no longer, while it says that it hears them. So a state is *old* if it names a peer that does not
-    name its node. The same is so where beacons pass in one direction only.
+    name its node. The same is so where beacons pass in one direction only. And it is old where the node's pod is known
+    not to run.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
@@ -34,10 +36,16 @@ class Speakers:
         self.states: Mapping[str, SpeakerState] = {node: known[node] for node in self.nodes if node in known}
         self.missing = tuple(node for node in self.nodes if node not in known)
         self.left_over = tuple(sorted(node for node in known if node not in set(self.nodes)))
-        self._heard = {node: frozenset(state.peers_heard) for node, state in self.states.items()}
-        self.old: Mapping[str, tuple[str, ...]] = {
-            node: deaf for node, heard in self._heard.items() if (deaf := self._deaf_to(node, heard))
+        self.cut_off = tuple(node for node, state in self.states.items() if not state.interfaces)
+        """The nodes without an interface that can carry addresses; what they heard before is no news."""
+        self._heard = {
+            node: frozenset(state.peers_heard if state.interfaces else ()) for node, state in self.states.items()
         }
+        self._pods = {pod.node: pod for pod in snapshot.speaker_pods.values() if not pod.foreign}
+        self.old: Mapping[str, str] = {node: why for node in self.states if (why := self._why_old(node))}
+        """The nodes whose state is not believed, and why."""
+        self.metallb = frozenset(foreign_speakers(snapshot.speaker_pods.values()))
+        """The nodes where a speaker of MetalLB answers."""
         self.parted = tuple(self._parted())
         """Pairs of nodes that do not hear each other at all."""
         self._claims: dict[str, list[Claim]] = {}
@@ -67,19 +75,28 @@ class Speakers:
             one for one in problems if wanted & set(one.replace(",", " ").split()) or one.startswith("no key to sign")
         )
 
-    def why_old(self, node: str) -> str:
-        """Why the state of ``node`` is not believed."""
-        return f"its state is old, for it is heard no more by {listed(self.old[node])}: dead, or its beacons are lost"
+    def why_missing(self, node: str) -> str:
+        """Why ``node`` has no state."""
+        pod = self._pods.get(node)
+        if pod is not None:
+            return f"no state yet from its pod {pod.name}" if pod.running else f"its pod {pod.name} does not run"
+        return "a speaker of MetalLB runs on it" if node in self.metallb else "no speaker has written a state"
+
+    def _why_old(self, node: str) -> str:
+        pod = self._pods.get(node)
+        if pod is not None and not pod.running:
+            return f"its state is old, for its pod {pod.name} does not run"
+        deaf = [peer for peer in sorted(self._heard[node]) if peer in self._heard and node not in self._heard[peer]]
+        if not deaf:
+            return ""
+        return f"its state is old, for it is heard no more by {listed(deaf)}: dead, or its beacons are lost"
 
     def _parted(self) -> Iterator[tuple[str, str]]:
-        live = [node for node in self.states if node not in self.old]
+        live = [node for node in self.states if node not in self.old and node not in self.cut_off]
         for place, one in enumerate(live):
             for other in live[place + 1 :]:
                 if other not in self._heard[one] and one not in self._heard[other]:
                     yield one, other
-
-    def _deaf_to(self, node: str, heard: Iterable[str]) -> tuple[str, ...]:
-        return tuple(sorted(peer for peer in heard if peer in self._heard and node not in self._heard[peer]))
 
 
 def of_speakers(speakers: Speakers, candidates: Iterable[Candidate]) -> Finding:
@@ -87,9 +104,14 @@ def of_speakers(speakers: Speakers, candidates: Iterable[Candidate]) -> Finding:
     names = [one.node for one in candidates]
     if not speakers.states:
         text = "no speaker has written a state, so nobody answers"
-        return no("speakers", text, "start `metalev speaker` on every node; if they run, look at their --state")
-    details = [f"{node}: no state, so its speaker never ran here" for node in names if node in speakers.missing]
-    details += [f"{node}: {speakers.why_old(node)}" for node in names if node in speakers.old]
+        return no(
+            "speakers",
+            text,
+            "start `metalev speaker` on every node; if they run, are they told of this very cluster or directory?",
+        )
+    details = [f"{node}: {speakers.why_missing(node)}" for node in names if node in speakers.missing]
+    details += [f"{node}: {speakers.old[node]}" for node in names if node in speakers.old]
+    details += [f"{node}: none of its interfaces can carry addresses" for node in names if node in speakers.cut_off]
     details += [f"{one} and {other} do not hear each other" for one, other in speakers.parted[:3]]
     if not details:
         return yes("speakers", f"of {listed(names)}" + (" hear each other" if len(names) > 1 else " runs"))
@@ -144,9 +166,9 @@ def _nobody(
 
 def _why_not(node: str, addresses: tuple[IPAddress, ...], speakers: Speakers) -> str:
     if node in speakers.missing:
-        return "no speaker has written a state"
+        return speakers.why_missing(node)
     if node in speakers.old:
-        return speakers.why_old(node)
+        return speakers.old[node]
     said = speakers.problems_about(node, addresses)
     return "; ".join(said) or "its speaker says nothing of it"
 
@@ -159,6 +181,6 @@ def _advice(details: list[str]) -> str:
         return "take the address out of the pool"
     if "no key to sign" in text:
         return "create the Secret metalev-beacon, or give every speaker the same --key-file"
-    if "no speaker has written" in text or "heard no more" in text:
+    if "no speaker has written" in text or "heard no more" in text or "does not run" in text:
         return "start these speakers, or look at their logs"
     return "look again in a second; then look at these speakers' logs"

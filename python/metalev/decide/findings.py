@@ -64,9 +64,9 @@ class Chain(Struct, frozen=True):
     def brief(self) -> str:
         """What stands beside the Service in a list: why there is no traffic, or what else is not as it should be.
 
-        What is with the speakers concerns more than one Service, and is told elsewhere.
+        What is with the speakers and with a node's pods concerns more than one Service, and is told elsewhere.
         """
-        said = self.broken or next((one for one in self.remarks if one.asked != "speakers"), None)
+        said = self.broken or next((one for one in self.remarks if one.asked not in {"speakers", "endpoints"}), None)
         text = said.text if said else ""
         return text.removeprefix(f"{self.service} ").replace(f'Failed to allocate IP for "{self.service}": ', "")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import repeat
 
 from msgspec import Struct
 
@@ -15,6 +14,7 @@ from metalev.model.meta import Name, any_matches
 from metalev.model.pools import L2Advertisement, Pool
 
 RUNS = "runs"
+NO_NODE = "no such Node"
 
 
 class PoolRow(Struct, frozen=True):
@@ -56,6 +56,11 @@ class Overview(Struct, frozen=True):
     problems: tuple[str, ...]
 
     @property
+    def others(self) -> int:
+        """How many other nodes each node could hear."""
+        return max(sum(one.speaker != NO_NODE for one in self.nodes) - 1, 0)
+
+    @property
     def broken(self) -> tuple[Chain, ...]:
         """The Services without traffic."""
         return tuple(one for one in self.chains if not one.healthy)
@@ -87,7 +92,10 @@ def overview(inquiry: Inquiry, namespace: str = "") -> Overview:
         chains=tuple(sorted(ours, key=lambda one: (one.healthy, one.brief == "", one.brief))),
         foreign=tuple(one.service for one in chains if not one.ours),
         pools=tuple(_pool(pool, inquiry) for _, pool in sorted(inquiry.snapshot.pools.items())),
-        nodes=tuple(sorted(map(_node, inquiry.snapshot.nodes, repeat(inquiry)), key=lambda one: (one.runs, one.name))),
+        nodes=(
+            *sorted((_node(name, inquiry) for name in inquiry.speakers.nodes), key=lambda one: (one.runs, one.name)),
+            *(NodeRow(name, NO_NODE) for name in inquiry.speakers.left_over),
+        ),
         problems=tuple(dict.fromkeys(_problems(inquiry))),
     )
 
@@ -112,13 +120,15 @@ def _is_for(one: L2Advertisement, pool: Pool) -> bool:
     return pool.name.name in one.pools or by_label
 
 
-def _node(node: Name, inquiry: Inquiry) -> NodeRow:
-    name, speakers = node.name, inquiry.speakers
+def _node(name: str, inquiry: Inquiry) -> NodeRow:
+    speakers = inquiry.speakers
     state = speakers.states.get(name)
     if state is None:
-        return NodeRow(name, "no state")
+        return NodeRow(name, "MetalLB's" if name in speakers.metallb else "no state")
     if name in speakers.old:
         return NodeRow(name, "old state")
+    if name in speakers.cut_off:
+        return NodeRow(name, "no interface")
     announced = sum(len(holding.addresses) for holding in state.holdings)
     return NodeRow(name, RUNS, announced, len(state.peers_heard))
 
@@ -135,7 +145,8 @@ def _problems(inquiry: Inquiry) -> Iterable[str]:
     for pool in snapshot.pools.values():
         if not any(_is_for(one, pool) for one in snapshot.l2_advertisements.values()):
             yield f"pool {pool.name.name}: no L2Advertisement is for it, so nobody announces its addresses"
-    yield from (f"{node}: {speakers.why_old(node)}" for node in speakers.old)
+    yield from (f"{node}: {why}" for node, why in speakers.old.items())
+    yield from (f"{node}: none of its interfaces can carry addresses: look at its links" for node in speakers.cut_off)
     yield from (f"{one} and {other}: they do not hear each other" for one, other in speakers.parted[:5])
     said: dict[str, list[str]] = {}
     for node, state in speakers.states.items():

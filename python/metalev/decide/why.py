@@ -17,7 +17,7 @@ from metalev.decide.controller import ANNOUNCEABLE, ControllerDecider
 from metalev.decide.findings import Answer, Chain, Finding, mind
 from metalev.decide.groups import Groups
 from metalev.decide.whyaddress import of_address, of_class, of_conditions, of_type, unknown
-from metalev.decide.whynodes import of_advertisements, of_endpoints, of_nodes
+from metalev.decide.whynodes import METALLB, of_advertisements, of_endpoints, of_nodes
 from metalev.model.meta import Name
 from metalev.model.services import Condition, ConditionStatus, Service
 from metalev.model.snapshot import Snapshot
@@ -78,12 +78,12 @@ class Inquiry:
         nodes = of_nodes(group.announcement, group.services, self._silence.get(service.name, ""))
         found = (advertised, *self._endpoints(service), nodes)
         if not candidates:
-            return found, ()
+            return found, (METALLB,) if nodes.answer is Answer.MIND else ()
         answer, names = of_announcers(addresses, candidates, self.speakers)
         return (*found, of_speakers(self.speakers, candidates), answer), names
 
     def _endpoints(self, service: Service) -> tuple[Finding, ...]:
-        return (of_endpoints(service, self.snapshot.endpoints.get(service.name, {})),)
+        return (of_endpoints(service, self.snapshot.endpoints.get(service.name, {}), self.speakers.old),)
 
     def _conditions(self, service: Service, allocation: Allocation) -> Finding:
         """What the controller says, beside what it would say now."""

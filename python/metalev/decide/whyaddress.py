@@ -12,7 +12,7 @@ from metalev.decide.ledger import Ledger
 from metalev.model.meta import Name
 from metalev.model.services import Condition, ConditionStatus, Service, TrafficPolicy
 
-START_CONTROLLER = "start `metalev controller`; if it runs, look at its --manifests and --state"
+START_CONTROLLER = "start `metalev controller`; if one runs, is it told of this very cluster or directory?"
 # What to do, by what the words of an allocation have in common; the words of others say it themselves.
 _TO_DO = (
     ("no IPAddressPool is defined", "create an IPAddressPool and an L2Advertisement"),
@@ -101,13 +101,16 @@ def of_conditions(service: Service, due: tuple[Condition, ...]) -> Finding:
 
 
 def _not_given(service: Service, allocation: Allocation, *, looked_at: bool) -> Finding:
-    shown, given = service.status.addresses, listed(allocation.addresses)
+    """An address is to be had. Which one is not said to who has none: others may wait for the same."""
+    shown = service.status.addresses
     if not looked_at:
-        text = f"{service.name} has no address, and no controller has written here: {given} would be its address"
-        return no("address", text, START_CONTROLLER)
-    has = f"still has {listed(shown)}" if shown else "has no address yet"
-    text = f"{service.name} {has}, and the controller has not given it {given} of pool {allocation.pool}"
-    return no("address", text, "look again in a second; then, does `metalev controller` run? Its log says why")
+        return no("address", f"{service.name} has no address, for no controller has written here", START_CONTROLLER)
+    wait = "look again in a second; then, does `metalev controller` run? Its log says why"
+    if shown:
+        text = f"{service.name} still has {listed(shown)}, and is to have {listed(allocation.addresses)}"
+        return no("address", text, wait)
+    text = f"{service.name} has no address yet, and the controller has given it none, though pool {allocation.pool} has"
+    return no("address", text, wait)
 
 
 def _usage(allocation: Allocation, ledger: Ledger) -> str:

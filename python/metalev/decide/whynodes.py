@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from metalev.decide.candidates import ADVICE, Announcement, Why
 from metalev.decide.findings import Finding, listed, mind, no, yes
@@ -12,6 +12,8 @@ from metalev.model.meta import Name, any_matches
 from metalev.model.pools import L2Advertisement, Pool
 from metalev.model.services import EndpointSlice, Service, TrafficPolicy
 from metalev.model.snapshot import Snapshot
+
+METALLB = "a speaker of MetalLB"
 
 
 def of_advertisements(service: Service, pool: Pool | None, snapshot: Snapshot) -> Finding:
@@ -37,8 +39,8 @@ def of_advertisements(service: Service, pool: Pool | None, snapshot: Snapshot) -
     return yes("advertised", f"by L2Advertisement {listed([_described(one) for one in matching])}")
 
 
-def of_endpoints(service: Service, slices: Mapping[Name, EndpointSlice]) -> Finding:
-    """Who stands behind the Service, and where."""
+def of_endpoints(service: Service, slices: Mapping[Name, EndpointSlice], unheard: Container[str] = ()) -> Finding:
+    """Who stands behind the Service, and where. ``unheard`` are the nodes that may be dead."""
     endpoints = [endpoint for one in slices.values() for endpoint in one.endpoints]
     ready = [one for one in endpoints if one.serves]
     if ready:
@@ -49,6 +51,9 @@ def of_endpoints(service: Service, slices: Mapping[Name, EndpointSlice]) -> Find
         if not any(one.node for one in ready) and service.traffic_policy is TrafficPolicy.LOCAL:
             advice = "give them a nodeName: under externalTrafficPolicy Local it decides who may announce"
             return mind("endpoints", text, advice)
+        if lost := sum(one.node in unheard for one in ready):
+            text += f"; but {lost} of them on nodes that may be dead"
+            return mind("endpoints", text, "look at these nodes: until their pods are not ready, connections end there")
         return yes("endpoints", text)
     if endpoints:
         text = f"no endpoint of {service.name} is ready: {len(endpoints)} are not"
@@ -70,6 +75,8 @@ def of_nodes(announcement: Announcement, together: Sequence[Name], nobody: str) 
     if there is no candidate.
     """
     if not announcement.candidates:
+        if Why.METALLB in announcement.excluded.values():
+            return mind("nodes", f"{METALLB} still announces it", ADVICE[Why.METALLB])
         return no("nodes", nobody, "")
     excluded = [f"not {node}: {_explained(why)}" for node, why in sorted(announcement.excluded.items())]
     shared = [f"for {listed(together)} together: they share an address"] if len(together) > 1 else []

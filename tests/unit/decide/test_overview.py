@@ -11,6 +11,7 @@ from tests.unit.decide.worlds import name, pool, service, world
 from metalev.decide.overview import Overview, PoolRow, overview
 from metalev.decide.why import Inquiry
 from metalev.model.actions import SpeakerState
+from metalev.model.cluster import SpeakerPod
 from metalev.model.meta import Name
 from metalev.model.pools import PoolStatus, Resting
 from metalev.model.snapshot import Snapshot
@@ -116,6 +117,26 @@ def test_a_dead_node_and_a_partition_are_problems() -> None:
     assert see(dead).problems[0].startswith("node-a: its state is old")
     parted = served(speaker("node-a", *TWO, hears=[]), speaker("node-b", hears=[]), speaker("node-c", hears=[]))
     assert "node-a and node-b: they do not hear each other" in see(parted).problems
+
+
+def test_a_node_with_a_speaker_of_metallb_is_shown_as_such() -> None:
+    pod = SpeakerPod(Name("metallb-system", "speaker-x"), node="node-c", running=True, foreign=True)
+    seen = see(replace(world(), speaker_pods={pod.name: pod}))
+    assert {one.name: one.speaker for one in seen.nodes}["node-c"] == "MetalLB's"
+
+
+def test_a_state_that_a_node_left_behind_is_shown_last_and_is_no_problem() -> None:
+    states = (speaker("node-a", *TWO), speaker("node-b"), speaker("node-c"), speaker("node-0", TWO[0]))
+    seen = see(served(*states))
+    assert (seen.nodes[-1].name, seen.nodes[-1].speaker) == ("node-0", "no such Node")
+    assert (seen.healthy, seen.others) == (True, 2)
+
+
+def test_a_node_without_a_link_is_a_problem() -> None:
+    cut = speaker("node-c", interfaces=())
+    seen = see(served(speaker("node-a", *TWO, hears=["node-b"]), speaker("node-b", hears=["node-a"]), cut))
+    assert ("node-c", "no interface") in [(one.name, one.speaker) for one in seen.nodes]
+    assert seen.problems == ("node-c: none of its interfaces can carry addresses: look at its links",)
 
 
 def test_a_node_without_a_speaker_is_shown_and_is_no_problem() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
+from msgspec.structs import replace
 from tests.unit.decide.allocations import POOL, decide, ledger, pool, service
 
 from metalev.decide.ledger import Ledger
 from metalev.model.pools import ServiceAllocation
-from metalev.model.services import Service
+from metalev.model.services import FamilyPolicy, Service, ServiceStatus
 
 FOR_BANK = ServiceAllocation(namespaces=("bank",))
 TO_DO = "; make a pool larger, or free an address)"
@@ -63,3 +64,20 @@ def test_pools_that_are_not_for_the_service_are_named_with_the_reason() -> None:
         'no pool is for this Service: the serviceAllocation of "bank" is for others; '
         '"spare" has autoAssign: false, so the Service has to ask for it by metallb.io/address-pool)'
     )
+
+
+def test_what_the_service_gives_up_does_not_count_as_in_use() -> None:
+    """Else it would be told something else as soon as it has given it up."""
+    subject = service("10.0.0.0", families=(4, 6), policy=FamilyPolicy.REQUIRE)
+    subject = replace(subject, cluster_ips=(ip_address("10.96.0.1"), ip_address("fd00::1")))
+    books = ledger(pool("a", "10.0.0.0/32", "2001:db8::/128"), taken="2001:db8::")
+    books.hold(subject.name, subject.status.addresses)
+    said = shortage(subject, books)
+    assert said == 'pool "a" has no pair left of its 1 IPv4 and 1 IPv6 addresses' + TO_DO
+    books.release(subject.name)
+    assert shortage(replace(subject, status=ServiceStatus()), books) == said
+
+
+def test_a_family_that_a_pool_does_not_have_is_all_that_is_said_of_it() -> None:
+    books = ledger(pool("a", "10.0.0.0/32"), taken="10.0.0.0")
+    assert shortage(service(families=(4, 6)), books) == 'pool "a" has no IPv6 addresses' + TO_DO

@@ -13,7 +13,7 @@ from metalev.decide.controller import ControllerDecider
 from metalev.decide.findings import Answer, Chain, Finding
 from metalev.decide.why import Inquiry
 from metalev.model.actions import Holding, RecordEvent, SpeakerState, WriteServiceStatus
-from metalev.model.cluster import EXCLUDE_LABEL
+from metalev.model.cluster import EXCLUDE_LABEL, SpeakerPod
 from metalev.model.meta import LabelSelector, Name
 from metalev.model.pools import L2Advertisement, Pool, ServiceAllocation
 from metalev.model.services import Endpoint, EndpointSlice, FamilyPolicy, Port, Service, TrafficPolicy
@@ -39,12 +39,18 @@ def settled(snapshot: Snapshot, **options: str | None) -> Snapshot:
 
 
 def speaker(
-    text: str, *held: str, hears: Iterable[str] = NODES, term: int = 1, problems: Iterable[str] = ()
+    text: str,
+    *held: str,
+    hears: Iterable[str] = NODES,
+    term: int = 1,
+    problems: Iterable[str] = (),
+    interfaces: tuple[str, ...] = ("eth0",),
 ) -> SpeakerState:
     """The state of a node's speaker that announces ``held`` and hears the others."""
     holdings = tuple(Holding(one, (one,), ("shop/web",), term, "first-candidate") for one in held)
+    heard = tuple(set(hears) - {text})
     return SpeakerState(
-        Name("", text), holdings=holdings, peers_heard=tuple(set(hears) - {text}), problems=tuple(problems)
+        Name("", text), holdings=holdings, peers_heard=heard, interfaces=interfaces, problems=tuple(problems)
     )
 
 
@@ -173,7 +179,7 @@ CAUSES = {
     "a controller that stopped": (
         replace(settled(world(service("old"))), services={**settled(world(service("old"))).services, WEB.name: WEB}),
         "address",
-        "the controller has not given it 10.0.0.1 of pool main",
+        "the controller has given it none, though pool main has",
         "does `metalev controller` run?",
     ),
     "a pool that was taken away": (
@@ -326,11 +332,26 @@ def test_all_is_well_names_who_answers() -> None:
 def test_a_dead_announcer_is_not_believed_once_another_has_taken_over() -> None:
     alive = (speaker("node-b", VIP, hears=["node-c"], term=2), speaker("node-c", hears=["node-b"]))
     chain = ask(announced(settled(world(WEB)), speaker("node-a", VIP), *alive))
-    assert chain.verdict == f"all is well: node-b answers for {VIP}, with one remark"
+    assert chain.verdict == f"all is well: node-b answers for {VIP}, with 2 remarks"
     assert answer(chain, "announced").details == ("node-a said so before (term 1), and is heard no more",)
     assert answer(chain, "speakers").text == (
         "node-a: its state is old, for it is heard no more by node-b, node-c: dead, or its beacons are lost"
     )
+
+
+def test_endpoints_on_a_node_that_may_be_dead_are_counted() -> None:
+    alive = (speaker("node-b", VIP, hears=["node-c"], term=2), speaker("node-c", hears=["node-b"]))
+    snapshot = backed(settled(world(WEB)), Endpoint(("10.1.0.1",), "node-a"), Endpoint(("10.1.1.1",), "node-b"))
+    chain = ask(announced(snapshot, speaker("node-a"), *alive))
+    said = "2 ready: 1 on node-a, 1 on node-b; but 1 of them on nodes that may be dead"
+    assert answer(chain, "endpoints").text == said
+
+
+def test_a_node_without_a_link_is_not_taken_for_dead() -> None:
+    others = (speaker("node-b", VIP, hears=["node-c"]), speaker("node-c", hears=["node-b"]))
+    chain = ask(announced(settled(world(WEB)), speaker("node-a", interfaces=()), *others))
+    assert chain.announcers == ("node-b",)
+    assert answer(chain, "speakers").text == "node-a: none of its interfaces can carry addresses"
 
 
 def test_the_state_of_a_node_that_is_gone_counts_for_nothing() -> None:
@@ -438,3 +459,39 @@ def test_asking_about_a_service_changes_nothing_for_the_next() -> None:
     before = inquiry.chain(name("late"))
     assert [inquiry.chain(one) for one in sorted(inquiry.snapshot.services)][2] == before
     assert ip_address(VIP) in inquiry.chain(name("a")).addresses
+
+
+def pod(of: str, *, running: bool = True, foreign: bool = False) -> SpeakerPod:
+    return SpeakerPod(Name(SYSTEM, f"speaker-{of}"), node=of, running=running, foreign=foreign)
+
+
+def with_pods(snapshot: Snapshot, *pods: SpeakerPod) -> Snapshot:
+    return replace(snapshot, speaker_pods={one.name: one for one in pods})
+
+
+def test_what_metallb_still_announces_is_well() -> None:
+    chain = ask(settled(with_pods(world(WEB), pod("node-b", foreign=True))))
+    assert chain.verdict == f"all is well: a speaker of MetalLB answers for {VIP}, with one remark"
+    assert answer(chain, "nodes").text == "a speaker of MetalLB still announces it"
+
+
+def test_the_state_of_a_speaker_whose_pod_does_not_run_is_not_believed() -> None:
+    alone = announced(settled(world(WEB, nodes=("node-a",))), speaker("node-a", VIP))
+    assert ask(with_pods(alone, pod("node-a"))).healthy
+    finding = broken(ask(with_pods(alone, pod("node-a", running=False))))
+    assert finding.text.startswith(f"nobody answers for {VIP}")
+    assert finding.details == ("node-a: its state is old, for its pod metallb-system/speaker-node-a does not run",)
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ([], "no speaker has written a state"),
+        ([pod("node-c")], "no state yet from its pod metallb-system/speaker-node-c"),
+        ([pod("node-c", running=False)], "its pod metallb-system/speaker-node-c does not run"),
+    ],
+)
+def test_a_missing_state_is_explained_by_the_nodes_pod(found: list[SpeakerPod], said: str) -> None:
+    states = speaker("node-a", VIP, hears=["node-b"]), speaker("node-b", hears=["node-a"])
+    chain = ask(with_pods(announced(settled(world(WEB)), *states), *found))
+    assert answer(chain, "speakers").text == f"node-c: {said}"

@@ -10,7 +10,19 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from tests.unit.docs.markdown import DOCS, DOCUMENTS, FOR_USERS, ROOT, anchors, blocks, code_spans, links, prose, shown
+from tests.unit.docs.markdown import (
+    DOCS,
+    DOCUMENTS,
+    FOR_USERS,
+    ROOT,
+    anchors,
+    blocks,
+    code_spans,
+    links,
+    prose,
+    shown,
+    tables,
+)
 
 from metalev.adapters.codec import Codec, unpack
 from metalev.adapters.files import documents
@@ -24,6 +36,7 @@ from metalev.runtime.store import Store
 
 CODEC = Codec("metallb-system", default_families=(4,))
 WALK_THROUGH = ROOT / "docs" / "tasks" / "without-kubernetes.md"
+TROUBLESHOOTING = ROOT / "docs" / "tasks" / "troubleshooting.md"
 LAB = ROOT / "docs" / "tasks" / "try-the-lab.md"
 WITH_YAML = [path for path in FOR_USERS if blocks(path, "yaml")]
 
@@ -44,7 +57,7 @@ def options_of(capsys: pytest.CaptureFixture[str], *command: str) -> set[str]:
 def options_named(path: Path) -> set[str]:
     """The options of metalev that a document names, in commands and in inline code."""
     commands = [line for block in blocks(path) for line in block.replace("\\\n", " ").splitlines()]
-    said = [line for line in commands if re.search(r"metalev (controller|speaker) ", line)]
+    said = [line for line in commands if re.search(r"metalev (controller|speaker|status|why) ", line)]
     said += [span for span in code_spans(prose(path)) if span.startswith(("--", "metalev "))]
     return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", " ".join(said)))
 
@@ -85,7 +98,7 @@ def test_the_manifests_of_the_walk_through_lead_to_its_address_and_to_every_host
 
 @pytest.mark.parametrize("path", [*FOR_USERS, ROOT / "ARCHITECTURE.md"], ids=shown)
 def test_every_option_that_is_named_exists(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    known = options_of(capsys) | options_of(capsys, "controller") | options_of(capsys, "speaker")
+    known = options_of(capsys).union(*(options_of(capsys, one) for one in ("controller", "speaker", "status", "why")))
     assert options_named(path) <= known
 
 
@@ -95,6 +108,20 @@ def test_every_option_is_described_with_the_programs_that_have_it(capsys: pytest
     assert dict(rows) == {
         option: "both" if option in speaker & controller else "speaker" if option in speaker else "controller"
         for option in speaker | controller
+    }
+
+
+def test_every_option_of_the_commands_that_look_is_described_with_those_that_have_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status, why = options_of(capsys, "status"), options_of(capsys, "why")
+    described = {
+        option: command
+        for options, command, _ in tables(TROUBLESHOOTING, "option", "of", "meaning")
+        for option in re.findall(r"--[a-z-]+", options)
+    }
+    assert described == {
+        option: "both" if option in status & why else "status" if option in status else "why" for option in status | why
     }
 
 
