@@ -16,7 +16,7 @@ from metalev.lab.host import Host, Node
 from metalev.lab.kubernetes import kubeconfig
 from metalev.lab.kubernetes.api import Object
 from metalev.lab.kubernetes.controlplane import ControlPlane
-from metalev.lab.kubernetes.images import Image
+from metalev.lab.kubernetes.images import Image, metalev
 from metalev.lab.kubernetes.kubeconfig import KUBE_PROXY, SCHEDULER
 from metalev.lab.kubernetes.kubelet import Kubelet
 from metalev.lab.kubernetes.nodes import is_ready
@@ -31,6 +31,9 @@ from metalev.model.address import IPAddress
 
 READY_TIMEOUT_S = 60
 POLL_S = 0.1
+METALEV: Mapping[str, Image] = {"metalev": metalev}
+MANIFESTS = Path(__file__).parents[4] / "deploy"
+SYSTEM = "metallb-system"
 
 
 class KubernetesLab:
@@ -49,14 +52,14 @@ class KubernetesLab:
         ipv6: bool = True,
         mode: Mode = "nftables",
         audit: bool = False,
-        images: Mapping[str, Image] | None = None,
+        images: Mapping[str, Image] = METALEV,
     ) -> None:
         self.topology = home_network(nodes, pods_per_node, ipv6=ipv6, control_plane=True)
         self.lab = Lab(self.topology, serve_pods=False)
         self.mode = mode
         self._audit = audit
         self._directory = directory
-        self._images = images or {}
+        self._images = images
         self._kubelets: dict[str, Kubelet] = {}
         self._proxies: dict[str, Process] = {}
         self._stack = ExitStack()
@@ -123,10 +126,13 @@ class KubernetesLab:
         return self._running(namespace, pod).namespace
 
     def _running(self, namespace: str, pod: str) -> RunningPod:
-        for kubelet in self._kubelets.values():
-            if (running := kubelet.running.get((namespace, pod))) is not None:
-                return running
-        raise LabError(f"no Pod {namespace}/{pod} runs on any node")
+        running = self._all_running().get((namespace, pod))
+        if running is None:
+            raise LabError(f"no Pod {namespace}/{pod} runs on any node")
+        return running
+
+    def _all_running(self) -> dict[tuple[str, str], RunningPod]:
+        return {key: running for kubelet in self._kubelets.values() for key, running in dict(kubelet.running).items()}
 
     def proxy(self, node: str) -> Process:
         """A node's kube-proxy."""
@@ -151,6 +157,20 @@ class KubernetesLab:
 
         self.wait_for(f"{count} Ready Pods with {selector} in {namespace}", ready, timeout)
         return found
+
+    # ===== metalev =====
+
+    def install(self, manifests: Path = MANIFESTS) -> None:
+        """``kubectl apply -k deploy``, and wait until every Pod of it is Ready."""
+        self.plane.kubectl("apply", "-k", str(manifests))
+        for workload in ("deployment/controller", "daemonset/speaker"):
+            self.plane.kubectl("rollout", "status", "-n", SYSTEM, workload, "--timeout=60s", timeout=70)
+
+    def programs(self, component: str) -> dict[str, Process]:
+        """Those programs of metalev (``controller``, ``speaker``) that run now, by their node."""
+        found = self.pods(f"app=metallb,component={component}", SYSTEM)
+        running = [pod for pod in found if (SYSTEM, pod["metadata"]["name"]) in self._all_running()]
+        return {pod["spec"]["nodeName"]: self.process(pod["metadata"]["name"], SYSTEM) for pod in running}
 
     # ===== what can happen to a node =====
 
@@ -199,16 +219,13 @@ class KubernetesLab:
             spec,
             {pod: self.lab.namespace_of(pod.name) for pod in spec.pods},
             partial(self.plane.client, kubeconfig.node(name), node.namespace),
-            self._credentials,
+            authority=self.plane.authority,
             directory=self._directory / "pods",
             programs=self._images,
             environment=self.lab.environment,
             version=self._version,
         )
         kubelet.start()
-
-    def _credentials(self, folder: Path, namespace: str, token: str) -> Path:
-        return self.plane.write_kubeconfig(folder / "kubeconfig", {"token": token}, namespace)
 
     def _stop_kubelets(self) -> None:
         for kubelet in self._kubelets.values():
