@@ -12,6 +12,7 @@ import pytest
 from tests.kubernetes.manifests import apply, deployment, give_addresses, service
 
 from metalev.lab.kubernetes.cluster import KubernetesLab
+from metalev.lab.kubernetes.container import CAPABILITIES
 from metalev.lab.kubernetes.images import Launch
 from metalev.lab.kubernetes.pod import READY_ANNOTATION
 from metalev.lab.kubernetes.proxy import MODES
@@ -95,7 +96,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesLab]:
 
 def whoami(launch: Launch) -> list[str]:
     """A program that asks the API who it is, and stays."""
-    command = f"{launch.arguments[0]} --kubeconfig={launch.kubeconfig} auth whoami -o json && exec tail -f /dev/null"
+    command = f"{launch.arguments[0]} auth whoami -o json && grep CapEff /proc/self/status && exec tail -f /dev/null"
     return ["sh", "-c", command]
 
 
@@ -151,15 +152,23 @@ def test_a_program_that_dies_is_started_again_and_counted(small: KubernetesLab) 
     small.wait_for_pods("app=dying", 1)
 
 
-def test_a_daemon_runs_on_every_node_with_a_token_that_names_it(small: KubernetesLab) -> None:
-    container = {"image": "example.org/lab/whoami:v1", "command": [str(small.plane.binaries / "kubectl")]}
+def test_a_daemon_runs_on_every_node_with_a_token_that_names_it_and_with_its_capabilities_alone(
+    small: KubernetesLab,
+) -> None:
+    container = {
+        "image": "example.org/lab/whoami:v1",
+        "command": [str(small.plane.binaries / "kubectl")],
+        "securityContext": {"capabilities": {"drop": ["ALL"], "add": ["NET_RAW"]}},
+    }
     manifest = deployment("daemon", 0, container=container, hostNetwork=True)
     del manifest["spec"]["replicas"]
     apply(small, {**manifest, "kind": "DaemonSet"})
     for pod in small.wait_for_pods("app=daemon", 2):
         process = small.process(pod["metadata"]["name"])
-        process.wait_for('"kind": "SelfSubjectReview"')
-        asked = json.loads(process.output())["status"]["userInfo"]
+        process.wait_for("CapEff")
+        answer, _, capabilities = process.output().partition("CapEff:")
+        assert int(capabilities, 16) == 1 << CAPABILITIES.index("NET_RAW")
+        asked = json.loads(answer)["status"]["userInfo"]
         assert asked["username"] == "system:serviceaccount:default:default"
         assert asked["extra"]["authentication.kubernetes.io/node-name"] == [pod["spec"]["nodeName"]]
 

@@ -46,8 +46,10 @@ class _Event(Struct, frozen=True):
     object: Raw
 
 
-class _Bookmark(wire.Wire, frozen=True):
-    metadata: wire.Stamp | _ListMeta
+class _Versioned(wire.Wire, frozen=True):
+    """Any object of a watch; a bookmark is one with a version and nothing else."""
+
+    metadata: _ListMeta
 
 
 class Reflection(Protocol):
@@ -157,8 +159,8 @@ class Reflector:
                 if status.code in {410, 504}:
                     raise _Expired(status.message)
                 raise ApiError(status.code, status.reason, f"watching {self.resource.path}: {status.message}")
-        stamp = msgspec.json.decode(event.object, type=wire.Stamped).metadata
-        self._version = stamp.resource_version or self._version
+        told = msgspec.json.decode(event.object, type=_Versioned).metadata
+        self._version = told.resource_version or self._version
 
     def _fail(self, error: Exception) -> None:
         if self._stop.is_set():

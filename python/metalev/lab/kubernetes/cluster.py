@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,7 +18,7 @@ from metalev.lab.host import Host, Node
 from metalev.lab.kubernetes import kubeconfig
 from metalev.lab.kubernetes.api import Object
 from metalev.lab.kubernetes.controlplane import ControlPlane
-from metalev.lab.kubernetes.images import Image
+from metalev.lab.kubernetes.images import Image, metalev
 from metalev.lab.kubernetes.kubeconfig import KUBE_PROXY, SCHEDULER
 from metalev.lab.kubernetes.kubelet import Kubelet
 from metalev.lab.kubernetes.nodes import is_ready
@@ -31,6 +33,11 @@ from metalev.model.address import IPAddress
 
 READY_TIMEOUT_S = 60
 POLL_S = 0.1
+METALEV: Mapping[str, Image] = {"metalev": metalev}
+MANIFESTS = Path(__file__).parents[4] / "deploy"
+SYSTEM = "metallb-system"
+KEY = "metalev-beacon"
+KEY_BYTES = 32
 
 
 class KubernetesLab:
@@ -49,14 +56,14 @@ class KubernetesLab:
         ipv6: bool = True,
         mode: Mode = "nftables",
         audit: bool = False,
-        images: Mapping[str, Image] | None = None,
+        images: Mapping[str, Image] = METALEV,
     ) -> None:
         self.topology = home_network(nodes, pods_per_node, ipv6=ipv6, control_plane=True)
         self.lab = Lab(self.topology, serve_pods=False)
         self.mode = mode
         self._audit = audit
-        self._directory = directory
-        self._images = images or {}
+        self.directory = directory
+        self._images = images
         self._kubelets: dict[str, Kubelet] = {}
         self._proxies: dict[str, Process] = {}
         self._stack = ExitStack()
@@ -123,10 +130,13 @@ class KubernetesLab:
         return self._running(namespace, pod).namespace
 
     def _running(self, namespace: str, pod: str) -> RunningPod:
-        for kubelet in self._kubelets.values():
-            if (running := kubelet.running.get((namespace, pod))) is not None:
-                return running
-        raise LabError(f"no Pod {namespace}/{pod} runs on any node")
+        running = self._all_running().get((namespace, pod))
+        if running is None:
+            raise LabError(f"no Pod {namespace}/{pod} runs on any node")
+        return running
+
+    def _all_running(self) -> dict[tuple[str, str], RunningPod]:
+        return {key: running for kubelet in self._kubelets.values() for key, running in dict(kubelet.running).items()}
 
     def proxy(self, node: str) -> Process:
         """A node's kube-proxy."""
@@ -151,6 +161,27 @@ class KubernetesLab:
 
         self.wait_for(f"{count} Ready Pods with {selector} in {namespace}", ready, timeout)
         return found
+
+    # ===== metalev =====
+
+    def install(self, manifests: Path = MANIFESTS) -> None:
+        """``kubectl apply -k deploy``, and wait until every Pod of it is Ready."""
+        self.plane.kubectl("apply", "-k", str(manifests))
+        self._make_key()
+        for workload in ("deployment/controller", "daemonset/speaker"):
+            self.plane.kubectl("rollout", "status", "-n", SYSTEM, workload, "--timeout=60s", timeout=70)
+
+    def _make_key(self) -> None:
+        """The key that speakers sign their beacons with, unless it is there."""
+        key = f"--from-literal=key={secrets.token_hex(KEY_BYTES)}"
+        if self.plane.try_kubectl("get", "secret", "-n", SYSTEM, KEY).returncode != 0:
+            self.plane.try_kubectl("create", "secret", "generic", "-n", SYSTEM, KEY, key)
+
+    def programs(self, component: str) -> dict[str, Process]:
+        """Those programs of metalev (``controller``, ``speaker``) that run now, by their node."""
+        found = self.pods(f"app=metallb,component={component}", SYSTEM)
+        running = [pod for pod in found if (SYSTEM, pod["metadata"]["name"]) in self._all_running()]
+        return {pod["spec"]["nodeName"]: self.process(pod["metadata"]["name"], SYSTEM) for pod in running}
 
     # ===== what can happen to a node =====
 
@@ -183,7 +214,7 @@ class KubernetesLab:
         host = self.topology.control_plane
         assert host is not None
         return ControlPlane(
-            self._directory / "control-plane",
+            self.directory / "control-plane",
             namespace=self.lab.namespace_of(host.name),
             address=str(host.address),
             environment=self.lab.environment,
@@ -199,16 +230,13 @@ class KubernetesLab:
             spec,
             {pod: self.lab.namespace_of(pod.name) for pod in spec.pods},
             partial(self.plane.client, kubeconfig.node(name), node.namespace),
-            self._credentials,
-            directory=self._directory / "pods",
+            authority=self.plane.authority,
+            directory=self.directory / "pods",
             programs=self._images,
             environment=self.lab.environment,
             version=self._version,
         )
         kubelet.start()
-
-    def _credentials(self, folder: Path, namespace: str, token: str) -> Path:
-        return self.plane.write_kubeconfig(folder / "kubeconfig", {"token": token}, namespace)
 
     def _stop_kubelets(self) -> None:
         for kubelet in self._kubelets.values():
@@ -221,12 +249,43 @@ class KubernetesLab:
 
     def _start_proxy(self, name: str) -> None:
         node: NodeSpec = next(node for node in self.topology.nodes if node.name == name)
-        folder = self._directory / "kube-proxy"
+        folder = self.directory / "kube-proxy"
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / f"{name}.yaml"
         file.write_text(configuration(self.mode, name, self.plane.kubeconfig(KUBE_PROXY), self.topology.cluster_cidrs))
         argv = [str(self.plane.binaries / "kube-proxy"), f"--config={file}"]
         self._proxies[name] = self.lab.node(node.name).spawn(argv, env={"GOMAXPROCS": "1"}, log=folder / f"{name}.log")
+
+    # ===== what is on the wire =====
+
+    def announcers(self, address: IPAddress) -> list[Node]:
+        """The nodes that answer for an address now, asked by the client."""
+        return [self.lab.node_with(mac) for mac in self.client.who_has(address)]
+
+    def wait_for_announcer(self, address: IPAddress, timeout: float = 20) -> Node:
+        """Wait until exactly one node answers for an address."""
+        found: list[Node] = []
+
+        def one() -> bool:
+            found[:] = self.announcers(address)
+            return len(found) == 1
+
+        self.wait_for(f"one node answers for {address}", one, timeout)
+        return found[0]
+
+    def wait_for_addresses(
+        self, service: str, count: int = 1, *, namespace: str = "default", timeout: float = 20
+    ) -> list[IPAddress]:
+        """Wait until a Service's status has as many addresses."""
+        found: list[IPAddress] = []
+
+        def enough() -> bool:
+            ingress = self.get("service", service, namespace)["status"]["loadBalancer"].get("ingress", ())
+            found[:] = [ip_address(entry["ip"]) for entry in ingress]
+            return len(found) == count
+
+        self.wait_for(f"{service} has {count} addresses", enough, timeout)
+        return found
 
     def reachable_at(self, address: IPAddress, node: str) -> None:
         """Let the client send to ``node`` for ``address``: what an announcer would do."""

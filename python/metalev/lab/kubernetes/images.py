@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,8 +14,11 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from metalev.lab import pods
+from metalev.lab.kubernetes import container
 from metalev.lab.kubernetes.api import Api, ApiError, Object
+from metalev.lab.kubernetes.flags import API_SERVICE
 from metalev.lab.kubernetes.pod import RunningPod, container_of, ports_of
+from metalev.lab.namespace import Namespace
 from metalev.lab.process import Process
 from metalev.lab.topology import PodSpec
 
@@ -26,7 +31,6 @@ class Launch(Struct, frozen=True):
     pod: Object
     arguments: tuple[str, ...]  # command and args of the container, as the manifest has them
     environment: Mapping[str, str]
-    kubeconfig: Path  # of the Pod's ServiceAccount, with a token bound to the Pod
 
 
 Image: TypeAlias = Callable[[Launch], list[str]]  # the command line for a launch
@@ -39,15 +43,35 @@ def image_of(pod: Object, images: Mapping[str, Image]) -> Image | None:
     return next((images[end] for end in images if repository == end or repository.endswith(f"/{end}")), None)
 
 
-def launch_of(pod: Object, running: RunningPod, kubeconfig: Path, api: Api) -> Launch:
+def metalev(launch: Launch) -> list[str]:
+    """The program of this checkout, as its image starts it."""
+    return [sys.executable, "-m", "metalev", *launch.arguments]
+
+
+def launch_of(pod: Object, running: RunningPod, api: Api) -> Launch:
     """Resolve the container's environment and its references to it."""
-    container = container_of(pod)
-    environment: dict[str, str] = {}
-    for entry in container.get("env", ()):
+    spec = container_of(pod)
+    # How a program in a cluster finds the API server: by its Service, and so by kube-proxy.
+    environment = {"KUBERNETES_SERVICE_HOST": API_SERVICE, "KUBERNETES_SERVICE_PORT": "443", "KUBECONFIG": os.devnull}
+    for entry in spec.get("env", ()):
         value = entry["value"] if "value" in entry else _value_from(entry.get("valueFrom", {}), pod, running, api)
         environment[entry["name"]] = expand(value, environment)
-    arguments = [*container.get("command", ()), *container.get("args", ())]
-    return Launch(pod, tuple(expand(argument, environment) for argument in arguments), environment, kubeconfig)
+    arguments = [*spec.get("command", ()), *spec.get("args", ())]
+    return Launch(pod, tuple(expand(argument, environment) for argument in arguments), environment)
+
+
+def run(
+    program: Image, launch: Launch, account: Path, namespace: Namespace, *, log: Path, marks: Mapping[str, str]
+) -> Process:
+    """Start a program as its container would be."""
+    argv = container.command(account, capabilities_of(launch.pod), program(launch))
+    return Process.start(namespace, argv, env={**launch.environment, **marks}, log=log)
+
+
+def capabilities_of(pod: Object) -> str:
+    """What the container's security context leaves to root: all, unless all are dropped and some are added."""
+    wanted = container_of(pod).get("securityContext", {}).get("capabilities", {})
+    return ",".join(wanted.get("add", ())) if "ALL" in wanted.get("drop", ()) else container.ALL
 
 
 def expand(text: str, environment: Mapping[str, str]) -> str:
@@ -55,7 +79,7 @@ def expand(text: str, environment: Mapping[str, str]) -> str:
     return _REFERENCE.sub(lambda match: environment.get(match[1], match[0]), text)
 
 
-def serve(pod: Object, running: RunningPod, node: str, environment: Mapping[str, str], log: Path) -> Process:
+def serve(pod: Object, running: RunningPod, node: str, *, log: Path, marks: Mapping[str, str]) -> Process:
     """Start the web server in a Pod's namespace; its sockets queue connections before it is up."""
     name = pod["metadata"]["name"]
     assert running.slot is not None
@@ -65,7 +89,7 @@ def serve(pod: Object, running: RunningPod, node: str, environment: Mapping[str,
         listeners = list(pods.listen(running.namespace, spec, node, stack, ports))
         descriptors = [listener.fd for listener in listeners]
         command = pods.command(listeners)
-        return Process.start(running.namespace, command, env=environment, log=log, pass_fds=descriptors)
+        return Process.start(running.namespace, command, env=marks, log=log, pass_fds=descriptors)
 
 
 def _value_from(source: Object, pod: Object, running: RunningPod, api: Api) -> str:

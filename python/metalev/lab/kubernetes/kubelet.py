@@ -13,18 +13,19 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from metalev.lab.host import Node
 from metalev.lab.kubernetes import images
+from metalev.lab.kubernetes.account import Account
 from metalev.lab.kubernetes.api import STRATEGIC_PATCH, Api, ApiError, Object, Reflector
 from metalev.lab.kubernetes.due import Due, Key
-from metalev.lab.kubernetes.images import Image, image_of, launch_of
+from metalev.lab.kubernetes.images import Image, image_of
 from metalev.lab.kubernetes.nodes import LEASE_NAMESPACE, lease, node_object, node_status, now
 from metalev.lab.kubernetes.pod import RunningPod, container_of, status_patch
 from metalev.lab.kubernetes.probe import answers
 from metalev.lab.namespace import LabError, Namespace
-from metalev.lab.process import Process
 from metalev.lab.topology import NodeSpec, PodSpec
 
 HEARTBEAT_S = 2
@@ -33,7 +34,6 @@ PROBE_S = 0.5
 WATCH_PROCESS_S = 0.25  # how soon the end of a process is noticed
 RESTART_S = 1
 RETRY_S = 0.5
-TOKEN_SECONDS = 24 * 3600
 _HEARTBEAT: Key = ("", "")  # no Pod has this name
 
 
@@ -46,8 +46,8 @@ class Kubelet:
         spec: NodeSpec,
         places: Mapping[PodSpec, Namespace],
         connect: Callable[[], Api],
-        credentials: Callable[[Path, str, str], Path],
         *,
+        authority: Path,
         directory: Path,
         programs: Mapping[str, Image],
         environment: Mapping[str, str],
@@ -56,7 +56,7 @@ class Kubelet:
         self._node, self._spec, self._version = node, spec, version
         self._places = places
         self._free = deque(places)
-        self._credentials = credentials
+        self._authority = authority
         self._directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self._programs = programs
@@ -161,6 +161,8 @@ class Kubelet:
             return
         if running.process is None or not running.process.running:
             self._start(key, pod, running)
+        if running.account is not None:
+            running.account.renew(self._api, pod)
         if (probe := container_of(pod).get("readinessProbe")) is not None:
             running.answers = answers(probe, pod, running, self._node.namespace)
             self._due.add(key, PROBE_S)
@@ -216,33 +218,17 @@ class Kubelet:
                 self._node.processes.remove(running.process)
         folder = self._directory / f"{key[0]}-{key[1]}"
         folder.mkdir(parents=True, exist_ok=True)
-        log = folder / "log"
-        launch = None
-        if program is not None:
-            kubeconfig = self._credentials(folder, key[0], self._token(pod))
-            launch = launch_of(pod, running, kubeconfig, self._api)
+        if program is None:
+            start = partial(images.serve, pod, running, self._node.name)
+        else:
+            running.account = running.account or Account(folder / "serviceaccount", self._authority, key[0])
+            running.account.renew(self._api, pod)
+            launch = images.launch_of(pod, running, self._api)
+            start = partial(images.run, program, launch, running.account.folder, running.namespace)
         with self._lock:
-            if self._halted:
-                return
-            if program is not None and launch is not None:
-                environment = {**launch.environment, **self._environment}
-                running.process = Process.start(running.namespace, program(launch), env=environment, log=log)
-            else:
-                running.process = images.serve(pod, running, self._node.name, self._environment, log)
-            self._node.processes.append(running.process)
-
-    def _token(self, pod: Object) -> str:
-        """A token of the Pod's ServiceAccount, bound to the Pod: by this it carries the node's name."""
-        meta = pod["metadata"]
-        account = pod["spec"].get("serviceAccountName", "default")
-        bound = {"kind": "Pod", "apiVersion": "v1", "name": meta["name"], "uid": meta["uid"]}
-        request = {
-            "apiVersion": "authentication.k8s.io/v1",
-            "kind": "TokenRequest",
-            "spec": {"boundObjectRef": bound, "expirationSeconds": TOKEN_SECONDS},
-        }
-        path = f"/api/v1/namespaces/{meta['namespace']}/serviceaccounts/{account}/token"
-        return str(self._api.create(path, request)["status"]["token"])
+            if not self._halted:
+                running.process = start(log=folder / "log", marks=self._environment)
+                self._node.processes.append(running.process)
 
 
 def _path(pod: Object) -> str:

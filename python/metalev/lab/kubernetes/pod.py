@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from metalev.lab.kubernetes.account import Account
 from metalev.lab.kubernetes.api import Object
 from metalev.lab.kubernetes.nodes import is_ready, now
 from metalev.lab.namespace import Namespace
@@ -28,6 +29,7 @@ class RunningPod:
     process: Process | None = None
     started: str = field(default_factory=now)
     restarts: int = 0
+    account: Account | None = None  # of a program's; the web servers ask nobody
     answers: bool = True  # its readiness probe, if it has one
     deleted: float | None = None  # since when its deletion is known here, by time.monotonic()
 

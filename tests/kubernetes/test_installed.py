@@ -1,0 +1,77 @@
+"""`kubectl apply -k deploy` on the lab's Kubernetes: a tutorial's YAML gives curl an answer."""
+
+from collections.abc import Iterator
+from functools import partial
+from ipaddress import ip_address
+
+import pytest
+from tests.kubernetes.manifests import Manifest, apply, deployment, service
+
+from metalev.lab.kubernetes.cluster import SYSTEM, KubernetesLab
+from metalev.lab.topology import socket_address
+
+POOL = {
+    "apiVersion": "metallb.io/v1beta1",
+    "kind": "IPAddressPool",
+    "metadata": {"name": "first-pool", "namespace": SYSTEM},
+    "spec": {"addresses": ["192.168.1.200-192.168.1.210", "fd00:192:168:1::200-fd00:192:168:1::210"]},
+}
+ADVERTISEMENT = {
+    "apiVersion": "metallb.io/v1beta1",
+    "kind": "L2Advertisement",
+    "metadata": {"name": "example", "namespace": SYSTEM},
+}
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesLab]:
+    """metalev installed, a pool, and six web servers without a Service."""
+    with KubernetesLab(tmp_path_factory.mktemp("cluster")) as lab:
+        lab.install()
+        apply(lab, POOL, ADVERTISEMENT, deployment("web", 6))
+        lab.wait_for_pods("app=web", 6)
+        yield lab
+
+
+def named(name: str, **spec: object) -> Manifest:
+    return service(name, **{"selector": {"app": "web"}, "ipFamilyPolicy": "SingleStack", **spec})
+
+
+def is_answered(lab: KubernetesLab, address: str) -> bool:
+    url = f"http://{socket_address(address, 80)}/"
+    return lab.client.run(["curl", "-s", "-m", "1", "-o", "/dev/null", url], check=False).returncode == 0
+
+
+def test_a_service_gets_an_address_that_answers(cluster: KubernetesLab) -> None:
+    apply(cluster, named("plain"))
+    (address,) = cluster.wait_for_addresses("plain")
+    assert address in {ip_address(f"192.168.1.{last}") for last in range(200, 211)}
+    cluster.wait_for_announcer(address)
+    cluster.wait_for("curl is answered", lambda: is_answered(cluster, str(address)))
+
+
+def test_a_service_of_two_families_is_reached_by_both(cluster: KubernetesLab) -> None:
+    apply(cluster, named("dual", ipFamilyPolicy="RequireDualStack"))
+    for address in cluster.wait_for_addresses("dual", count=2):
+        cluster.wait_for_announcer(address)
+        cluster.wait_for(f"curl is answered by {address}", partial(is_answered, cluster, str(address)))
+
+
+def test_the_address_moves_when_its_node_dies(cluster: KubernetesLab) -> None:
+    apply(cluster, named("steady"))
+    (address,) = cluster.wait_for_addresses("steady")
+    announcer = cluster.wait_for_announcer(address)
+    cluster.wait_for("curl is answered", lambda: is_answered(cluster, str(address)))
+    cluster.kill(announcer.name)
+    successor = cluster.wait_for_announcer(address)
+    assert successor.name != announcer.name
+    cluster.wait_for("curl is answered again", lambda: is_answered(cluster, str(address)))
+    cluster.revive(announcer.name)
+    cluster.wait_for("the node is back", lambda: cluster.is_ready(announcer.name))
+
+
+def test_addresses_are_given_again_when_both_controllers_were_killed(cluster: KubernetesLab) -> None:
+    for program in cluster.programs("controller").values():
+        program.kill()
+    apply(cluster, named("after"))
+    cluster.wait_for_addresses("after", timeout=60)  # the lease has to end first
