@@ -18,7 +18,7 @@ check "Python types" python mypy
 check "Python layers" .venv/bin/lint-imports
 check "types of the extension" python mypy.stubtest metalev._native
 check "Python packages agree" python pip check
-check "shell" .venv/bin/shellcheck scripts/*.sh .ci/run
+check "shell" .venv/bin/shellcheck scripts/*.sh kind/*.sh .ci/run
 check "Rust format" cargo fmt --all --check
 check "Rust lint" cargo clippy --quiet --locked --workspace --all-targets -- -D warnings
 check "fuzz targets format" cargo fmt --manifest-path rust/fuzz/Cargo.toml --check

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -68,6 +69,16 @@ class Asker:
         """Why a merge patch of the object is refused; empty if it is done."""
         path = f"{path_of(manifest)}/{manifest['metadata']['name']}{subresource and '/' + subresource}"
         return self._said(lambda: self.api.patch(path, body, "application/merge-patch+json"))
+
+    def replace(self, manifest: dict[str, Any]) -> str:
+        """Why the object as it is now may not become this one; empty if it has."""
+        path = f"{path_of(manifest)}/{manifest['metadata']['name']}"
+
+        def ask() -> None:
+            version = json.loads(self.api.get(path))["metadata"]["resourceVersion"]
+            self.api.put(path, manifest | {"metadata": manifest["metadata"] | {"resourceVersion": version}})
+
+        return self._said(ask)
 
     def delete(self, manifest: dict[str, Any]) -> str:
         """Why the deletion is refused; empty if the object is gone."""

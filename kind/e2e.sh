@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# e2e.sh [PYTEST ARGUMENT...]: builds the image, installs it on a kind cluster and runs tests/e2e against that. The
+# cluster is made if it is not there and kept afterwards; `e2e.sh --delete` deletes it. KEEP=image builds no image.
+source "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
+
+cluster=metalev
+image=metalev:$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml | head -n 1)
+engine=''
+KUBECONFIG=''
+
+main() {
+  needs kind "https://kind.sigs.k8s.io"
+  needs kubectl "https://kubernetes.io/docs/tasks/tools"
+  engine=$(find_engine)
+  [[ $engine != podman ]] || export KIND_EXPERIMENTAL_PROVIDER=podman
+  if [[ ${1:-} == --delete ]]; then
+    step "deleting the cluster" kind delete cluster --name "$cluster"
+    return
+  fi
+  [[ -d tests/e2e ]] || die "tests/e2e is missing: there is nothing to run"
+  [[ ${KEEP:-} == image ]] || step "building $image" "$engine" build -t "$image" -f Containerfile .
+  make_cluster
+  step "loading $image into the nodes" load_image
+  step "installing metalev" install_metalev
+  METALEV_E2E_RANGE=$(free_range)
+  export METALEV_E2E_RANGE
+  echo "the tests run against $KUBECONFIG, with addresses of $METALEV_E2E_RANGE"
+  .venv/bin/python -m pytest tests/e2e "$@"
+}
+
+# needs COMMAND WHERE
+needs() {
+  command -v "$1" >/dev/null || die "$1 is missing: see $2"
+}
+
+find_engine() {
+  local candidate
+  for candidate in docker podman; do
+    if command -v "$candidate" >/dev/null && "$candidate" info >/dev/null 2>&1; then
+      echo "$candidate"
+      return
+    fi
+  done
+  die "kind needs docker or podman, and neither answers: install one, start it, and let this user use it"
+}
+
+make_cluster() {
+  kind get clusters 2>/dev/null | grep -qx "$cluster" ||
+    step "making a cluster of three nodes" kind create cluster --config kind/cluster.yaml --wait 120s
+  KUBECONFIG=$(mktemp --suffix .kubeconfig)
+  export KUBECONFIG
+  kind get kubeconfig --name "$cluster" >"$KUBECONFIG"
+}
+
+# podman's images are not where kind looks for docker's, but both can write an archive.
+load_image() {
+  local archive
+  archive=$(mktemp --suffix .tar)
+  "$engine" save -o "$archive" "$image" && kind load image-archive --name "$cluster" "$archive"
+  rm -f "$archive"
+}
+
+install_metalev() {
+  kubectl apply -k deploy
+  # An image of the same name was built anew.
+  kubectl -n metallb-system rollout restart deployment/controller daemonset/speaker
+  kubectl -n metallb-system rollout status --timeout 120s deployment/controller
+  kubectl -n metallb-system rollout status --timeout 120s daemonset/speaker
+}
+
+# Addresses of the nodes' own network. Its engine gives out the first ones; these are the last.
+free_range() {
+  local subnet
+  subnet=$("$engine" network inspect kind | grep -oE '"[0-9.]+/[0-9]+"' | head -n 1 | tr -d '"') || true
+  [[ -n $subnet ]] || die "kind's network has no IPv4 subnet: see $engine network inspect kind"
+  .venv/bin/python -c 'import ipaddress, sys
+network = ipaddress.ip_network(sys.argv[1])
+print(f"{network[-56]}-{network[-6]}")' "$subnet"
+}
+
+main "$@"

@@ -1,0 +1,115 @@
+"""What is shipped fits together: manifests, image, scripts and workflows, and the programs that they start."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from metalev.adapters.codec.core import SPEAKER_LABEL
+from metalev.cli import options
+from metalev.cli.main import _parser
+from metalev.controller.seat import LEASE
+
+ROOT = Path(__file__).parents[3]
+DEPLOY = ROOT / "deploy"
+CONTAINERFILE = (ROOT / "Containerfile").read_text()
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+PROGRAMS = ("controller", "speaker")
+
+
+def workload(program: str) -> dict[str, Any]:
+    """Its Deployment or DaemonSet."""
+    found: dict[str, Any] = yaml.safe_load((DEPLOY / f"{program}.yaml").read_text())
+    return found
+
+
+def container(program: str) -> dict[str, Any]:
+    """Its one container."""
+    (found,) = workload(program)["spec"]["template"]["spec"]["containers"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_image_is_of_this_version() -> None:
+    (image,) = yaml.safe_load((DEPLOY / "kustomization.yaml").read_text())["images"]
+    assert (image["name"], image["newTag"]) == ("metalev", VERSION)
+
+
+def test_every_manifest_is_installed() -> None:
+    listed = set(yaml.safe_load((DEPLOY / "kustomization.yaml").read_text())["resources"])
+    files = {path.relative_to(DEPLOY).as_posix() for path in DEPLOY.rglob("*.yaml")} - {"kustomization.yaml"}
+    assert listed == files
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_program_takes_its_arguments(program: str) -> None:
+    assert container(program)["args"][0] == program
+    _parser().parse_args(container(program)["args"])
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_program_reads_its_environment(program: str) -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "python" / "metalev").rglob("*.py"))
+    for variable in container(program)["env"]:
+        assert variable["name"] in sources
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_it_is_probed_and_scraped_where_the_program_serves(program: str) -> None:
+    port = int(options.DEFAULT_METRICS.rpartition(":")[2])
+    (named,) = container(program)["ports"]
+    assert named == {"name": "monitoring", "containerPort": port}
+    for probe, path in (("livenessProbe", "/healthz"), ("readinessProbe", "/readyz")):
+        assert container(program)[probe]["httpGet"] == {"path": path, "port": "monitoring"}
+    annotations = workload(program)["spec"]["template"]["metadata"]["annotations"]
+    assert annotations == {"prometheus.io/scrape": "true", "prometheus.io/port": str(port)}
+
+
+def test_speakers_are_told_from_those_of_metallb() -> None:
+    assert SPEAKER_LABEL in workload("speaker")["spec"]["template"]["metadata"]["labels"]
+
+
+def test_no_speaker_may_take_the_controllers_lease() -> None:
+    assert not LEASE.startswith("speaker-")
+
+
+def test_the_image_is_built_from_files_that_are_there() -> None:
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", CONTAINERFILE, re.MULTILINE)
+    names = [name for line in copied for name in line.split()]
+    assert names
+    assert [name for name in names if not (ROOT / name).exists()] == []
+
+
+def test_the_context_of_the_image_holds_what_is_copied() -> None:
+    admitted = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    copied = re.findall(r"^COPY (?!--from)(.+) \S+$", CONTAINERFILE, re.MULTILINE)
+    assert {name.split("/")[0] for line in copied for name in line.split()} == admitted
+
+
+def test_the_image_is_built_with_the_locked_maturin() -> None:
+    (script,) = re.findall(r"sed -n '([^']+)'", CONTAINERFILE)
+    assert script == "/^maturin==/,/^[a-z#]/ { /^maturin==/p; /^ /p }"
+    lock = (ROOT / "requirements" / "dev.txt").read_text()
+    (block,) = re.findall(r"^maturin==.*\n(?: .*\n)+", lock, re.MULTILINE)
+    assert "--hash=sha256:" in block
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github").rglob("*.yml")), ids=lambda path: path.name)
+def test_a_workflow_runs_scripts_and_actions_that_are_there(path: Path) -> None:
+    text = path.read_text()
+    assert yaml.safe_load(text)["name"]
+    for script in re.findall(r"(?:^|[ =])((?:kind|scripts)/[\w.-]+\.sh)", text):
+        assert (ROOT / script).is_file(), script
+    for action in re.findall(r"uses: (\./\S+)", text):
+        assert (ROOT / action / "action.yml").is_file(), action
+
+
+def test_kind_has_nodes_for_an_address_to_move_between() -> None:
+    cluster = yaml.safe_load((ROOT / "kind" / "cluster.yaml").read_text())
+    assert [node["role"] for node in cluster["nodes"]].count("worker") >= 2
+    assert f"cluster={cluster['name']}" in (ROOT / "kind" / "e2e.sh").read_text()
