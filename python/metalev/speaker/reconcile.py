@@ -27,6 +27,9 @@ from metalev.runtime.store import Applied
 EVERYTHING: Final = "table and state"
 # Seconds between two writes of the own state: a takeover of a thousand groups is a few writes, not a thousand.
 STATE_PAUSE = 0.3
+# How much longer the pause is than what a write took: with thousands of addresses it takes a good part of a second, and
+# everybody reads it.
+STATE_PAUSE_PER_SECOND = 5.0
 
 log = logging.getLogger("metalev.speaker")
 
@@ -56,6 +59,7 @@ class SpeakerReconciler:
         self._applied = SpeakerApplied()
         self._refused: frozenset[Event] = frozenset()
         self._state_at = float("-inf")
+        self._state_pause = STATE_PAUSE
         self._problem = ""
 
     def not_ready(self) -> str:
@@ -133,7 +137,7 @@ class SpeakerReconciler:
 
     def _carry_out(self, actions: Iterable[Action]) -> Outcome:
         """The engine at once, the state and the events that go with it not too often."""
-        rest = self._state_at + STATE_PAUSE - self._clock.now()
+        rest = self._state_at + self._state_pause - self._clock.now()
         later = False
         for action in actions:
             if isinstance(action, SetOwnership):
@@ -158,10 +162,12 @@ class SpeakerReconciler:
             self._applied = replace(self._applied, table=action.table)
 
     def _publish(self, action: Action) -> None:
+        began = self._clock.now()
         self._effects.carry_out(action)
         if isinstance(action, WriteSpeakerState):
             self._applied = replace(self._applied, state=action.state)
             self._state_at = self._clock.now()
+            self._state_pause = max(STATE_PAUSE, STATE_PAUSE_PER_SECOND * (self._state_at - began))
         elif isinstance(action, RecordEvent):
             self._refused |= {action.event}
 

@@ -19,6 +19,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The options of every program that was run, instead of the programs."""
     options: list[Any] = []
     monkeypatch.delenv("METALLB_NODE_NAME", raising=False)
+    monkeypatch.setattr("metalev.runtime.collector.tune_collector", lambda: None)  # it concerns the whole process
     for program in ("controller", "speaker"):
         monkeypatch.setattr(f"metalev.{program}.main.run", options.append)
     return options
