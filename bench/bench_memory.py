@@ -3,10 +3,10 @@
 Method. The real programs, each with its own interpreter, on a directory of manifests with 0, 1,000 and 5,000 Services
 of one pod on each of two nodes; no kube-proxy beside them, and nobody who asks for metrics. The first node announces
 all the addresses, the second is its peer and may announce none. When every Service has its address and all are
-announced, and the programs have come to rest, ten seconds begin in which nothing changes; after them VmRSS and VmHWM
-are read: what is in memory now and the most that ever was. The CPU time is that of these ten seconds. The time that the
-benchmark itself prints is from the start of the first program to the last announcement, with everything read from
-files.
+announced, and the programs have come to rest (the burst of gratuitous frames is over), ten seconds begin in which
+nothing changes; after them VmRSS and VmHWM are read: what is in memory now and the most that ever was. The CPU time is
+that of these ten seconds. The time that the benchmark itself prints is from the start of the first program to the last
+announcement, with everything read from files.
 
 What limits. The figures to compare with are published ones of MetalLB, **of another machine**, with its objects in a
 Kubernetes API server instead of files; for its speaker none with 5,000 Services. So they are printed beside, and

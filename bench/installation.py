@@ -26,7 +26,7 @@ POOL = "192.168.64.0/18"  # 16,384 addresses of the segment, of which no host ha
 EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
 PATIENCE_S = 180
 POLL_S = 0.25
-CALM = 0.1  # of a core
+CALM = 0.02  # of a core: less than announcing thousands of addresses takes, which goes on for some ten seconds
 CALM_S = 1.0
 
 

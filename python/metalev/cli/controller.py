@@ -32,8 +32,11 @@ def register(subparsers: Subparsers) -> None:
 
 def _run(options: argparse.Namespace) -> None:
     cluster = where(options)
-    from metalev.controller.main import ControllerOptions, run  # noqa: PLC0415  (usage errors need not wait for it)
+    # Usage errors need not wait for these.
+    from metalev.controller.main import ControllerOptions, run  # noqa: PLC0415
+    from metalev.runtime.collector import tune_collector  # noqa: PLC0415
 
+    tune_collector()
     run(
         ControllerOptions(
             cluster=cluster,

@@ -79,8 +79,11 @@ def _run(options: argparse.Namespace) -> None:
     cluster = where(options)
     if not options.node_name:
         raise StartError("--node-name N is needed, or METALLB_NODE_NAME: the name of the Node that this host is")
-    from metalev.speaker.main import SpeakerOptions, run  # noqa: PLC0415  (usage errors need not wait for it)
+    # Usage errors need not wait for these.
+    from metalev.runtime.collector import tune_collector  # noqa: PLC0415
+    from metalev.speaker.main import SpeakerOptions, run  # noqa: PLC0415
 
+    tune_collector()
     run(
         SpeakerOptions(
             cluster=cluster,

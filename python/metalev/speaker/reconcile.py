@@ -40,6 +40,9 @@ TABLE: Final = "table"
 STATE: Final = "state"
 # Seconds between two writes of the own state: a takeover of a thousand groups is a few writes, not a thousand.
 STATE_PAUSE = 0.3
+# How much longer the pause is than what a write took: with thousands of addresses it takes a good part of a second, and
+# everybody reads it.
+STATE_PAUSE_PER_SECOND = 5.0
 
 log = logging.getLogger("metalev.speaker")
 
@@ -71,6 +74,7 @@ class SpeakerReconciler:
         self._configuration: Configuration | None = None
         self._refused: frozenset[Event] = frozenset()
         self._state_at = float("-inf")
+        self._state_pause = STATE_PAUSE
         self._problem = ""
 
     def not_ready(self) -> str:
@@ -90,7 +94,7 @@ class SpeakerReconciler:
             for action in table_actions(self._table, self._desired.table):
                 self._set(action)
             return Done()
-        rest = self._state_at + STATE_PAUSE - self._clock.now()
+        rest = self._state_at + self._state_pause - self._clock.now()
         state = speaker_state(snapshot, self._node, self._desired)
         if self._problem:
             state = replace(state, problems=(*state.problems, self._problem))
@@ -168,10 +172,12 @@ class SpeakerReconciler:
         """The state and the events that go with it; what was not told is told the next time."""
         try:
             for action in actions:
+                began = self._clock.now()
                 self._effects.carry_out(action)
                 if isinstance(action, WriteSpeakerState):
                     self._published = action.state
                     self._state_at = self._clock.now()
+                    self._state_pause = max(STATE_PAUSE, STATE_PAUSE_PER_SECOND * (self._state_at - began))
                 elif isinstance(action, WriteConfiguration):
                     self._configuration = action.configuration
                 elif isinstance(action, RecordEvent):

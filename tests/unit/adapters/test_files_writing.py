@@ -128,6 +128,16 @@ def test_status_file_in_the_wrong_place_is_not_believed(folder: Folder) -> None:
     assert "is about default/other" in "".join(seen.problems.values())
 
 
+def test_what_it_wrote_itself_is_not_read_as_yaml_again(folder: Folder, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.write("web.yaml", service())
+    cluster, seen = folder.open()
+    read: list[str] = []
+    monkeypatch.setattr("metalev.adapters.files.documents.load_yaml", read.append)
+    cluster.write_service_status(web(seen), ASSIGNED)
+    cluster.relist()
+    assert (web(seen).status, read) == (ASSIGNED, [])
+
+
 def test_gone_services_status_and_gone_pools_status_are_removed(folder: Folder) -> None:
     folder.write("all.yaml", service() + "---\n" + POOL)
     cluster, seen = folder.open()

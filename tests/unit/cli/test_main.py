@@ -21,6 +21,7 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     options: list[Any] = []
     for variable in ("METALLB_NODE_NAME", "METALLB_NAMESPACE"):
         monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr("metalev.runtime.collector.tune_collector", lambda: None)  # it concerns the whole process
     for program in ("controller", "speaker"):
         monkeypatch.setattr(f"metalev.{program}.main.run", options.append)
     return options

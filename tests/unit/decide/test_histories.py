@@ -222,7 +222,7 @@ class History:
 
 
 @given(st.lists(STEPS, max_size=25))
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=2000, deadline=None)
 def test_whatever_happens_everybody_holds_what_the_rules_say_and_a_restart_changes_nothing(steps: list[Any]) -> None:
     history = History()
     for step in steps:

@@ -1,5 +1,6 @@
 """The speaker over a cluster and an engine in memory, in virtual time."""
 
+import itertools
 from ipaddress import ip_address
 
 import pytest
@@ -21,7 +22,7 @@ from metalev.model.snapshot import Noticed, Object
 from metalev.ports.ownership import Counters
 from metalev.runtime.effects import Effects
 from metalev.runtime.outcome import Retry
-from metalev.speaker.reconcile import STATE_PAUSE, SpeakerReconciler
+from metalev.speaker.reconcile import STATE_PAUSE, STATE_PAUSE_PER_SECOND, SpeakerReconciler
 
 NAMESPACE = "metallb-system"
 KEY = BeaconKey(1, b"k" * 32)
@@ -235,6 +236,25 @@ def test_a_storm_of_takeovers_is_a_few_writes_and_the_last_state_lands() -> None
     assert speaker.cluster.world._version - before <= 1.0 / STATE_PAUSE + 2
     state = speaker.cluster.get(ObjectKey(Kind.SPEAKER_STATE, Name("", "node1")))
     assert state.holdings[0].term == 100  # type: ignore[union-attr]
+
+
+def test_a_state_that_takes_long_to_write_is_written_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    speaker = Speaker(web(), KEY)
+    write = speaker.cluster.write_speaker_state
+    written: list[float] = []
+
+    def slowly(state: SpeakerState) -> None:
+        speaker.clock.seconds += 2.0
+        written.append(speaker.clock.now())
+        write(state)
+
+    monkeypatch.setattr(speaker.cluster, "write_speaker_state", slowly)
+    for term in range(1, 101):
+        speaker.loop.inbox.put(took("192.0.2.1", term))
+        speaker.settle(within=1.0)
+    assert len(written) > 5
+    pauses = [later - earlier for earlier, later in itertools.pairwise(written)]
+    assert all(pause >= 2.0 * STATE_PAUSE_PER_SECOND for pause in pauses)
 
 
 def test_a_table_does_not_wait_for_the_pause_between_states() -> None:

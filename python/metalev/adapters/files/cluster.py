@@ -107,8 +107,9 @@ class FilesCluster:
             current = self._view.get(key_of(service))
             if isinstance(current, Service) and current.status == status and self._view.is_written(service.name):
                 return
-            path = self._state_root / service_path(service.name)
-            write_yaml(path, encode.service_status(service.name, status, self._clock.wall(), _read(path)))
+            path = service_path(service.name)
+            document = encode.service_status(service.name, status, self._clock.wall(), _read(self._state_root / path))
+            self._write(path, document, durable=True)
             self._take_up(self._view.refresh_object(key_of(service)))
 
     def write_pool_status(self, pool: Pool, status: PoolStatus) -> None:
@@ -116,10 +117,9 @@ class FilesCluster:
         with self._lock:
             self._require_writer(CONTROLLER, f"the status of pool {pool.name.name}")
             self._require_unchanged(pool)
-            path = self._state_root / pool_path(pool.name)
-            document = encode.pool_status(pool.name, status)
-            if _read(path) != document:
-                write_yaml(path, document, durable=False)
+            path, document = pool_path(pool.name), encode.pool_status(pool.name, status)
+            if _read(self._state_root / path) != document:
+                self._write(path, document)
                 self._take_up(self._view.refresh_object(key_of(pool)))
 
     def write_speaker_state(self, state: SpeakerState) -> None:
@@ -129,7 +129,7 @@ class FilesCluster:
             current = self._view.get(key_of(state))
             if isinstance(current, SpeakerState) and replace(current, version="") == replace(state, version=""):
                 return
-            write_yaml(self._state_root / speaker_path(state.name), encode.speaker_state(state), durable=False)
+            self._write(speaker_path(state.name), encode.speaker_state(state))
             self._take_up(self._view.refresh_object(key_of(state)))
 
     def write_configuration(self, configuration: Configuration) -> None:
@@ -164,6 +164,9 @@ class FilesCluster:
             if not self._writer:
                 return
             raise StartError(f"cannot write to {folder}: {error.strerror}; choose a folder with --state") from error
+
+    def _write(self, path: str, document: Document, *, durable: bool = False) -> None:
+        self._view.wrote(path, write_yaml(self._state_root / path, document, durable=durable), document)
 
     def _require_writer(self, owner: str, what: str) -> None:
         if self._writer != owner:

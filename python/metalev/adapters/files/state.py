@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from metalev.adapters.codec import Codec
-from metalev.adapters.codec.fields import BadField
+from metalev.adapters.codec.fields import BadField, Document
 from metalev.adapters.files import documents
 from metalev.adapters.files.documents import UnreadableDocument
 from metalev.adapters.files.manifest import version_of
@@ -53,6 +53,7 @@ class State:
         self.root = root
         self._codec = codec
         self._troubled: set[str] = set()
+        self._written: dict[str, tuple[bytes, Document]] = {}
         self._tree: Tree[Record] = Tree(
             root,
             self._read,
@@ -90,6 +91,10 @@ class State:
             key = ObjectKey(Kind.POOL, Name(self._codec.namespace, path.stem))
             yield key, pool_path(key.name)
 
+    def wrote(self, path: str, content: bytes, document: Document) -> None:
+        """Remember that ``content`` was made out of ``document``: where it stands, no YAML has to be read for it."""
+        self._written[path] = content, document
+
     def rescan(self) -> set[ObjectKey]:
         """Look at every file. Returns the objects whose files changed."""
         return self._touched(self._tree.rescan())
@@ -116,7 +121,9 @@ class State:
         text = content.decode(errors="replace")
         digest = version_of(text)
         try:
-            return Record(digest, self._said(self._key_of(path), documents.load_yaml(text)))
+            written, document = self._written.pop(path, (b"", {}))
+            found = document if written == content else documents.load_yaml(text)
+            return Record(digest, self._said(self._key_of(path), found, digest))
         except UnreadableDocument as error:
             problem = error.problem
         except BadInput as error:
@@ -131,7 +138,7 @@ class State:
             return ObjectKey(Kind.POOL, Name(self._codec.namespace, match[1]))
         return ObjectKey(Kind.SPEAKER_STATE, Name("", path.partition("/")[0]))
 
-    def _said(self, key: ObjectKey, document: object) -> ServiceStatus | PoolStatus | SpeakerState:
+    def _said(self, key: ObjectKey, document: object, digest: str) -> ServiceStatus | PoolStatus | SpeakerState:
         if key.kind is Kind.SERVICE:
             name, status = self._codec.decode_service_status(document)
             _check_same(name, key.name)
@@ -144,7 +151,7 @@ class State:
         if not isinstance(state, SpeakerState):
             raise BadField("kind", f"expected {Kind.SPEAKER_STATE}")
         _check_same(state.name, key.name)
-        return replace(state, version=version_of(document))
+        return replace(state, version=digest)
 
 
 def service_path(name: Name) -> str:

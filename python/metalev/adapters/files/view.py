@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from metalev.adapters.codec import Codec
+from metalev.adapters.codec.fields import Document
 from metalev.adapters.files.manifests import Manifests
 from metalev.adapters.files.state import State, pool_path, service_path, speaker_path
 from metalev.model.legacy import LegacyConfig
@@ -84,6 +85,10 @@ class View:
         for key in self._objects:
             names[key.kind].add(key.name)
         return [Listed(kind, frozenset(found)) for kind, found in names.items()]
+
+    def wrote(self, path: str, content: bytes, document: Document) -> None:
+        """Remember what was written as ``path`` of the state; it is still to be looked at."""
+        self._state.wrote(path, content, document)
 
     def left_behind(self, now: float) -> list[Path]:
         """The files written about objects that are gone, at ``now`` (seconds since 1970).

@@ -14,18 +14,20 @@ from metalev.adapters.codec.fields import Document
 from metalev.model.errors import Unavailable
 
 
-def write_yaml(path: Path, document: Document, *, durable: bool = True) -> None:
-    """Replace ``path`` by ``document`` at once; ``durable`` also against a power cut. Raises ``Unavailable``.
+def write_yaml(path: Path, document: Document, *, durable: bool = True) -> bytes:
+    """Replace ``path`` by ``document`` at once; ``durable`` also against a power cut. Returns what it holds now.
 
     The temporary file is beside its target (a rename does not cross file systems) and hidden, so nobody reads it.
+    Raises ``Unavailable``.
     """
     text = yaml.dump(dict(document), Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=120)
+    content = text.encode()
     with _or_unavailable(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
                 file.flush()
                 if durable:
                     os.fsync(descriptor)
@@ -36,6 +38,7 @@ def write_yaml(path: Path, document: Document, *, durable: bool = True) -> None:
             with suppress(OSError):
                 Path(temporary).unlink()
             raise
+    return content
 
 
 def remove(path: Path) -> None:
