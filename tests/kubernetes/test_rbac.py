@@ -46,7 +46,7 @@ READ_BY_BOTH = [
     *calls("list watch", "pods", OURS),
     *calls("create get patch", "events", THEIRS),
     *calls("get create update", "leases", OURS, group="coordination.k8s.io"),
-    *calls("get create patch", "configurationstates", OURS, group="metallb.io"),
+    *calls("get list watch create", "configurationstates", OURS, group="metallb.io"),
     *calls("patch", "configurationstates/status", OURS, group="metallb.io"),
 ]
 CONTROLLER = [

@@ -63,16 +63,20 @@ class KubernetesCluster:
         self._events = EventRecorder(api, lambda key: known.uid if (known := self._mirror.get(key)) else "")
         self._troubles = Troubles()
         self._stop = threading.Event()
-        self._reflectors: list[Reflector] = []
-        for kind in kinds:
-            self._reflect(resource(kind, namespace, all_services=all_services), self._mirror.of(kind))
+        self._reflectors = [
+            self._reflector(resource(kind, namespace, all_services=all_services), self._mirror.of(kind))
+            for kind in kinds
+        ]
+        self._others: list[Reflector] = []
+        """What is watched, too, but nothing is decided by."""
         self._threads: list[threading.Thread] = []
         self._pod = pod
         self._configuration: ConfigurationStates | None = None
         self._l2_statuses: L2Statuses | None = None
         if writer and watch:
             self._configuration = ConfigurationStates(api, namespace, writer, clock)
-            self._reflect(only(self._configuration.path, self._configuration.name), self._configuration)
+            own = only(self._configuration.path, self._configuration.name)
+            self._others.append(self._reflector(own, self._configuration))
         if writer not in {"", CONTROLLER} and watch:
             self._l2_statuses = L2Statuses(api, namespace, writer, self._owning_pod)
 
@@ -82,7 +86,7 @@ class KubernetesCluster:
         if not self._watch:
             self.relist()
             return
-        for reflector in self._reflectors:
+        for reflector in (*self._reflectors, *self._others):
             thread = threading.Thread(target=reflector.run, name=f"watch {reflector.resource.path}", daemon=True)
             self._threads.append(thread)
             thread.start()
@@ -183,8 +187,8 @@ class KubernetesCluster:
         self._require_writer(self._writer or "a controller or a speaker", f"an event on {event.regarding}")
         self._events.record(event, self._clock.wall())
 
-    def _reflect(self, which: Resource, reflection: Reflection) -> None:
-        self._reflectors.append(Reflector(self.api, which, reflection, self._troubles, self._stop))
+    def _reflector(self, which: Resource, reflection: Reflection) -> Reflector:
+        return Reflector(self.api, which, reflection, self._troubles, self._stop)
 
     def _create(self, path: str, document: encode.Encoded) -> None:
         try:
