@@ -36,6 +36,23 @@ class Announcements:
 
     def update(self, snapshot: Snapshot) -> Mapping[Name, Announcement]:
         """The announcements for ``snapshot``, in the order of its Services."""
+        self._renew_topology(snapshot)
+        before, self._known = self._known, {}
+        for name, service in snapshot.services.items():
+            if service.status.addresses and service.wants_address and service.load_balancer_class == self._lb_class:
+                slices = snapshot.endpoints.get(name, _NO_SLICES)
+                known = before.get(name)
+                if known is None or known[0] is not service or known[1] is not slices:
+                    known = service, slices, self._topology.announcement(service, slices.values())
+                self._known[name] = known
+        return {name: announcement for name, (_, _, announcement) in self._known.items()}
+
+    def of(self, service: Service, snapshot: Snapshot) -> Announcement:
+        """Who may announce ``service``, which need not be as ``snapshot`` has it."""
+        self._renew_topology(snapshot)
+        return self._topology.announcement(service, snapshot.endpoints.get(service.name, _NO_SLICES).values())
+
+    def _renew_topology(self, snapshot: Snapshot) -> None:
         if self._topology_changed(snapshot):
             self._topology = Topology(
                 snapshot.nodes.values(),
@@ -46,15 +63,6 @@ class Announcements:
                 foreign=foreign_speakers(snapshot.speaker_pods.values()),
             )
             self._known = {}
-        before, self._known = self._known, {}
-        for name, service in snapshot.services.items():
-            if service.status.addresses and service.wants_address and service.load_balancer_class == self._lb_class:
-                slices = snapshot.endpoints.get(name, _NO_SLICES)
-                known = before.get(name)
-                if known is None or known[0] is not service or known[1] is not slices:
-                    known = service, slices, self._topology.announcement(service, slices.values())
-                self._known[name] = known
-        return {name: announcement for name, (_, _, announcement) in self._known.items()}
 
     def _topology_changed(self, snapshot: Snapshot) -> bool:
         """Whether anything that matters changed in nodes, pools and advertisements.

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from metalev.decide.allocation import COMPONENT, CONDITION, Allocation, Outcome, decide_addresses
 from metalev.decide.announcements import Announcements
 from metalev.decide.candidates import Why
-from metalev.decide.groups import Groups
+from metalev.decide.groups import Groups, why_nobody
 from metalev.decide.keepback import addresses_in_use, skipped
 from metalev.decide.ledger import ALONE, Ledger
 from metalev.decide.legacy import superseded
@@ -87,7 +87,7 @@ class ControllerDecider:
         self._due: dict[Name, None] = {}
         self._announcements = Announcements("", lb_class, ignore_exclude_lb=ignore_exclude_lb)
         self._groups = Groups()
-        self._silent: Mapping[Name, Condition] | None = None
+        self._silent: dict[Name, Condition] | None = None
 
     def service(self, snapshot: Snapshot, name: Name, now: float = 0.0) -> tuple[Action, ...]:
         """What is to be done about the Service ``name``, which need not exist any more; nothing if all is well."""
@@ -111,7 +111,7 @@ class ControllerDecider:
             self._let_go(name, now)
             return ()
         self._enter(name, allocation, terms, now)
-        return _actions(service, allocation, self._announceable(service))
+        return _actions(service, allocation, self._announceable(service, snapshot, allocation))
 
     def due(self) -> tuple[Name, ...]:
         """The Services to look at again since the last call, for what was decided about others concerns them."""
@@ -232,14 +232,36 @@ class ControllerDecider:
         """Have the Services looked at for which it is news that nobody may announce them, or no longer true."""
         before, self._silent = self._silent, {name: _silence(one) for one in unannounced for name in one.services}
         if before is None:
-            marked = (one.name for one in self._last.services.values() if _marked(one) != self._announceable(one))
+            marked = (
+                one.name for one in self._last.services.values() if _marked(one) != self._already_announceable(one)
+            )
             self._wake(marked)
         else:
             everybody = before.keys() | self._silent.keys()
-            self._wake(sorted(name for name in everybody if before.get(name) != self._silent.get(name)))
+            news = sorted(name for name in everybody if before.get(name) != self._silent.get(name))
+            self._wake(name for name in news if self._is_marked_wrong(name))
 
-    def _announceable(self, service: Service) -> tuple[Condition, ...]:
-        """What its status shall say of that; as it says until everything has been looked at once."""
+    def _announceable(self, service: Service, snapshot: Snapshot, allocation: Allocation) -> tuple[Condition, ...]:
+        """What its status shall say of that; as it says until everything has been looked at once.
+
+        A Service that is given an address of its own is looked at here, so that all is said in one write.
+        """
+        alone = all(set(self.ledger.holders(one)) <= {service.name} for one in allocation.addresses)
+        if not allocation.addresses or allocation.addresses == service.status.addresses or not alone:
+            return self._already_announceable(service)
+        given = replace(service, status=ServiceStatus(allocation.addresses))
+        why = why_nobody(self._announcements.of(given, snapshot))
+        silence = (_silence(Unannounced(allocation.addresses, (service.name,), why)),) if why else ()
+        if self._silent is not None:
+            self._silent.pop(service.name, None)
+            self._silent.update((service.name, one) for one in silence)
+        return silence
+
+    def _is_marked_wrong(self, name: Name) -> bool:
+        service = self._last.services.get(name)
+        return service is not None and _marked(service) != self._already_announceable(service)
+
+    def _already_announceable(self, service: Service) -> tuple[Condition, ...]:
         if self._silent is None:
             return _marked(service)
         silence = self._silent.get(service.name)

@@ -15,6 +15,7 @@ from metalev.model.address import IPAddress, sort_key
 from metalev.model.meta import Name
 from metalev.model.ownership import Candidate, Group
 
+_NO_NODE = "no node is known"
 _Services = Mapping[Name, Sequence[IPAddress]]
 _Number = tuple[int, int]  # an address by its sort key, which hashes faster
 _Numbers = Mapping[Name, Sequence[_Number]]
@@ -137,10 +138,17 @@ def _union(lists: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(sorted(set().union(*lists))) if all(lists) else ()
 
 
+def why_nobody(announcement: Announcement) -> str:
+    """Why a Service that shares no address has no candidate; empty if it has one, or somebody else announces it."""
+    if announcement.candidates or Why.METALLB in announcement.excluded.values():
+        return ""
+    return _reasons(announcement.excluded) if announcement.excluded else _NO_NODE
+
+
 def _why_nobody(row: _Row) -> str:
     """Why there is no candidate: of a Service alone, or of several that only together have none."""
     if not row.excluded:
-        return "no node is known"
+        return _NO_NODE
     if len(row.names) == 1:
         return _reasons(row.excluded)
     parts = zip(row.names, row.parts, strict=True)

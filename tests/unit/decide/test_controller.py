@@ -367,3 +367,29 @@ def test_the_silence_of_an_address_is_no_reason_to_tell_of_its_allocation_again(
     assert write.reason.startswith("no node may announce")
     assert isinstance(told, RecordEvent)
     assert (told.event.reason, told.event.message) == ("NotAnnounced", write.reason)
+
+
+def test_a_new_address_that_nobody_may_announce_is_told_in_the_same_write() -> None:
+    controller = Controller(service("web"))
+    controller.snapshot = replace(controller.snapshot, endpoints={})
+    for looked_before in (False, True):
+        if looked_before:
+            controller.decider.desired(controller.snapshot)
+            controller.put(service("web"))
+        write, allocated, silent = controller.reconcile("web")
+        assert isinstance(write, WriteServiceStatus)
+        assert [one.reason for one in write.status.conditions] == ["IPAllocated", "NotAnnounced"]
+        assert [one.event.reason for one in (allocated, silent) if isinstance(one, RecordEvent)] == [
+            "IPAllocated",
+            "NotAnnounced",
+        ]
+        assert controller.reconcile("web") == ()
+
+
+def test_a_look_at_everything_changes_nothing_about_what_was_told_at_once() -> None:
+    controller = Controller(service("web"))
+    controller.snapshot = replace(controller.snapshot, endpoints={})
+    controller.reconcile("web")
+    controller.decider.desired(controller.snapshot)
+    assert controller.due() == []
+    assert controller.reconcile("web") == ()
