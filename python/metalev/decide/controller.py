@@ -87,7 +87,8 @@ class ControllerDecider:
         self._due: dict[Name, None] = {}
         self._announcements = Announcements("", lb_class, ignore_exclude_lb=ignore_exclude_lb)
         self._groups = Groups()
-        self._silent: dict[Name, Condition] | None = None
+        self._silent: dict[Name, Condition] = {}
+        self._has_looked = False
 
     def service(self, snapshot: Snapshot, name: Name, now: float = 0.0) -> tuple[Action, ...]:
         """What is to be done about the Service ``name``, which need not exist any more; nothing if all is well."""
@@ -231,15 +232,15 @@ class ControllerDecider:
     def _tell_silent(self, unannounced: Iterable[Unannounced]) -> None:
         """Have the Services looked at for which it is news that nobody may announce them, or no longer true."""
         before, self._silent = self._silent, {name: _silence(one) for one in unannounced for name in one.services}
-        if before is None:
-            marked = (
-                one.name for one in self._last.services.values() if _marked(one) != self._already_announceable(one)
+        # What was given and is not seen yet is not among them; it was looked at when it was given.
+        self._silent.update((name, one) for name, one in before.items() if self._is_under_way(name))
+        everybody: Iterable[Name] = self._last.services
+        if self._has_looked:
+            everybody = sorted(
+                name for name in before.keys() | self._silent.keys() if before.get(name) != self._silent.get(name)
             )
-            self._wake(marked)
-        else:
-            everybody = before.keys() | self._silent.keys()
-            news = sorted(name for name in everybody if before.get(name) != self._silent.get(name))
-            self._wake(name for name in news if self._is_marked_wrong(name))
+        self._has_looked = True
+        self._wake(name for name in everybody if self._is_marked_wrong(name))
 
     def _announceable(self, service: Service, snapshot: Snapshot, allocation: Allocation) -> tuple[Condition, ...]:
         """What its status shall say of that; as it says until everything has been looked at once.
@@ -252,17 +253,21 @@ class ControllerDecider:
         given = replace(service, status=ServiceStatus(allocation.addresses))
         why = why_nobody(self._announcements.of(given, snapshot))
         silence = (_silence(Unannounced(allocation.addresses, (service.name,), why)),) if why else ()
-        if self._silent is not None:
-            self._silent.pop(service.name, None)
-            self._silent.update((service.name, one) for one in silence)
+        self._silent.pop(service.name, None)
+        self._silent.update((service.name, one) for one in silence)
         return silence
+
+    def _is_under_way(self, name: Name) -> bool:
+        """Whether the Service has been given an address that its status does not show yet."""
+        service = self._last.services.get(name)
+        return service is not None and set(self.ledger.addresses_of(name)) != set(service.status.addresses)
 
     def _is_marked_wrong(self, name: Name) -> bool:
         service = self._last.services.get(name)
         return service is not None and _marked(service) != self._already_announceable(service)
 
     def _already_announceable(self, service: Service) -> tuple[Condition, ...]:
-        if self._silent is None:
+        if not self._has_looked:
             return _marked(service)
         silence = self._silent.get(service.name)
         return () if silence is None else (silence,)

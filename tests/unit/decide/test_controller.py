@@ -393,3 +393,14 @@ def test_a_look_at_everything_changes_nothing_about_what_was_told_at_once() -> N
     controller.decider.desired(controller.snapshot)
     assert controller.due() == []
     assert controller.reconcile("web") == ()
+
+
+def test_a_look_at_everything_before_the_write_is_seen_forgets_nothing() -> None:
+    controller = Controller(service("web"))
+    controller.snapshot = replace(controller.snapshot, endpoints={})
+    controller.decider.desired(controller.snapshot)
+    write = controller.decider.service(controller.snapshot, name("web"))[0]  # on its way
+    controller.decider.desired(controller.snapshot)
+    assert isinstance(write, WriteServiceStatus)
+    controller.put(replace(write.service, status=write.status))
+    assert controller.reconcile("web") == ()

@@ -1,0 +1,155 @@
+"""An API server full of Services, and the real programs on it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from metalev.adapters.kubernetes import Api
+from metalev.adapters.kubernetes.api import STRATEGIC
+from metalev.adapters.places import Source
+from metalev.lab.kubernetes.controlplane import ControlPlane
+
+ROOT = Path(__file__).parents[1]
+NAMESPACE = "metallb-system"
+POOL = "10.0.0.0/16"
+CONNECTIONS = 8
+PATIENCE_S = 600
+SERVICES = "/api/v1/namespaces/default/services"
+ONLY_OURS = {"fieldSelector": "spec.type=LoadBalancer"}
+# A range of ClusterIPs that has room for 10,000.
+WIDE = {"kube-apiserver": ["--service-cluster-ip-range=10.96.0.0/12,fd00:96::/108"]}
+
+
+class Plane:
+    """A control plane with metalev's resources and one pool; ``controller`` starts the program beside it."""
+
+    def __init__(self, plane: ControlPlane, directory: Path) -> None:
+        self.plane = plane
+        self.api = Api(Source(str(plane.kubeconfig())), timeout=60)
+        self._directory = directory
+        self._pool = ThreadPoolExecutor(CONNECTIONS)
+        plane.kubectl("apply", "-k", str(ROOT / "deploy"))
+        plane.kubectl("wait", "--for=condition=Established", "crd", "--all")
+        self.api.post(f"/apis/metallb.io/v1beta1/namespaces/{NAMESPACE}/ipaddresspools", _metallb("IPAddressPool"))
+        self.api.post(f"/apis/metallb.io/v1beta1/namespaces/{NAMESPACE}/l2advertisements", _metallb("L2Advertisement"))
+
+    def all_at_once(self, work: Callable[[int], object], count: int) -> float:
+        """Do ``work(0)``... over eight connections; the seconds that it took."""
+        began = time.perf_counter()
+        for _ in self._pool.map(work, range(count)):
+            pass
+        return time.perf_counter() - began
+
+    def create(self, index: int) -> None:
+        """A Service of type LoadBalancer."""
+        self.api.post(SERVICES, service(index))
+
+    def delete(self, index: int) -> None:
+        """And away with it."""
+        self.api.delete(f"{SERVICES}/{_name(index)}")
+
+    def write_raw(self, index: int) -> None:
+        """What a controller writes at least: an address, by one patch."""
+        address = f"10.0.{index // 256}.{index % 256}"
+        body = {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}
+        self.api.patch(f"{SERVICES}/{_name(index)}/status", body, STRATEGIC)
+
+    def clear(self, index: int) -> None:
+        """Take what was written raw away again."""
+        self.api.patch(f"{SERVICES}/{_name(index)}/status", {"status": {"loadBalancer": {"ingress": None}}}, STRATEGIC)
+
+    @contextmanager
+    def controller(self) -> Iterator[subprocess.Popen[bytes]]:
+        """A controller, until the block ends."""
+        command = [sys.executable, "-m", "metalev", "controller", "--kubeconfig", str(self.plane.kubeconfig())]
+        with (self._directory / "controller.log").open("ab") as log:
+            process = subprocess.Popen([*command, "--metrics-address", "127.0.0.1:0"], stderr=log)
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(30)
+
+    def until_addressed(self, count: int) -> float:
+        """Watch until so many Services have an address; when the last one got it, by ``time.perf_counter``."""
+        listed = json.loads(self.api.get(SERVICES, ONLY_OURS))
+        have = {one["metadata"]["name"] for one in listed["items"] if _has_address(one)}
+        version = listed["metadata"]["resourceVersion"]
+        while len(have) < count:
+            query = {**ONLY_OURS, "watch": "1", "resourceVersion": version, "timeoutSeconds": str(PATIENCE_S)}
+            with self.api.lines(SERVICES, query, PATIENCE_S) as lines:
+                for line in lines:
+                    event = json.loads(line)
+                    version = event["object"]["metadata"]["resourceVersion"]
+                    if _has_address(event["object"]):
+                        have.add(event["object"]["metadata"]["name"])
+                    if len(have) >= count:
+                        break
+        return time.perf_counter()
+
+    def writes(self) -> Mapping[str, int]:
+        """How many requests of each kind the server has answered: ``PATCH services/status``."""
+        text = self.api.get("/metrics").decode()
+        found: dict[str, int] = {}
+        for labels, number in re.findall(r"^apiserver_request_total\{(.*)\} (\d+)", text, re.MULTILINE):
+            of = dict(re.findall(r'(\w+)="([^"]*)"', labels))
+            what = f"{of['verb']} {of['resource']}{'/' if of['subresource'] else ''}{of['subresource']}"
+            found[what] = found.get(what, 0) + int(number)
+        return found
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Wait until ``condition`` holds."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < deadline
+            threading.Event().wait(0.05)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._pool.shutdown()
+        self.api.stop()
+
+
+@contextmanager
+def api_server(directory: Path) -> Iterator[Plane]:
+    """A control plane on loopback, without controllers of its own."""
+    with ControlPlane(directory, options=WIDE) as made:
+        plane = Plane(made, directory)
+        try:
+            yield plane
+        finally:
+            plane.close()
+
+
+def service(index: int) -> dict[str, Any]:
+    """A Service without node ports, of which there are too few for thousands."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": _name(index), "namespace": "default"},
+        "spec": {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False, "ports": [{"port": 80}]},
+    }
+
+
+def _name(index: int) -> str:
+    return f"app-{index:05}"
+
+
+def _has_address(found: Mapping[str, Any]) -> bool:
+    return bool(found.get("status", {}).get("loadBalancer", {}).get("ingress"))
+
+
+def _metallb(kind: str) -> dict[str, Any]:
+    spec = {"addresses": [POOL]} if kind == "IPAddressPool" else {}
+    metadata = {"name": "bench", "namespace": NAMESPACE}
+    return {"apiVersion": "metallb.io/v1beta1", "kind": kind, "metadata": metadata, "spec": spec}

@@ -1,0 +1,143 @@
+"""The controller on a real API server: cold start, reaction, writes, memory.
+
+Method. etcd and kube-apiserver on loopback, no other controllers; Services without node ports; the real controller as a
+process, in one Python, with an administrator's kubeconfig. An observer watches the Services; it and the server use the
+same two cores, as does the raw client that all is compared with: it does by the same HTTP library, over eight
+connections, nothing but the patches that give each Service an address, with no decision, no event and no watch.
+
+*Cold start* is from the start of the process (its Python included) to the last Service's address. *Reaction* is from
+the answer to the creation of a Service to the watch event that shows its address, median of twenty.
+
+What limits. The published figures of MetalLB beside them are of another machine and its raw rate there (662 patches a
+second); so compare the ratios to the raw client.
+"""
+
+from __future__ import annotations
+
+import statistics
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from bench import cores
+from bench.apiserver import CONNECTIONS, Plane, api_server
+from bench.installation import resident
+from bench.report import Benchmark
+
+MIB = 1 << 20
+ROUNDS = 20
+IDLE_SECONDS = 10
+# As published: the part of the raw rate in a cold start, and milliseconds of reaction, also just after a deletion.
+METALLB_COLD = {1_000: "0.18", 5_000: "0.14-0.16"}
+METALLB_REACTION = {0: "13 ms", 1_000: "15 ms; after a deletion 1,278 ms"}
+
+
+@pytest.fixture
+def plane(tmp_path: Path) -> Iterator[Plane]:
+    with api_server(tmp_path) as made:
+        yield made
+
+
+@pytest.mark.benchmark(group="a controller's cold start on an API server")
+@pytest.mark.parametrize("services", [1_000, 5_000])
+def test_cold_start(benchmark: Benchmark, services: int, plane: Plane, tell: Callable[[str], None]) -> None:
+    plane.all_at_once(plane.create, services)
+    raw = plane.all_at_once(plane.write_raw, services)
+    plane.all_at_once(plane.clear, services)
+    before = plane.writes()
+
+    def cold_start() -> None:
+        with plane.controller() as process:
+            plane.until_addressed(services)
+            cold_start.cpu = cores.cpu_seconds(process.pid)  # type: ignore[attr-defined]
+            plane.wait_for(lambda: _grown(plane, before, "POST events") >= services)
+            cold_start.memory = resident(process.pid)[0]  # type: ignore[attr-defined]
+            cold_start.idle = _idle(process.pid)  # type: ignore[attr-defined]
+
+    took = _timed(plane, services, cold_start)
+    benchmark.pedantic(lambda: None, rounds=1)
+    patches, events = _grown(plane, before, "PATCH services/status"), _grown(plane, before, "POST events")
+    ratio = raw / took
+    benchmark.extra_info.update(seconds=took, raw=raw, ratio=ratio, patches=patches, events=events)
+    tell(
+        f"{services:,} Services cold: {took:.2f} s; raw patches over {CONNECTIONS} connections: {raw:.2f} s "
+        f"({services / raw:.0f}/s); {ratio:.2f} of the raw rate (MetalLB {METALLB_COLD[services]}); "
+        f"{patches / services:.2f} patches and {events / services:.2f} events a Service"
+    )
+    tell(
+        f"CPU {cold_start.cpu:.1f} s, {cold_start.memory / MIB:.0f} MiB, "  # type: ignore[attr-defined]
+        f"idle {cold_start.idle:.2%} of a core"  # type: ignore[attr-defined]
+    )
+
+
+@pytest.mark.benchmark(group="a Service's address after its creation")
+@pytest.mark.parametrize("others", [0, 1_000])
+def test_reaction(benchmark: Benchmark, others: int, plane: Plane, tell: Callable[[str], None]) -> None:
+    plane.all_at_once(plane.create, others)
+    with plane.controller():
+        plane.create(9_999)
+        plane.until_addressed(others + 1)
+        alone = [_reaction(plane, 10_000 + number) for number in range(ROUNDS)]
+        after = []
+        for number in range(ROUNDS):
+            plane.delete(10_000 + number)
+            after.append(_reaction(plane, 20_000 + number))
+    benchmark.pedantic(lambda: None, rounds=1)
+    plain, deleted = statistics.median(alone) * 1e3, statistics.median(after) * 1e3
+    benchmark.extra_info.update(milliseconds=plain, after_deletion=deleted)
+    tell(
+        f"with {others:,} others: {plain:.1f} ms, just after a deletion {deleted:.1f} ms "
+        f"(MetalLB, on another machine, {METALLB_REACTION[others]})"
+    )
+
+
+def _reaction(plane: Plane, index: int) -> float:
+    """Seconds from the creation's answer to the address, as a watch that was there before shows it."""
+    name = f"app-{index:05}"
+    seen = threading.Event()
+    at = [0.0]
+    query = {"fieldSelector": f"metadata.name={name}", "watch": "1", "timeoutSeconds": "30"}
+    with plane.api.lines("/api/v1/namespaces/default/services", query, 30) as lines:
+
+        def watch() -> None:
+            for line in lines:
+                if b'"ingress"' in line:
+                    at[0] = time.perf_counter()
+                    seen.set()
+                    return
+
+        thread = threading.Thread(target=watch)
+        thread.start()
+        plane.create(index)
+        created = time.perf_counter()
+        assert seen.wait(30)
+        thread.join()
+    return at[0] - created
+
+
+def _timed(plane: Plane, services: int, run: Callable[[], None]) -> float:
+    """Seconds until the last address; an observer of its own thread sees it, while ``run`` goes on."""
+    last = [0.0]
+
+    def observe() -> None:
+        last[0] = plane.until_addressed(services)
+
+    observer = threading.Thread(target=observe)
+    observer.start()
+    began = time.perf_counter()
+    run()
+    observer.join()
+    return last[0] - began
+
+
+def _grown(plane: Plane, before: object, what: str) -> int:
+    assert isinstance(before, dict)
+    return plane.writes().get(what, 0) - int(before.get(what, 0))
+
+
+def _idle(pid: int) -> float:
+    before = cores.cpu_seconds(pid)
+    threading.Event().wait(IDLE_SECONDS)  # there is nothing to wait for but time
+    return (cores.cpu_seconds(pid) - before) / IDLE_SECONDS
