@@ -149,7 +149,14 @@ def test_a_pools_status_takes_what_the_controller_writes(installed: ControlPlane
 
 def test_a_speakers_state_takes_what_a_speaker_writes(installed: ControlPlane, admin: Asker, stored: Any) -> None:
     state = stored({"apiVersion": "metalev.io/v1alpha1", "kind": "SpeakerState", "metadata": {"name": "node1"}})
-    held = {"group": "10.0.0.1", "addresses": ["10.0.0.1"], "services": ["default/web"], "term": 7, "cause": "vacant"}
+    held = {
+        "group": "10.0.0.1",
+        "addresses": ["10.0.0.1"],
+        "services": ["default/web"],
+        "term": 7,
+        "cause": "vacant",
+        "interfaces": ["eth0"],
+    }
     status = {
         "holdings": [held],
         "conflicts": [{"address": "10.0.0.1", "mac": "02:00:00:00:00:01", "interface": "eth0"}],
