@@ -17,6 +17,7 @@ main() {
     step "deleting the cluster" kind delete cluster --name "$cluster"
     return
   fi
+  [[ -x .venv/bin/python ]] || die "the tests' environment is missing: make check"
   [[ -d tests/e2e ]] || die "tests/e2e is missing: there is nothing to run"
   [[ ${KEEP:-} == image ]] || step "building $image" "$engine" build -t "$image" -f Containerfile .
   make_cluster

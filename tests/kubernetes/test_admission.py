@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -103,22 +104,47 @@ def change(speaker: Asker, one: dict[str, Any]) -> str:
     return speaker.patch(one, {"status": STATUS[one["kind"]]}, "status")
 
 
-def test_a_speaker_may_not_change_what_another_wrote(fleet: Fleet) -> None:
-    mine = [
+@pytest.fixture
+def mine(fleet: Fleet) -> Iterator[list[dict[str, Any]]]:
+    """What the first node's speaker wrote."""
+    written = [
         state(NODES[0]),
         lease(f"speaker-{NODES[0]}"),
         configuration_state(f"speaker-{NODES[0]}"),
         l2_status(NODES[0]),
     ]
+    assert [fleet.a.create(one) for one in written] == [""] * len(written)
+    yield written
+    assert [fleet.admin.delete(one) for one in written] == [""] * len(written)
+
+
+def test_a_speaker_may_not_change_what_another_wrote(fleet: Fleet, mine: list[dict[str, Any]]) -> None:
     for one in mine:
-        assert fleet.a.create(one) == ""
         assert "the speaker on node node-b.example may" in change(fleet.b, one)
         assert change(fleet.a, one) == ""
-    # Not even by calling it its own.
+
+
+def test_a_speaker_may_not_call_its_own_what_another_wrote(fleet: Fleet, mine: list[dict[str, Any]]) -> None:
+    """Not even under MetalLB's roles, which let it change everything about a ServiceL2Status."""
+    role, binding = metallbs_right()
+    assert [fleet.admin.create(one) for one in (role, binding)] == ["", ""]
     stolen = {"metadata": {"labels": {"metallb.io/node": NODES[1]}}}
-    assert "may not make the ServiceL2Status of another node its own" in fleet.b.patch(mine[3], stolen)
-    for one in mine:
-        assert fleet.admin.delete(one) == ""
+    words = "may not make the ServiceL2Status of another node its own"
+    assert fleet.admin.until(lambda: words in fleet.b.patch(mine[3], stolen))
+    assert [fleet.admin.delete(one) for one in (role, binding)] == ["", ""]
+
+
+def metallbs_right() -> tuple[dict[str, Any], dict[str, Any]]:
+    """A Role, and its binding to the speakers."""
+    group = "rbac.authorization.k8s.io"
+    head = {"apiVersion": f"{group}/v1", "metadata": {"name": "metallbs", "namespace": NAMESPACE}}
+    rule = {"apiGroups": ["metallb.io"], "resources": ["servicel2statuses"], "verbs": ["patch"]}
+    subject = {"kind": "ServiceAccount", "name": "speaker", "namespace": NAMESPACE}
+    reference = {"apiGroup": group, "kind": "Role", "name": "metallbs"}
+    return (
+        head | {"kind": "Role", "rules": [rule]},
+        head | {"kind": "RoleBinding", "roleRef": reference, "subjects": [subject]},
+    )
 
 
 STATUS = {

@@ -56,7 +56,6 @@ CONTROLLER = [
     *calls("list watch", "speakerstates", group="metalev.io"),
     *calls("patch", "ipaddresspools/status", OURS, group="metallb.io"),
     *calls("create", "secrets", OURS),
-    *calls("get patch", "secrets", OURS, "metalev-beacon"),
     *calls("get", "configmaps", OURS, "config"),
     Call("get validatingwebhookconfigurations.admissionregistration.k8s.io", "", "metallb-webhook-configuration"),
     Call("delete validatingwebhookconfigurations.admissionregistration.k8s.io", "", "metallb-webhook-configuration"),
@@ -65,7 +64,7 @@ SPEAKER = [
     *READ_BY_BOTH,
     *calls("create", "speakerstates", group="metalev.io"),
     *calls("patch", "speakerstates/status", group="metalev.io"),
-    *calls("list watch create patch delete", "servicel2statuses", OURS, group="metallb.io"),
+    *calls("list create delete", "servicel2statuses", OURS, group="metallb.io"),
     *calls("patch", "servicel2statuses/status", OURS, group="metallb.io"),
 ]
 REFUSED_TO_BOTH = [
@@ -73,6 +72,7 @@ REFUSED_TO_BOTH = [
     *calls("get list watch", "secrets", "kube-system", "metalev-beacon"),
     *calls("get list watch update delete", "secrets", OURS),
     *calls("get patch delete", "secrets", OURS, "memberlist"),
+    *calls("patch update delete", "secrets", OURS, "metalev-beacon"),
     *calls("get list", "configmaps", THEIRS, "config"),
     *calls("get list update patch", "configmaps", OURS),
     *calls("create update patch delete", "services", THEIRS),
@@ -110,7 +110,6 @@ REFUSED = {
         *calls("patch", "services/status", THEIRS),
         *calls("patch", "ipaddresspools/status", OURS, group="metallb.io"),
         *calls("create", "secrets", OURS),
-        *calls("get patch", "secrets", OURS, "metalev-beacon"),
         Call(
             "delete validatingwebhookconfigurations.admissionregistration.k8s.io", "", "metallb-webhook-configuration"
         ),

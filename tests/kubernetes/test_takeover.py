@@ -116,8 +116,13 @@ def test_nothing_of_metallbs_pods_is_left(taken_over: Takeover) -> None:
         (container,), (our_container,) = pod["containers"], ours["containers"]
         assert container["env"] == wherever_from(our_container["env"])
         assert [port["containerPort"] for port in container["ports"]] == [7472]
-        assert "volumeMounts" not in container
-        assert "volumes" not in pod
+        assert names(container, "volumeMounts") == names(our_container, "volumeMounts")
+        assert names(pod, "volumes") == names(ours, "volumes")
+
+
+def names(part: dict[str, Any], field: str) -> list[str]:
+    """The names of a list's items."""
+    return [item["name"] for item in part.get(field, [])]
 
 
 def wherever_from(env: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -177,6 +182,9 @@ def test_metallb_can_be_applied_over_it_again(tmp_path: Path) -> None:
                 one["spec"]["template"]["spec"]["containers"] for one in (item, wanted(item, theirs))
             )
             assert container["args"] == their_container["args"]
-            assert [entry["name"] for entry in container["env"]] == [entry["name"] for entry in their_container["env"]]
+            assert names(container, "env") == names(their_container, "env")
+            assert "metalev.io/speaker" not in item["spec"]["template"]["metadata"]["labels"]
+            # Two controllers of MetalLB would give one address twice.
+            assert item["spec"].get("replicas", 1) == 1
         assert get(plane, "crd", "bgppeers.metallb.io")["spec"]["conversion"]["strategy"] == "Webhook"
         assert len(get(plane, WEBHOOKS)["webhooks"]) == 3

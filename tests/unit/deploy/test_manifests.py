@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.unit.docs.markdown import ROOT, tables
 
 from metalev.adapters.codec.core import SPEAKER_LABEL
 from metalev.cli import options
 from metalev.cli.main import _parser
 from metalev.controller.seat import LEASE
 
-ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
+PERMISSIONS = ROOT / "docs" / "concepts" / "permissions.md"
 CONTAINERFILE = (ROOT / "Containerfile").read_text()
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 PROGRAMS = ("controller", "speaker")
@@ -113,3 +114,20 @@ def test_kind_has_nodes_for_an_address_to_move_between() -> None:
     cluster = yaml.safe_load((ROOT / "kind" / "cluster.yaml").read_text())
     assert [node["role"] for node in cluster["nodes"]].count("worker") >= 2
     assert f"cluster={cluster['name']}" in (ROOT / "kind" / "e2e.sh").read_text()
+
+
+def rows_of_the_roles(program: str) -> list[tuple[set[str], set[str], set[str]]]:
+    """Resources, names and verbs of each rule of the program's roles, in the order of the file."""
+    return [
+        (set(rule["resources"]), set(rule.get("resourceNames", ())), set(rule["verbs"]))
+        for one in yaml.safe_load_all((DEPLOY / "rbac" / f"{program}.yaml").read_text())
+        for rule in one.get("rules", ())
+    ]
+
+
+def test_every_right_is_explained_and_none_that_is_not_there() -> None:
+    described = [
+        tuple({word for word in cell.split(", ") if word} for cell in row[:3])
+        for row in tables(PERMISSIONS, "resources", "names", "verbs", "why")
+    ]
+    assert described == [row for program in PROGRAMS for row in rows_of_the_roles(program)]
