@@ -77,6 +77,23 @@ def test_a_misspelt_field_that_is_needed_is_named_beside_the_one_that_is_missing
     }
 
 
+SECRET = """\
+apiVersion: v1
+kind: Secret
+metadata: {name: metalev-beacon, namespace: metallb-system}
+stringData:
+  key-1: a key of more than sixteen bytes
+  current: "1"
+"""
+
+
+def test_an_entry_of_the_beacons_secret_that_is_no_key_is_named(folder: Folder) -> None:
+    hint = "unknown entry, it has no effect: there are key-1, key-2... and current"
+    assert said(folder, SECRET + "  key2: another key of more than sixteen bytes\n") == {
+        "metallb.yaml:7": f"Secret metallb-system/metalev-beacon: stringData.key2: {hint}"
+    }
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -84,6 +101,8 @@ def test_a_misspelt_field_that_is_needed_is_named_beside_the_one_that_is_missing
         POOL + "  serviceAllocation:\n    namespaceSelectors:\n    - matchLabels: {whatever: there-is}\n",
         ADVERTISEMENT + "  nodeSelectors:\n  - matchExpressions:\n    - {key: rack, operator: In, values: [a]}\n",
         ADVERTISEMENT + "  preferredNodeSelectors:\n  - weight: 3\n    preference: {matchLabels: {rack: a}}\n",
+        SECRET,
+        SECRET.replace("metalev-beacon", "somebody-elses").replace("key-1", "password"),
         "apiVersion: v1\nkind: Node\nmetadata: {name: a}\nspec: {podCIDR: 10.244.0.0/24}\n",
     ],
 )

@@ -86,6 +86,8 @@ def test_under_the_policy_local_the_pods_have_to_be_the_same() -> None:
     holder = sharer("holder", str(A), local="x")
     assert given(ask(sharer("web", port=81, local="x"), holder)) == [str(A)]
     assert given(ask(sharer("web", port=81, local="y"), holder)) == ["10.0.0.1"]
+    refused = complaint(ask(sharer("web", port=81, local="y", wish=str(A)), holder))
+    assert refused.endswith('can\'t change sharing key for "shop/web", address also in use by shop/holder')
 
 
 def test_sharing_is_opportunistic_the_first_address_that_passes_is_taken() -> None:
@@ -107,7 +109,11 @@ def test_a_clash_of_keys_and_one_of_ports_are_told_in_metallbs_words() -> None:
 
 
 def test_who_alone_has_an_address_may_change_its_key() -> None:
-    assert given(ask(sharer("holder", str(A), key="l"))) == [str(A)]
+    made, changed = books(HOLDER), sharer("holder", str(A), key="l")
+    assert given(decide_addresses(changed, made, {})) == [str(A)]
+    made.hold(changed.name, changed.status.addresses, terms_of(changed))
+    assert given(decide_addresses(sharer("web", port=81, key="l"), made, {})) == [str(A)]
+    assert given(decide_addresses(sharer("web", port=81), made, {})) == ["10.0.0.1"]
 
 
 def test_who_changes_its_key_among_others_loses_the_address() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from ipaddress import ip_address
 
@@ -14,6 +14,7 @@ from metalev.adapters.codec.fields import BadField, parse_address
 from metalev.model.actions import Holding, SpeakerState
 from metalev.model.address import IPAddress
 from metalev.model.cluster import BeaconKey, BeaconSecret, Namespace, Node, SpeakerPod
+from metalev.model.legacy import Remark
 from metalev.model.meta import Name
 
 SPEAKER_LABEL = "metalev.io/speaker"
@@ -96,6 +97,17 @@ def beacon_secret(document: wire.Secret, name: Name) -> BeaconSecret:
             raise BadField("data.current", "names a key that is not there: write the number of one of the keys")
         keys.sort(key=lambda key: str(key.id) != current)
     return BeaconSecret(name, document.metadata.resource_version, tuple(keys))
+
+
+def unknown_entries(document: object) -> Iterator[Remark]:
+    """Yield a remark for each entry of the Secret ``metalev-beacon`` that is neither a key nor names one."""
+    for field in ("data", "stringData"):
+        entries = document.get(field) if isinstance(document, Mapping) else None
+        for entry in entries if isinstance(entries, Mapping) else ():
+            if entry != "current" and _key_id(str(entry)) is None:
+                yield Remark(
+                    f"{field}.{entry}", 0, "unknown entry, it has no effect: there are key-1, key-2... and current"
+                )
 
 
 def speaker_state(document: wire.SpeakerState, name: Name) -> SpeakerState:

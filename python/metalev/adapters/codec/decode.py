@@ -114,14 +114,16 @@ class Codec(Struct, frozen=True):
             return None
 
     def unknown_fields(self, document: object) -> tuple[Remark, ...]:
-        """What ``document`` says that has no effect, where MetalLB's resources are concerned.
+        """What ``document`` says that has no effect, if it is a resource of MetalLB's or the Secret of the beacons.
 
-        Kubernetes' own objects have many fields that metalev has no need to read.
+        Kubernetes' other objects have many fields that metalev has no need to read.
         """
         match document:
             case {"apiVersion": str(version), "kind": str(kind)} if split_api_version(version)[0] == METALLB:
                 known = _KIND.get((METALLB, kind))
                 return tuple(unknown_fields(document, _READERS[known][0])) if known else ()
+            case {"kind": Kind.SECRET, "metadata": {"name": str(name)}} if name == BEACON_SECRET:
+                return tuple(core.unknown_entries(document))
             case _:
                 return ()
 
