@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 
 from metalev.lab.kubernetes.api import Object
+from metalev.lab.kubernetes.logs import PORT as LOG_PORT
 from metalev.lab.topology import NodeSpec
 from metalev.model.address import IPAddress
 
@@ -45,6 +46,7 @@ def node_status(spec: NodeSpec, version: str) -> Object:
             "capacity": _RESOURCES,
             "allocatable": _RESOURCES,
             "conditions": conditions,
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": LOG_PORT}},
             "nodeInfo": {"kubeletVersion": version, "kernelVersion": "lab", "osImage": "a network namespace"},
         }
     }
