@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
 import subprocess
 import sys
 import threading
@@ -38,8 +37,6 @@ POLL_S = 0.1
 METALEV: Mapping[str, Image] = {"metalev": metalev}
 MANIFESTS = Path(__file__).parents[4] / "deploy"
 SYSTEM = "metallb-system"
-KEY = "metalev-beacon"
-KEY_BYTES = 32
 
 
 class KubernetesLab:
@@ -173,7 +170,6 @@ class KubernetesLab:
     def install(self, manifests: Path = MANIFESTS) -> list[str]:
         """``kubectl apply -k deploy``, and wait until every Pod of it is Ready; a line per object."""
         lines = self.plane.kubectl("apply", "-k", str(manifests)).splitlines()
-        self._make_key()
         for workload in ("deployment/controller", "daemonset/speaker"):
             self.plane.kubectl("rollout", "status", "-n", SYSTEM, workload, "--timeout=60s", timeout=70)
         return lines
@@ -182,12 +178,6 @@ class KubernetesLab:
         """``metalev status`` or ``why`` as the administrator; their exit status is for whoever calls."""
         argv = [sys.executable, "-m", "metalev", *arguments, f"--kubeconfig={self.plane.kubeconfig()}"]
         return self.plane.namespace.run(argv, check=False)
-
-    def _make_key(self) -> None:
-        """The key that speakers sign their beacons with, unless it is there."""
-        key = f"--from-literal=key={secrets.token_hex(KEY_BYTES)}"
-        if self.plane.try_kubectl("get", "secret", "-n", SYSTEM, KEY).returncode != 0:
-            self.plane.try_kubectl("create", "secret", "generic", "-n", SYSTEM, KEY, key)
 
     def programs(self, component: str) -> dict[str, Process]:
         """Those programs of metalev (``controller``, ``speaker``) that run now, by their node."""
