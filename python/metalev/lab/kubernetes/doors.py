@@ -23,11 +23,12 @@ def write(folder: Path, *, kubectl: Path, kubeconfig: Path, prefix: str) -> None
         "kubectl": [*inside, str(kubectl), f"--kubeconfig={kubeconfig}"],
         "metalev": [*inside, sys.executable, "-m", "metalev"],
     }
+    among_names = [*inside, "--mount", "--wd=."] if inside else []
     for name, argv in programs.items():
         _write(folder / name, f'export KUBECONFIG={shlex.quote(str(kubeconfig))}\nexec {shlex.join(argv)} "$@"\n')
     usage = '[[ $# -ge 2 ]] || { echo "usage: on HOST COMMAND...: $(hosts)" >&2; exit 2; }\n'
-    listing = f"{shlex.join([*inside, 'ls', str(NAMESPACES)])} | sed -n 's/^{prefix}//p' | xargs"
-    enter = f'exec {shlex.join([*inside, "nsenter"])} --net={NAMESPACES}/{prefix}"$host" -- "$@"\n'
+    listing = f"{shlex.join([*among_names, 'ls', str(NAMESPACES)])} | sed -n 's/^{prefix}//p' | xargs"
+    enter = f'exec {shlex.join([*among_names, "nsenter"])} --net={NAMESPACES}/{prefix}"$host" -- "$@"\n'
     _write(folder / "on", f"hosts() {{ {listing}; }}\n{usage}host=$1\nshift\n{enter}")
 
 
@@ -35,7 +36,7 @@ def _inside() -> Sequence[str]:
     """What leads into the networks of this process; nothing if they are everybody's."""
     if Path("/proc/self/uid_map").read_text().split()[2] == "4294967295":  # the first user namespace maps them all
         return ()
-    return ("nsenter", f"--target={os.getpid()}", "--user", "--preserve-credentials", "--mount", "--net")
+    return ("nsenter", f"--target={os.getpid()}", "--user", "--preserve-credentials", "--net")
 
 
 def _write(path: Path, text: str) -> None:

@@ -24,12 +24,13 @@ from metalev.model.errors import StartError
 
 POWER_ANNOTATION = "lab.metalev.io/power"  # of a Node: "off" is a power cut
 POLL_S = 0.2
+PODS_PER_NODE = 12
 MANIFESTS = Path(__file__).parents[1] / "demo" / "manifests"
 UP_TIMEOUT_S = 180
 DOWN_TIMEOUT_S = 60
 
 WORDS = """\
-A Kubernetes of {nodes} nodes is up ({version}, kube-proxy in {mode} mode), and metalev is installed in it.
+A Kubernetes is up on {nodes} ({version}, kube-proxy in {mode} mode), and metalev is installed in it.
 
   export PATH={bin}:$PATH          kubectl, metalev, and `on HOST COMMAND` ({hosts})
   export KUBECONFIG={kubeconfig}
@@ -90,7 +91,7 @@ def down(folder: Path) -> None:
 
 def stay(folder: Path, *, nodes: int, mode: Mode) -> None:
     """Hold a cluster until this process is asked to end."""
-    with KubernetesLab(folder, nodes=nodes, mode=mode) as lab:
+    with KubernetesLab(folder, nodes=nodes, pods_per_node=PODS_PER_NODE, mode=mode) as lab:
         lab.install()
         kubeconfig = folder / "kubeconfig"
         lab.plane.outside(lab.plane.kubeconfig()).rename(kubeconfig)
@@ -120,7 +121,7 @@ def _serve(lab: KubernetesLab) -> None:
 
 def _words(folder: Path, lab: KubernetesLab, kubeconfig: Path) -> str:
     return WORDS.format(
-        nodes=len(lab.nodes),
+        nodes=", ".join(lab.nodes),
         version=lab.version,
         mode=lab.mode,
         bin=folder / "bin",
