@@ -20,13 +20,21 @@ rust := $(shell find rust -name target -prune -o -path rust/fuzz -prune \
 
 .PHONY: help
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.* ## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 	@echo
 	@echo 'V=1 shows all that a step prints. ARGS="-k vip" goes to pytest. PYTHON=python3.13 chooses the interpreter.'
 
 .PHONY: demo
-demo: needs-lab $(extension) ## Show a Service get its address, and keep it when its node dies
-	@scripts/in-lab.sh $(python) -m metalev.lab demo
+demo: needs-lab $(extension) ## Show a Service keep its address when its node dies; with kubectl: KUBERNETES=1
+	@scripts/demo.sh $(if $(KUBERNETES),--kubernetes)
+
+.PHONY: lab-up
+lab-up: needs-lab $(extension) ## Start a Kubernetes with metalev, to try things on
+	@scripts/lab.sh up $(ARGS)
+
+.PHONY: lab-down
+lab-down: $(extension) ## End it
+	@scripts/lab.sh down
 
 .PHONY: test
 test: needs-lab $(extension) ## Run the Rust and the Python tests

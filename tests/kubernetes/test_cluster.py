@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.kubernetes.manifests import apply, deployment, give_addresses, service
@@ -152,9 +153,9 @@ def test_a_program_that_dies_is_started_again_and_counted(small: KubernetesLab) 
     small.wait_for_pods("app=dying", 1)
 
 
-def test_a_daemon_runs_on_every_node_with_a_token_that_names_it_and_with_its_capabilities_alone(
-    small: KubernetesLab,
-) -> None:
+@pytest.fixture(scope="module")
+def daemons(small: KubernetesLab) -> list[dict[str, Any]]:
+    """The Pods of a DaemonSet whose program asks who it is."""
     container = {
         "image": "example.org/lab/whoami:v1",
         "command": [str(small.plane.binaries / "kubectl")],
@@ -163,14 +164,33 @@ def test_a_daemon_runs_on_every_node_with_a_token_that_names_it_and_with_its_cap
     manifest = deployment("daemon", 0, container=container, hostNetwork=True)
     del manifest["spec"]["replicas"]
     apply(small, {**manifest, "kind": "DaemonSet"})
-    for pod in small.wait_for_pods("app=daemon", 2):
-        process = small.process(pod["metadata"]["name"])
-        process.wait_for("CapEff")
-        answer, _, capabilities = process.output().partition("CapEff:")
-        assert int(capabilities, 16) == 1 << CAPABILITIES.index("NET_RAW")
+    pods = small.wait_for_pods("app=daemon", 2)
+    for pod in pods:
+        small.process(pod["metadata"]["name"]).wait_for("CapEff")
+    return pods
+
+
+def test_a_daemon_runs_on_every_node_with_a_token_that_names_it(
+    small: KubernetesLab, daemons: list[dict[str, Any]]
+) -> None:
+    for pod in daemons:
+        answer = small.process(pod["metadata"]["name"]).output().partition("CapEff:")[0]
         asked = json.loads(answer)["status"]["userInfo"]
         assert asked["username"] == "system:serviceaccount:default:default"
         assert asked["extra"]["authentication.kubernetes.io/node-name"] == [pod["spec"]["nodeName"]]
+
+
+def test_a_program_has_the_capabilities_of_its_manifest_alone(
+    small: KubernetesLab, daemons: list[dict[str, Any]]
+) -> None:
+    capabilities = small.process(daemons[0]["metadata"]["name"]).output().partition("CapEff:")[2]
+    assert int(capabilities, 16) == 1 << CAPABILITIES.index("NET_RAW")
+
+
+def test_the_log_of_a_program_is_read_by_kubectl(small: KubernetesLab, daemons: list[dict[str, Any]]) -> None:
+    name = daemons[0]["metadata"]["name"]
+    assert "SelfSubjectReview" in small.plane.kubectl("logs", name)
+    assert small.plane.kubectl("logs", name, "--tail=1").startswith("CapEff:")
 
 
 def test_a_dead_node_is_not_ready_and_comes_back(small: KubernetesLab) -> None:

@@ -4,6 +4,17 @@ import subprocess
 import sys
 
 
+def test_the_demo_on_kubernetes_comes_to_its_end() -> None:
+    command = [sys.executable, "-m", "metalev.lab", "demo", "--kubernetes"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=110)
+    assert done.returncode == 0, done.stdout + done.stderr
+    results = [line for line in done.stdout.splitlines() if line.startswith("=> ")]
+    announced, moved, stays = (result.partition(";")[0] for result in results)
+    assert announced.startswith("=> 192.168.1.200 is announced by node")
+    assert moved.endswith("answers for 192.168.1.200")
+    assert stays.split()[1:3] == [announced.split()[5], "is"]
+
+
 def test_the_demo_comes_to_its_end() -> None:
     command = [sys.executable, "-m", "metalev.lab", "demo"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)

@@ -37,6 +37,7 @@ from metalev.runtime.store import Store
 CODEC = Codec("metallb-system", default_families=(4,))
 WALK_THROUGH = ROOT / "docs" / "tasks" / "without-kubernetes.md"
 TROUBLESHOOTING = ROOT / "docs" / "tasks" / "troubleshooting.md"
+LAB_KUBERNETES = ROOT / "docs/tasks/developing-with-the-lab.md"
 LAB = ROOT / "docs" / "tasks" / "try-the-lab.md"
 WITH_YAML = [path for path in FOR_USERS if blocks(path, "yaml")]
 
@@ -125,8 +126,9 @@ def test_every_option_of_the_commands_that_look_is_described_with_those_that_hav
     }
 
 
-def test_what_the_labs_example_uses_is_there() -> None:
-    (example,) = blocks(LAB, "python")
+@pytest.mark.parametrize("path", [LAB, LAB_KUBERNETES], ids=shown)
+def test_what_the_labs_example_uses_is_there(path: Path) -> None:
+    (example,) = blocks(path, "python")
     imports = [node for node in ast.walk(ast.parse(example)) if isinstance(node, ast.ImportFrom)]
     assert imports
     for statement in imports:
@@ -135,12 +137,19 @@ def test_what_the_labs_example_uses_is_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "type_name"),
-    [("node", "host.Node"), ("owner", "host.Node"), ("cluster", "cluster.LabCluster"), ("cluster.lab", "lab.Lab")],
+    ("path", "variable", "type_name"),
+    [
+        (LAB, "node", "host.Node"),
+        (LAB, "owner", "host.Node"),
+        (LAB, "cluster", "cluster.LabCluster"),
+        (LAB, "cluster.lab", "lab.Lab"),
+        (LAB_KUBERNETES, "cluster", "kubernetes.cluster.KubernetesLab"),
+        (LAB_KUBERNETES, "cluster.plane", "kubernetes.controlplane.ControlPlane"),
+    ],
 )
-def test_what_can_be_done_in_the_lab_can_be_done(variable: str, type_name: str) -> None:
-    module, _, name = type_name.partition(".")
-    methods = re.findall(rf"(?<![\w.]){re.escape(variable)}\.(\w+)\(", LAB.read_text())
+def test_what_can_be_done_in_the_lab_can_be_done(path: Path, variable: str, type_name: str) -> None:
+    module, _, name = type_name.rpartition(".")
+    methods = re.findall(rf"(?<![\w.]){re.escape(variable)}\.(\w+)\(", path.read_text())
     lab_type = getattr(import_module(f"metalev.lab.{module}"), name)
     assert methods
     assert [method for method in methods if not hasattr(lab_type, method)] == []

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import secrets
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -36,8 +37,6 @@ POLL_S = 0.1
 METALEV: Mapping[str, Image] = {"metalev": metalev}
 MANIFESTS = Path(__file__).parents[4] / "deploy"
 SYSTEM = "metallb-system"
-KEY = "metalev-beacon"
-KEY_BYTES = 32
 
 
 class KubernetesLab:
@@ -72,7 +71,7 @@ class KubernetesLab:
         with ExitStack() as stack:
             stack.enter_context(self.lab)
             self.plane = stack.enter_context(self._control_plane())
-            self._version = str(json.loads(self.plane.kubectl("get", "--raw", "/version"))["gitVersion"])
+            self.version = str(json.loads(self.plane.kubectl("get", "--raw", "/version"))["gitVersion"])
             stack.callback(self._stop_kubelets)
             self._scheduler = Scheduler(partial(self.plane.client, SCHEDULER))
             self._scheduler.start()
@@ -113,10 +112,14 @@ class KubernetesLab:
         found = self.plane.kubectl("get", "pods", "-n", namespace, "-l", selector, "-o", "json")
         return list(json.loads(found)["items"])
 
+    def node_object(self, name: str) -> Object:
+        """A Node as the API has it, by a watch: at once, and at no cost."""
+        return self._scheduler.nodes.objects.get(("", name)) or {"metadata": {}, "spec": {}}
+
     def is_ready(self, node: str) -> bool:
         """Whether the API has the node as Ready, without a taint that says otherwise."""
-        found = self._scheduler.nodes.objects.get(("", node))
-        return found is not None and is_ready(found) and not found["spec"].get("taints")
+        found = self.node_object(node)
+        return is_ready(found) and not found["spec"].get("taints")
 
     def process(self, pod: str, namespace: str = "default") -> Process:
         """The program that runs in a Pod, with its log."""
@@ -164,18 +167,17 @@ class KubernetesLab:
 
     # ===== metalev =====
 
-    def install(self, manifests: Path = MANIFESTS) -> None:
-        """``kubectl apply -k deploy``, and wait until every Pod of it is Ready."""
-        self.plane.kubectl("apply", "-k", str(manifests))
-        self._make_key()
+    def install(self, manifests: Path = MANIFESTS) -> list[str]:
+        """``kubectl apply -k deploy``, and wait until every Pod of it is Ready; a line per object."""
+        lines = self.plane.kubectl("apply", "-k", str(manifests)).splitlines()
         for workload in ("deployment/controller", "daemonset/speaker"):
             self.plane.kubectl("rollout", "status", "-n", SYSTEM, workload, "--timeout=60s", timeout=70)
+        return lines
 
-    def _make_key(self) -> None:
-        """The key that speakers sign their beacons with, unless it is there."""
-        key = f"--from-literal=key={secrets.token_hex(KEY_BYTES)}"
-        if self.plane.try_kubectl("get", "secret", "-n", SYSTEM, KEY).returncode != 0:
-            self.plane.try_kubectl("create", "secret", "generic", "-n", SYSTEM, KEY, key)
+    def metalev(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """``metalev status`` or ``why`` as the administrator; their exit status is for whoever calls."""
+        argv = [sys.executable, "-m", "metalev", *arguments, f"--kubeconfig={self.plane.kubeconfig()}"]
+        return self.plane.namespace.run(argv, check=False)
 
     def programs(self, component: str) -> dict[str, Process]:
         """Those programs of metalev (``controller``, ``speaker``) that run now, by their node."""
@@ -231,10 +233,11 @@ class KubernetesLab:
             {pod: self.lab.namespace_of(pod.name) for pod in spec.pods},
             partial(self.plane.client, kubeconfig.node(name), node.namespace),
             authority=self.plane.authority,
+            certificate=self.plane.server_certificate,
             directory=self.directory / "pods",
             programs=self._images,
             environment=self.lab.environment,
-            version=self._version,
+            version=self.version,
         )
         kubelet.start()
 

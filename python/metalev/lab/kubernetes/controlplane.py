@@ -90,6 +90,11 @@ class ControlPlane:
         return f"https://{self.address}:{self._port}"
 
     @property
+    def server_certificate(self) -> tuple[Path, Path]:
+        """The API server's certificate and key, good enough for a kubelet too: its name is not looked at."""
+        return self._certificates.server
+
+    @property
     def authority(self) -> Path:
         """The certificate of the authority that signed the API server's."""
         return self._certificates.authority

@@ -73,6 +73,7 @@ def etcd(settings: Settings) -> list[str]:
 
 def kube_apiserver(settings: Settings, certificates: Certificates, *, controllers: bool) -> list[str]:
     """kube-apiserver as kubeadm has it: client certificates, Node and RBAC, both families of Services."""
+    kubelet_client = certificates.client("kube-apiserver-kubelet-client", ("system:masters",))
     (certificate, key), tokens = certificates.server, certificates.service_accounts
     loopback = ip_address(settings.address).is_loopback
     return [
@@ -94,6 +95,10 @@ def kube_apiserver(settings: Settings, certificates: Certificates, *, controller
         *(["--endpoint-reconciler-type=none"] if loopback else []),
         # Without a controller nobody makes the ServiceAccount `default`, which every Pod would have to wait for.
         *([] if controllers else ["--disable-admission-plugins=ServiceAccount"]),
+        # For `kubectl logs`: the nodes' names are in no DNS.
+        f"--kubelet-client-certificate={kubelet_client[0]}",
+        f"--kubelet-client-key={kubelet_client[1]}",
+        "--kubelet-preferred-address-types=InternalIP",
         *(_audit(settings.directory) if settings.audit else []),
     ]
 

@@ -22,6 +22,7 @@ from metalev.lab.kubernetes.account import Account
 from metalev.lab.kubernetes.api import STRATEGIC_PATCH, Api, ApiError, Object, Reflector
 from metalev.lab.kubernetes.due import Due, Key
 from metalev.lab.kubernetes.images import Image, image_of
+from metalev.lab.kubernetes.logs import LogServer
 from metalev.lab.kubernetes.nodes import LEASE_NAMESPACE, lease, node_object, node_status, now
 from metalev.lab.kubernetes.pod import RunningPod, container_of, status_patch
 from metalev.lab.kubernetes.probe import answers
@@ -48,6 +49,7 @@ class Kubelet:
         connect: Callable[[], Api],
         *,
         authority: Path,
+        certificate: tuple[Path, Path],
         directory: Path,
         programs: Mapping[str, Image],
         environment: Mapping[str, str],
@@ -57,6 +59,7 @@ class Kubelet:
         self._places = places
         self._free = deque(places)
         self._authority = authority
+        self._certificate = certificate
         self._directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self._programs = programs
@@ -76,6 +79,9 @@ class Kubelet:
 
     def start(self) -> None:
         """Register the node, and run its Pods from now on."""
+        self._logs = LogServer(
+            self._node.namespace, self._log_of, certificate=self._certificate, authority=self._authority
+        )
         self.pods.start(wait=False)
         self._thread.start()
 
@@ -92,6 +98,7 @@ class Kubelet:
         self._api.interrupt()
         self._thread.join()
         self._api.close()
+        self._logs.stop()
         self.pods.stop()
 
     def pause(self) -> None:
@@ -216,7 +223,7 @@ class Kubelet:
             running.restarts += 1
             if running.process in self._node.processes:
                 self._node.processes.remove(running.process)
-        folder = self._directory / f"{key[0]}-{key[1]}"
+        folder = self._folder(key)
         folder.mkdir(parents=True, exist_ok=True)
         if program is None:
             start = partial(images.serve, pod, running, self._node.name)
@@ -229,6 +236,13 @@ class Kubelet:
             if not self._halted:
                 running.process = start(log=folder / "log", marks=self._environment)
                 self._node.processes.append(running.process)
+
+    def _folder(self, key: Key) -> Path:
+        return self._directory / f"{key[0]}-{key[1]}"
+
+    def _log_of(self, namespace: str, pod: str) -> Path | None:
+        log = self._folder((namespace, pod)) / "log"
+        return log if (namespace, pod) in self.running and log.exists() else None
 
 
 def _path(pod: Object) -> str:

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 
 from metalev.lab.kubernetes.api import Object
+from metalev.lab.kubernetes.logs import PORT as LOG_PORT
 from metalev.lab.topology import NodeSpec
 from metalev.model.address import IPAddress
 
 LEASE_NAMESPACE = "kube-node-lease"
 LEASE_DURATION_S = 40
-_RESOURCES = {"cpu": "4", "memory": "8Gi", "pods": "110"}
 _CONDITIONS = {
     "Ready": ("True", "KubeletReady"),
     "MemoryPressure": ("False", "KubeletHasSufficientMemory"),
@@ -34,6 +34,7 @@ def node_object(spec: NodeSpec) -> Object:
 def node_status(spec: NodeSpec, version: str) -> Object:
     """Its status while all is well, as a patch."""
     addresses = [{"type": "InternalIP", "address": str(address)} for address in spec.addresses]
+    resources = {"cpu": "4", "memory": "8Gi", "pods": str(len(spec.pods))}
     conditions = [
         {"type": kind, "status": status, "reason": reason, "message": "", "lastHeartbeatTime": now()}
         for kind, (status, reason) in _CONDITIONS.items()
@@ -42,9 +43,10 @@ def node_status(spec: NodeSpec, version: str) -> Object:
         "status": {
             # The merge key is the type, and two addresses have one: only a whole list can be written, as by a kubelet.
             "addresses": [{"$patch": "replace"}, *addresses, {"type": "Hostname", "address": spec.name}],
-            "capacity": _RESOURCES,
-            "allocatable": _RESOURCES,
+            "capacity": resources,
+            "allocatable": resources,
             "conditions": conditions,
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": LOG_PORT}},
             "nodeInfo": {"kubeletVersion": version, "kernelVersion": "lab", "osImage": "a network namespace"},
         }
     }

@@ -1,4 +1,7 @@
-"""A small rule in the scheduler's place: a Pod that fits on several nodes goes to the one with fewest Pods."""
+"""A small rule in the scheduler's place: a Pod that fits on several nodes goes to the one with fewest Pods.
+
+A node has room for as many Pods with networks of their own as it has prepared; one on the node's network always fits.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from metalev.lab.kubernetes.api import Api, ApiError, Object, Reflector
+from metalev.lab.kubernetes.api import STRATEGIC_PATCH, Api, ApiError, Object, Reflector
 from metalev.lab.kubernetes.due import Due
 from metalev.lab.kubernetes.nodes import is_ready
 
@@ -46,11 +49,12 @@ class Scheduler:
             if pod is None or pod["spec"].get("nodeName") or pod["metadata"].get("deletionTimestamp"):
                 continue
             node = choose(pod, self.nodes.objects.values(), self.pods.objects.values())
-            if node is None:
-                self._due.add(key, RETRY_S)
-                continue
             try:
-                self._bind(pod, node)
+                if node is not None:
+                    self._bind(pod, node)
+                else:
+                    self._due.add(key, RETRY_S)
+                    self._explain(pod)
             except (OSError, http.client.HTTPException):
                 self._due.add(key, RETRY_S)
 
@@ -62,11 +66,29 @@ class Scheduler:
             self._api.create(f"/api/v1/namespaces/{namespace}/pods/{name}/binding", binding)
         pod["spec"]["nodeName"] = node  # counted at once, not when the watch tells
 
+    def _explain(self, pod: Object) -> None:
+        """Say on the Pod that it waits, once."""
+        waits = any(entry["type"] == "PodScheduled" for entry in pod.get("status", {}).get("conditions", ()))
+        if waits:
+            return
+        message = f"0/{len(self.nodes.objects)} nodes are available: not Ready, tainted, not selected, or full"
+        condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
+        path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}/status"
+        with suppress(ApiError):
+            self._api.patch(path, {"status": {"conditions": [condition]}}, STRATEGIC_PATCH)
+
 
 def choose(pod: Object, nodes: Iterable[Object], pods: Iterable[Object]) -> str | None:
     """The node for a Pod; None if it fits on none."""
-    load = Counter(other["spec"].get("nodeName") for other in list(pods))
-    names = [node["metadata"]["name"] for node in list(nodes) if fits(pod, node)]
+    others = list(pods)
+    load = Counter(other["spec"].get("nodeName") for other in others)
+    inside = Counter(other["spec"].get("nodeName") for other in others if not other["spec"].get("hostNetwork"))
+
+    def has_room(node: Object) -> bool:
+        room = int(node.get("status", {}).get("allocatable", {}).get("pods", 0))
+        return bool(pod["spec"].get("hostNetwork")) or inside[node["metadata"]["name"]] < room
+
+    names = [node["metadata"]["name"] for node in list(nodes) if fits(pod, node) and has_room(node)]
     return min(names, key=lambda name: (load[name], name), default=None)
 
 
