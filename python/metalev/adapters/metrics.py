@@ -53,6 +53,7 @@ class Figures(Struct, frozen=True):
     pools: Mapping[str, PoolStatus] | None = None
     allocated: Tally[str] = Tally()
     pending: int | None = None
+    leads: bool | None = None
     announced: tuple[Announced, ...] | None = None
     engine: Counters | None = None
 
@@ -74,6 +75,12 @@ class Metrics:
             buckets=(0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0),
             registry=registry,
         )
+        self._allocations = Histogram(
+            "metalev_allocation_duration_seconds",
+            "Seconds from when a Service was first seen without an address to the write of its address",
+            buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0, 60.0, 3600.0),
+            registry=registry,
+        )
         self._moves = Counter("metalev_moves", "Groups of addresses taken over", ["reason"], registry=registry)
 
     def reconciled(self, seconds: float, *, failed: bool) -> None:
@@ -82,6 +89,10 @@ class Metrics:
         self._updates.inc()
         if failed:
             self._errors.inc()
+
+    def allocated(self, seconds: float) -> None:
+        """A Service got an address ``seconds`` after it was first seen without one."""
+        self._allocations.observe(seconds)
 
     def moved(self, reason: str) -> None:
         """A group was taken over by this node, because of ``reason``."""
@@ -113,6 +124,9 @@ class _FiguresCollector(Collector):
             yield from _pools(figures.pools, figures.allocated)
         if figures.pending is not None:
             yield GaugeMetricFamily("metalev_services_pending", "Services without an address", value=figures.pending)
+        if figures.leads is not None:
+            text = "1 while this controller decides, 0 while it stands by"
+            yield GaugeMetricFamily("metalev_leader", text, value=float(figures.leads))
         if figures.announced is not None:
             yield _announced(figures.announced)
         if figures.engine is not None:

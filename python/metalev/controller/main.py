@@ -54,6 +54,7 @@ def _serve(options: ControllerOptions, stack: ExitStack) -> None:
             seat = on_files(directory, options.namespace, clock, stack)
         case Source() as source:
             seat = on_kubernetes(source, options.namespace, clock, stack, inbox.put)
+    metrics = Metrics(lambda: reconciler.figures(loop.snapshot))
     reconciler = ControllerReconciler(
         seat.effects,
         clock,
@@ -61,13 +62,13 @@ def _serve(options: ControllerOptions, stack: ExitStack) -> None:
         options.address_rest,
         ignore_exclude_lb=options.ignore_exclude_lb,
         new_key=seat.new_key,
+        allocated=metrics.allocated,
     )
 
     def observe(seconds: float, outcome: Outcome) -> None:
         metrics.reconciled(seconds, failed=isinstance(outcome, Retry | Stop))
 
     loop: Loop[Name] = Loop(reconciler, clock, inbox=inbox, workers=seat.workers, observe=observe)
-    metrics = Metrics(lambda: reconciler.figures(loop.snapshot))
     stack.enter_context(stop_on_signals(loop.stop))
     if options.metrics is not None:
         pages = program_pages(metrics.render, loop.alive, seat.missing, seat.alive)

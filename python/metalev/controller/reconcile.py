@@ -10,7 +10,7 @@ from typing import Final
 from metalev.adapters.metrics import Figures
 from metalev.decide.controller import REST_SECONDS, ControllerDecider, ControllerDesired
 from metalev.decide.diff import controller_actions
-from metalev.model.actions import Action, CreateBeaconKey
+from metalev.model.actions import Action, CreateBeaconKey, WriteServiceStatus
 from metalev.model.cluster import BeaconKey
 from metalev.model.errors import StaleWrite, Unavailable
 from metalev.model.meta import Kind, Name
@@ -39,15 +39,19 @@ class ControllerReconciler:
         *,
         ignore_exclude_lb: bool = False,
         new_key: Callable[[], BeaconKey] | None = None,
+        allocated: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
         """``lb_class`` is the one ``loadBalancerClass`` to serve; ``None`` serves the Services that name none.
 
         A released address rests for ``rest_seconds`` before somebody else gets it. ``ignore_exclude_lb`` is what the
         speakers are told, too: the controller says which addresses nobody may announce. ``new_key`` makes a key for
-        the beacons where there is none; without it, that is the user's to do.
+        the beacons where there is none; without it, that is the user's to do. ``allocated`` is told, by any thread,
+        for how many seconds a Service was without the address that it got.
         """
         self._effects = effects
         self._new_key = new_key
+        self._allocated = allocated
+        self._without_since: dict[Name, float] = {}
         self._clock = clock
         self._new_decider = partial(ControllerDecider, lb_class, rest_seconds, ignore_exclude_lb=ignore_exclude_lb)
         self._decider = self._new_decider()
@@ -61,8 +65,10 @@ class ControllerReconciler:
             return []
         if not _at_work(applied.before):
             self._begin()
+            self._note_pending(applied.after.services, applied.after)
             return [*sorted(applied.after.services), OVERVIEW]
         names = sorted(key.name for key in applied.touched if key.kind is Kind.SERVICE)
+        self._note_pending(names, applied.after)
         return [*names, OVERVIEW] if applied.changed and not self._is_echo(applied) else names
 
     def reconcile(self, name: Name, snapshot: Snapshot) -> Outcome | Later:
@@ -86,6 +92,7 @@ class ControllerReconciler:
             pools=_by_pool(self._desired.pool_statuses),
             allocated=Counter(one.status.pool for one in snapshot.services.values() if one.status.addresses),
             pending=len(self._decider.waiting),
+            leads=_at_work(snapshot),
         )
 
     def _begin(self) -> None:
@@ -98,10 +105,27 @@ class ControllerReconciler:
         try:
             for action in actions:
                 self._effects.carry_out(action)
+                if isinstance(action, WriteServiceStatus) and action.status.addresses:
+                    self._note_allocated(action.service.name)
             self._effects.flush()
         except (StaleWrite, Unavailable) as error:
             return Retry(str(error))
         return outcome
+
+    def _note_pending(self, names: Iterable[Name], snapshot: Snapshot) -> None:
+        """Remember since when each of ``names`` is without an address."""
+        now = self._clock.now()
+        for name in names:
+            service = snapshot.services.get(name)
+            if service is not None and service.wants_address and not service.status.addresses:
+                self._without_since.setdefault(name, now)
+            else:
+                self._without_since.pop(name, None)
+
+    def _note_allocated(self, name: Name) -> None:
+        since = self._without_since.pop(name, None)
+        if since is not None:
+            self._allocated(self._clock.now() - since)
 
     def _overview(self, snapshot: Snapshot) -> Outcome | Later:
         """Look at everything: at once when what concerns everybody changed, else not too often."""

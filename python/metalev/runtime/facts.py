@@ -50,6 +50,7 @@ class FactLevels:
             case FactKind.INTERFACE_DOWN:
                 self._addresses.pop(fact.interface, None)
                 self._gateways.pop(fact.interface, None)
+                self._heard = {path for path in self._heard if path[1] != fact.interface}
             case FactKind.GATEWAYS:
                 self._gateways[fact.interface] = _routable(fact)
             case _:

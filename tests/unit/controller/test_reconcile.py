@@ -10,13 +10,13 @@ from tests.fakes.driver import Driver
 
 from metalev.controller.reconcile import OVERVIEW, OVERVIEW_PAUSE, ControllerReconciler
 from metalev.decide.controller import REST_SECONDS
-from metalev.model.actions import SpeakerState
+from metalev.model.actions import Configuration, SpeakerState
 from metalev.model.address import AddressRange
-from metalev.model.cluster import Namespace, Node
+from metalev.model.cluster import BeaconKey, Namespace, Node
 from metalev.model.meta import Kind, LabelSelector, Name, ObjectKey
 from metalev.model.pools import Pool, PoolStatus, ServiceAllocation
 from metalev.model.services import Service, ServiceStatus
-from metalev.model.snapshot import Object, Snapshot
+from metalev.model.snapshot import Object, Snapshot, Standby
 from metalev.runtime.effects import Effects
 from metalev.runtime.outcome import Later, Outcome, Retry
 
@@ -319,3 +319,49 @@ def test_addresses_that_the_network_uses_are_skipped_and_told_once() -> None:
     )
     assert not controller.reconciler.figures(controller.loop.snapshot).config_stale
     assert controller.cluster.pool_statuses == {MAIN: PoolStatus(assigned_ipv4=2)}
+
+
+def test_how_long_a_service_was_without_its_address_is_told() -> None:
+    clock, told = VirtualClock(), list[float]()
+    cluster = FakeCluster(pool("192.0.2.1/32"), service("web"))
+    driver = Driver(ControllerReconciler(Effects(cluster), clock, allocated=told.append), clock).start(cluster)
+    assert told == [0.0]
+    cluster.put(service("late"))
+    driver.settle(within=30)
+    cluster.remove(ObjectKey(Kind.SERVICE, name("web")))
+    driver.settle()
+    assert told == [0.0, 30.0]
+
+
+def test_a_controller_that_stands_by_decides_nothing_and_begins_anew_when_it_leads() -> None:
+    clock = VirtualClock()
+    cluster = FakeCluster(pool("192.0.2.1/32"), service("web"))
+    driver = Driver(ControllerReconciler(Effects(cluster), clock), clock)
+    driver.loop.inbox.put(Standby(True))
+    driver.start(cluster)
+    assert addresses(cluster) == {"web": ""}
+    driver.loop.inbox.put(Standby(False))
+    driver.settle()
+    assert addresses(cluster) == {"web": "192.0.2.1"}
+
+
+def test_a_leader_makes_the_key_of_the_beacons_once() -> None:
+    clock = VirtualClock()
+    cluster = FakeCluster(pool("192.0.2.1/32"))
+    made = iter([BeaconKey(1, b"first" * 8), BeaconKey(1, b"other" * 8)])
+    driver = Driver(ControllerReconciler(Effects(cluster), clock, new_key=lambda: next(made)), clock).start(cluster)
+    cluster.put(service("web"))
+    driver.settle(within=5)
+    (secret,) = driver.loop.snapshot.secrets.values()
+    assert secret.keys == (BeaconKey(1, b"first" * 8),)
+
+
+def test_what_is_wrong_with_the_configuration_is_published_and_withdrawn() -> None:
+    controller = Controller(FakeCluster(pool("192.0.2.1/32")))
+    assert controller.cluster.world.configurations == {"controller": Configuration()}
+    controller.cluster.reject("IPAddressPool x", "spec.addresses[0]: no")
+    controller.settle(within=1)
+    assert controller.cluster.world.configurations["controller"].problems == ("IPAddressPool x: spec.addresses[0]: no",)
+    controller.cluster.reject("IPAddressPool x", "")
+    controller.settle(within=1)
+    assert controller.cluster.world.configurations["controller"] == Configuration()

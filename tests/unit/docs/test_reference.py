@@ -25,7 +25,7 @@ FAILOVER = ROOT / "docs" / "concepts" / "failover.md"
 LAYER2 = ROOT / "docs" / "concepts" / "layer2.md"
 TROUBLESHOOTING = ROOT / "docs" / "tasks" / "troubleshooting.md"
 
-CONTROLLER = Figures(config_loaded=True, config_stale=False, pools={"home": PoolStatus()}, pending=0)
+CONTROLLER = Figures(config_loaded=True, config_stale=False, pools={"home": PoolStatus()}, pending=0, leads=True)
 SPEAKER = Figures(
     config_loaded=True,
     config_stale=False,

@@ -157,12 +157,12 @@ class FilesCluster:
             next(self._view.root.iterdir(), None)
         except OSError as error:
             raise StartError(f"cannot read the manifests in {self._view.root}: {error.strerror}") from error
+        if not self._writer:
+            return  # who only looks makes nothing
         folder = self._state_root / self._writer
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            if not self._writer:
-                return
             raise StartError(f"cannot write to {folder}: {error.strerror}; choose a folder with --state") from error
 
     def _write(self, path: str, document: Document, *, durable: bool = False) -> None:

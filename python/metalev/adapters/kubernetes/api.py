@@ -50,6 +50,8 @@ _KEEPALIVE = [
 ]
 
 log = logging.getLogger("metalev.kubernetes")
+# Who says insecure-skip-tls-verify knows it; a warning for each request would hide everything else.
+urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
 
 class Status(Struct):

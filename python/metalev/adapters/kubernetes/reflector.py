@@ -95,7 +95,7 @@ class Reflector:
         while not self._stop.is_set():
             try:
                 if not self._version:
-                    self.list()
+                    self._list()
                 self._watch()
             except _Expired as why:
                 log.debug("%s are listed anew: %s", self.resource.path, why)
@@ -109,7 +109,15 @@ class Reflector:
                 self._fail(error)
 
     def list(self) -> None:
-        """Read everything once. Raises ``Unavailable``; what was read until then counts."""
+        """Read everything once. Raises ``Unavailable`` with what to do; what was read until then counts."""
+        try:
+            self._list()
+        except ApiError as error:
+            if error.expired:
+                raise
+            raise Unavailable(_told(self.resource, error)) from error
+
+    def _list(self) -> None:
         seen: list[ObjectKey] = []
         query = {**self.resource.selectors, "limit": str(PAGE)}
         while True:
