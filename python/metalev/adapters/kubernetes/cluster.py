@@ -15,6 +15,7 @@ from metalev.adapters.kubernetes.errors import ApiError
 from metalev.adapters.kubernetes.events import EventRecorder
 from metalev.adapters.kubernetes.l2status import L2Statuses, announced
 from metalev.adapters.kubernetes.mirror import Mirror
+from metalev.adapters.kubernetes.notyet import PATHS, NotYet, path_of
 from metalev.adapters.kubernetes.reflector import Reflection, Reflector
 from metalev.adapters.kubernetes.resources import Resource, collection, item, only, resource
 from metalev.adapters.kubernetes.troubles import Troubles
@@ -77,6 +78,10 @@ class KubernetesCluster:
             self._configuration = ConfigurationStates(api, namespace, writer, clock)
             own = only(self._configuration.path, self._configuration.name)
             self._others.append(self._reflector(own, self._configuration))
+        if writer == CONTROLLER and watch:
+            for kind_name in PATHS:
+                remarks = NotYet(kind_name, self._mirror.remark)
+                self._others.append(self._reflector(Resource(path_of(kind_name, namespace)), remarks))
         if writer not in {"", CONTROLLER} and watch:
             self._l2_statuses = L2Statuses(api, namespace, writer, self._owning_pod)
 

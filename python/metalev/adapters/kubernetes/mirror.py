@@ -138,6 +138,11 @@ class Mirror:
             self._pool_statuses[name] = status
         self._tell(PoolStatusSeen(name, status))
 
+    def remark(self, change: Change) -> None:
+        """Tell something else, one at a time like everything."""
+        with self._lock:
+            self._tell(change)
+
     # --- With the lock held ---
 
     def _is_newer(self, key: ObjectKey, version: int) -> bool:
