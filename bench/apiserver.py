@@ -114,6 +114,18 @@ class Plane:
             assert time.monotonic() < deadline
             threading.Event().wait(0.05)
 
+    def settle(self) -> None:
+        """Wait until nobody writes any more, but for a lease now and then."""
+        still = [self.writes()]
+
+        def calm() -> bool:
+            threading.Event().wait(1)
+            still.append(self.writes())
+            before, now = ({what: n for what, n in one.items() if _is_news(what)} for one in still[-2:])
+            return before == now
+
+        self.wait_for(calm)
+
     def close(self) -> None:
         """Let go of the connections."""
         self._pool.shutdown()
@@ -139,6 +151,10 @@ def service(index: int) -> dict[str, Any]:
         "metadata": {"name": _name(index), "namespace": "default"},
         "spec": {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False, "ports": [{"port": 80}]},
     }
+
+
+def _is_news(what: str) -> bool:
+    return what.startswith(("POST", "PATCH", "PUT", "DELETE")) and "leases" not in what
 
 
 def _name(index: int) -> str:
