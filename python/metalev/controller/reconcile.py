@@ -99,8 +99,10 @@ class ControllerReconciler:
             for action in actions:
                 self._effects.carry_out(action)
             self._effects.flush()
-        except (StaleWrite, Unavailable) as error:
+        except StaleWrite as error:
             return Retry(str(error))
+        except Unavailable as error:
+            return Retry(str(error), error.told)
         return outcome
 
     def _overview(self, snapshot: Snapshot) -> Outcome | Later:

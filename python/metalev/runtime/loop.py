@@ -227,7 +227,8 @@ class Loop(Generic[N]):
     def _follow(self, name: N, outcome: Outcome, now: float) -> None:
         if isinstance(outcome, Retry):
             delay = self._queue.retry(name, now)
-            log.info("%s: %s; next try in %.2f s", name, outcome.reason, delay)
+            level = logging.DEBUG if outcome.told else logging.INFO
+            log.log(level, "%s: %s; next try in %.2f s", name, outcome.reason, delay)
             return
         self._queue.succeeded(name)
         match outcome:

@@ -178,7 +178,7 @@ class Api:
             response = self._send(method, url, body, kind, timeout)
             if response.status < 300:
                 return response
-            error = _error(method, url, response)
+            error = self._error(method, url, response)
             if last or error.status != 401 or not self._renew(token):
                 raise error
         raise AssertionError
@@ -221,6 +221,29 @@ class Api:
                 before.close()
             self._token = _Token(found)
             return True
+
+    def _error(self, method: str, url: str, response: urllib3.BaseHTTPResponse) -> ApiError:
+        try:
+            content = response.data
+        except (urllib3.exceptions.HTTPError, OSError):
+            content = b""
+        finally:
+            response.close()
+        try:
+            status = msgspec.json.decode(content, type=Status)
+        except msgspec.DecodeError:
+            status = Status(content.decode(errors="replace").strip()[:200])
+        after = response.headers.get("Retry-After", "")
+        said = f"{response.status} {status.message or response.reason or ''}".strip()
+        busy = response.status == 429 or response.status >= 500
+        return ApiError(
+            response.status,
+            status.reason,
+            f"{method} {url.partition('?')[0]}: {said}",
+            # As client-go: also a server that is starting or losing etcd says when to come again.
+            retry_after=float(after) if busy and after.isdecimal() else None,
+            everybody=f"the API server {self.host} answers {said}" if busy else "",
+        )
 
     def _unreachable(self, error: Exception) -> Unreachable:
         return Unreachable(f"the API server {self.host} does not answer: {_reason(error)}")
@@ -286,27 +309,6 @@ def _context(credentials: Credentials) -> ssl.SSLContext:
 
 def _url(path: str, query: Mapping[str, str] | None) -> str:
     return f"{path}?{urlencode(query)}" if query else path
-
-
-def _error(method: str, url: str, response: urllib3.BaseHTTPResponse) -> ApiError:
-    try:
-        content = response.data
-    except (urllib3.exceptions.HTTPError, OSError):
-        content = b""
-    finally:
-        response.close()
-    try:
-        status = msgspec.json.decode(content, type=Status)
-    except msgspec.DecodeError:
-        status = Status(content.decode(errors="replace").strip()[:200])
-    after = response.headers.get("Retry-After", "")
-    return ApiError(
-        response.status,
-        status.reason,
-        f"{method} {url.partition('?')[0]}: {response.status} {status.message or response.reason or ''}".strip(),
-        # As client-go: also a server that is starting or losing etcd says when to come again.
-        retry_after=float(after) if (response.status == 429 or response.status >= 500) and after.isdecimal() else None,
-    )
 
 
 def _reason(error: Exception) -> str:
