@@ -32,22 +32,29 @@ class Office:
         self._steps = steps
         self._wait_seconds = wait_seconds
         self._tell = tell
+        self._lock = threading.Lock()
+        self._stopped = False
         self._left = threading.Event()
         self._left.set()
 
     def changed(self, held: bool, clean: bool) -> None:
         """The lease came or went; returns at once."""
-        self._left.set()
-        if not held:
+        with self._lock:
+            self._left.set()
+            if self._stopped:
+                return
+            if held:
+                self._left = threading.Event()
+                threading.Thread(target=self._take, args=(self._left, clean), name="office", daemon=True).start()
+                return
             self._tell(Standby(True))
-            log.warning("another controller may be at work now: this one stands by")
-            return
-        self._left = threading.Event()
-        threading.Thread(target=self._take, args=(self._left, clean), name="office", daemon=True).start()
+        log.warning("another controller may be at work now: this one stands by")
 
     def stop(self) -> None:
         """Take no office any more."""
-        self._left.set()
+        with self._lock:
+            self._stopped = True
+            self._left.set()
 
     def _take(self, left: threading.Event, clean: bool) -> None:
         if not clean:
@@ -57,17 +64,25 @@ class Office:
             if left.wait(self._wait_seconds):
                 return
         for step in self._steps:
-            while not left.is_set() and not _succeeds(step):
-                left.wait(RETRY_SECONDS)
-        if not left.is_set():
-            log.info("this controller leads")
+            self._do(step, left)
+        with self._lock:  # it must not be told to work after it was told to stand by
+            if left.is_set():
+                return
             self._tell(Standby(False))
+        log.info("this controller leads")
 
-
-def _succeeds(step: Callable[[], None]) -> bool:
-    try:
-        step()
-    except Unavailable as error:
-        log.warning("this controller cannot begin yet: %s", error)
-        return False
-    return True
+    def _do(self, step: Callable[[], None], left: threading.Event) -> None:
+        """Until it succeeds; what is wrong is told once, and again only if it is something else."""
+        told = ""
+        while not left.is_set():
+            try:
+                step()
+            except Unavailable as error:
+                if str(error) != told:
+                    told = str(error)
+                    log.warning("this controller cannot begin yet: %s", error)
+            except Exception:
+                log.exception("this controller cannot begin yet")
+            else:
+                return
+            left.wait(RETRY_SECONDS)

@@ -108,8 +108,10 @@ class ControllerReconciler:
                 if isinstance(action, WriteServiceStatus) and action.status.addresses:
                     self._note_allocated(action.service.name)
             self._effects.flush()
-        except (StaleWrite, Unavailable) as error:
+        except StaleWrite as error:
             return Retry(str(error))
+        except Unavailable as error:
+            return Retry(str(error), error.told)
         return outcome
 
     def _note_pending(self, names: Iterable[Name], snapshot: Snapshot) -> None:

@@ -64,8 +64,14 @@ def on_kubernetes(source: Source, namespace: str, clock: Clock, stack: ExitStack
     api = Api(source)
     cluster = KubernetesCluster(api, clock, namespace=namespace, writer=CONTROLLER, pod=pod_name())
     office = Office([partial(remove_metallbs_webhooks, api, namespace), cluster.relist], api.timeout, tell)
-    lease = KubernetesLease(api, Name(namespace, LEASE), identity(), changed=office.changed)
     workers = Workers(WRITERS)
+    lease = KubernetesLease(
+        api,
+        Name(namespace, LEASE),
+        identity(),
+        changed=office.changed,
+        settled=lambda: workers.ended and api.settled,
+    )
     record = EventRecorder(cluster, workers.idle)
     # From the last to the first: what is being written ends, events are told, then the lease is given back.
     stack.callback(cluster.stop)

@@ -30,6 +30,9 @@ class StaleWrite(MetalevError):
 class Unavailable(MetalevError):
     """The cluster or the disk does not answer now."""
 
+    told = False
+    """Whether the log says so already: what a thousand Services suffer from is one line."""
+
 
 class StartError(MetalevError):
     """The program cannot start; the message is one line that says what to do."""

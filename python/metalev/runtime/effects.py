@@ -84,7 +84,9 @@ class Effects:
             raise StartError(
                 "this controller has lost the right to write: its lock was removed or taken over; start it again"
             )
-        raise Unavailable("the lease may end before a write does; it waits until the lease is renewed")
+        ending = Unavailable("the lease may end before a write does; it waits until the lease is renewed")
+        ending.told = True  # whoever renews it says what keeps it from that
+        raise ending
 
     def _keep(self, event: Event) -> None:
         self._events.append(event)

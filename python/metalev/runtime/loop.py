@@ -13,7 +13,7 @@ and one for each name. What they bring comes back as a change like any other.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Generic, Protocol, TypeVar
 
@@ -148,8 +148,11 @@ class Loop(Generic[N]):
         """
         self._busy_since = now
         try:
-            self._take_in(now, self.inbox.take(0) if changes is None else changes)
-            self._take_back(now)
+            # What a write brought was put into the inbox before the write ended: whoever is looked at again because it
+            # ended must be seen as it left it.
+            finished = self._ended()
+            self._take_in(now, [*(() if changes is None else changes), *self.inbox.take(0)])
+            self._take_back(finished, now)
             for name in self._queue.due(now, self._room()):
                 self._reconcile(name, now)
         finally:
@@ -162,17 +165,19 @@ class Loop(Generic[N]):
             return BATCH
         return min(BATCH, IN_FLIGHT * self._workers.count - len(self._under_way))
 
-    def _take_in(self, now: float, changes: Iterable[Change]) -> None:
-        changes = list(changes)
+    def _take_in(self, now: float, changes: Sequence[Change]) -> None:
         _tell_complaints(changes)
         applied = self.store.apply(changes)
         if applied.changed or applied.facts:
             self._queue.add(self._reconciler.affected(applied), now)
 
-    def _take_back(self, now: float) -> None:
+    def _ended(self) -> list[tuple[N, Outcome]]:
+        """The names whose writes have ended since the last call."""
+        return [self._finished.get() for _ in range(self._finished.qsize())]
+
+    def _take_back(self, finished: Iterable[tuple[N, Outcome]], now: float) -> None:
         """Go on with the names whose writes have ended."""
-        while not self._finished.empty():
-            name, outcome = self._finished.get()
+        for name, outcome in finished:
             self._under_way.discard(name)
             self._follow(name, outcome, now)
             if name in self._come_again:
@@ -222,7 +227,8 @@ class Loop(Generic[N]):
     def _follow(self, name: N, outcome: Outcome, now: float) -> None:
         if isinstance(outcome, Retry):
             delay = self._queue.retry(name, now)
-            log.info("%s: %s; next try in %.2f s", name, outcome.reason, delay)
+            level = logging.DEBUG if outcome.told else logging.INFO
+            log.log(level, "%s: %s; next try in %.2f s", name, outcome.reason, delay)
             return
         self._queue.succeeded(name)
         match outcome:
@@ -240,7 +246,7 @@ def _failed(name: object, error: Exception) -> Outcome:
     return Retry(f"{type(error).__name__}: {error}")
 
 
-def _tell_complaints(changes: Iterable[Change]) -> None:
+def _tell_complaints(changes: Sequence[Change]) -> None:
     """Log what cannot be used, by where it stands; the adapters complain once, and once more when it is mended."""
     for change in changes:
         match change:

@@ -13,9 +13,10 @@ class Done(Struct, frozen=True):
 
 
 class Retry(Struct, frozen=True):
-    """It did not work now; try again with backoff. ``reason`` is for the log."""
+    """It did not work now; try again with backoff. ``reason`` is for the log, unless it was ``told`` there before."""
 
     reason: str
+    told: bool = False
 
 
 class After(Struct, frozen=True):

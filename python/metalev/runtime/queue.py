@@ -19,12 +19,15 @@ N = TypeVar("N", bound=Hashable)
 class Backoff(Struct, frozen=True):
     """Seconds before the n-th retry: doubling from ``first`` up to ``limit``, less a random part of ``spread``.
 
-    The random part keeps a thousand names that failed together from coming back together.
+    The random part keeps a thousand names that failed together from coming back together. All names together come back
+    every ``pace`` seconds at most, once ``burst`` have come back sooner: what they failed at may not be up to more.
     """
 
     first: float = 0.02
     limit: float = 30.0
     spread: float = 0.25
+    pace: float = 0.05
+    burst: int = 100
     jitter: Callable[[], float] = random.random
 
     def delay(self, failures: int) -> float:
@@ -43,6 +46,7 @@ class NameQueue(Generic[N]):
         self._heap: list[tuple[float, int, N]] = []
         self._failures: dict[N, int] = {}
         self._order = count()
+        self._paced = float("-inf")
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -56,9 +60,14 @@ class NameQueue(Generic[N]):
         """Make ``name`` due after its backoff, which this lengthens; returns the delay in seconds."""
         failures = self._failures.get(name, 0) + 1
         self._failures[name] = failures
-        delay = self._backoff.delay(failures)
+        delay = max(self._backoff.delay(failures), self._turn(now) - now)
         self._schedule(name, now + delay)
         return delay
+
+    def _turn(self, now: float) -> float:
+        """When one more name may come back."""
+        self._paced = max(self._paced, now - self._backoff.burst * self._backoff.pace) + self._backoff.pace
+        return self._paced
 
     def succeeded(self, name: N) -> None:
         """Begin the backoff of ``name`` anew."""

@@ -61,7 +61,7 @@ class EventRecorder:
     def _next(self) -> Event | None:
         with self._there:
             self._there.wait_for(lambda: self._waiting or self._stopped.is_set())
-            if not self._waiting:
+            if self._stopped.is_set():
                 return None
             self._unrecorded += 1
             return self._waiting.popleft()
@@ -78,4 +78,7 @@ class EventRecorder:
                 if not self._stopped.wait(delay):
                     delay = min(2 * delay, limit)
                     continue
+            except Exception:
+                # A thread that ended would leave every later event untold.
+                log.exception("the event %s on %s is not told", event.reason, event.regarding)
             return

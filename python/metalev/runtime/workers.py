@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 
@@ -22,6 +23,7 @@ class Workers:
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._lock = threading.Lock()
         self._unfinished = 0
+        self._stopped = threading.Event()
         self._threads = [
             threading.Thread(target=self._work, name=f"{name} {number}", daemon=True) for number in range(count)
         ]
@@ -35,15 +37,22 @@ class Workers:
             self.idle.clear()
         self._jobs.put(job)
 
+    @property
+    def ended(self) -> bool:
+        """Whether no job is being done nor will be: after :meth:`stop`."""
+        return not any(thread.is_alive() for thread in self._threads)
+
     def stop(self, timeout: float) -> None:
-        """Let what was submitted end, for up to ``timeout`` seconds for each thread."""
+        """Begin no job any more and let those that were begun end, for up to ``timeout`` seconds in all."""
+        self._stopped.set()
         for _ in self._threads:
             self._jobs.put(None)
+        end = time.monotonic() + timeout
         for thread in self._threads:
-            thread.join(timeout)
+            thread.join(max(0.0, end - time.monotonic()))
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        while (job := self._jobs.get()) is not None and not self._stopped.is_set():
             try:
                 job()
             except Exception:

@@ -183,8 +183,10 @@ class SpeakerReconciler:
                 elif isinstance(action, RecordEvent):
                     self._refused |= {action.event}
             self._effects.flush()
-        except (StaleWrite, Unavailable) as error:
+        except StaleWrite as error:
             return Retry(str(error))
+        except Unavailable as error:
+            return Retry(str(error), error.told)
         return Done()
 
 

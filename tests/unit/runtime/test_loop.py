@@ -13,9 +13,10 @@ from metalev.model.ownership import Fact, FactKind
 from metalev.model.services import Service
 from metalev.model.snapshot import Change, Noticed, Rejected, Snapshot, Upserted
 from metalev.runtime.loop import BATCH, Loop
-from metalev.runtime.outcome import After, Done, Outcome, Retry, Stop
+from metalev.runtime.outcome import After, Done, Later, Outcome, Retry, Stop
 from metalev.runtime.queue import Backoff, NameQueue
 from metalev.runtime.store import Applied
+from metalev.runtime.workers import Workers
 
 
 class Recorder:
@@ -31,7 +32,7 @@ class Recorder:
         self.facts.extend(applied.facts)
         return sorted(key.name.name for key in applied.touched)
 
-    def reconcile(self, name: str, snapshot: Snapshot) -> Outcome:
+    def reconcile(self, name: str, snapshot: Snapshot) -> Outcome | Later:
         assert snapshot.services
         self.seen.append(name)
         return self._outcome(name)
@@ -215,3 +216,30 @@ def test_what_is_merely_not_used_is_logged_without_a_warning(caplog: pytest.LogC
     caplog.set_level(logging.INFO)
     loop_of(Recorder()).step(0.0, [Rejected("gizmo.yaml:1", "not read by metalev", serious=False)])
     assert [record.levelname for record in caplog.records] == ["INFO"]
+
+
+def test_whoever_is_looked_at_again_after_a_write_is_seen_as_the_write_left_it() -> None:
+    """A change that arrives while the loop takes in others must not be overtaken by the end of its own write."""
+    seen: list[str] = []
+
+    class Writer(Recorder):
+        def reconcile(self, name: str, snapshot: Snapshot) -> Outcome | Later:
+            seen.append(snapshot.services[Name("default", name)].version)
+            return Later(write) if len(seen) == 1 else Done()
+
+    def write() -> Outcome:
+        assert go.wait(10)
+        loop.inbox.put(upserted("web", "2"))  # what the write brought
+        return Done()
+
+    go, workers = threading.Event(), Workers(1)
+    loop = Loop(Writer(), VirtualClock(), workers=workers)
+    loop.step(0.0, [upserted("web", "1")])
+    taken = [upserted("web", "1b")]  # the loop holds this in its hands when the write ends
+    go.set()
+    assert workers.idle.wait(10)
+    loop.step(0.0, taken)
+    loop.step(0.0, [])
+    workers.stop(10)
+    assert seen[-1] == "2"
+    assert "1b" not in seen[1:]

@@ -1,5 +1,7 @@
 """The queue of names, in virtual time."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from metalev.runtime.queue import Backoff, NameQueue
 ALL = 1_000_000
 
 
-def queue(**options: float) -> NameQueue[str]:
+def queue(**options: Any) -> NameQueue[str]:
     return NameQueue(Backoff(jitter=lambda: 0.0, **options))
 
 
@@ -100,3 +102,16 @@ def test_every_name_comes_out_once_at_its_earliest_time(adds: list[tuple[str, in
     out = {name: now for now in range(10) for name in names.due(now, ALL)}
     assert out == {name: min(at for other, at in adds if other == name) for name, _ in adds}
     assert len(names) == 0
+
+
+def test_names_that_failed_together_come_back_one_after_the_other_once_there_are_many() -> None:
+    names = queue(first=1.0, limit=60.0, pace=0.5, burst=3)
+    delays = [names.retry(f"name{number}", 0.0) for number in range(10)]
+    assert delays == [1.0, 1.0, 1.0, 1.0, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5]
+
+
+def test_after_a_quiet_time_many_may_come_back_at_once_again() -> None:
+    names = queue(first=1.0, limit=60.0, pace=0.5, burst=3)
+    for number in range(10):
+        names.retry(f"name{number}", 0.0)
+    assert [names.retry(f"other{number}", 100.0) for number in range(3)] == [1.0, 1.0, 1.0]

@@ -74,10 +74,12 @@ class Api:
         self._source = source
         self.timeout = timeout
         self._lock = threading.Lock()
-        self._renewed_at = time.monotonic()
+        self._renewed_at = float("-inf")
         self._credentials = find(source)
         self._pool = _pool(self._credentials)
         self._token = _Token(self._credentials)
+        self._told_refusal = ""
+        self._unanswered_at = float("-inf")
         self._stopping = threading.Event()
         self._streams: set[urllib3.BaseHTTPResponse] = set()
 
@@ -85,6 +87,11 @@ class Api:
     def host(self) -> str:
         """The server's address, for people."""
         return self._credentials.host
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing that was written is likely to arrive yet: the last write without an answer is long ago."""
+        return time.monotonic() - self._unanswered_at > self.timeout
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
         """The body of the answer."""
@@ -109,8 +116,8 @@ class Api:
     @contextmanager
     def lines(self, path: str, query: Mapping[str, str], silence: float) -> Iterator[Iterator[bytes]]:
         """The lines of a watch, as they come. ``silence``: seconds without a byte that mean that it is broken."""
-        timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=silence)
-        response = self._open("GET", _url(path, query), None, "", timeout)
+        deadline = time.monotonic() + self.timeout
+        response = self._open("GET", _url(path, query), None, "", deadline=deadline, silence=silence)
         self._streams.add(response)
         try:
             if self._stopping.is_set():
@@ -133,6 +140,8 @@ class Api:
             for chunk in response.stream(65536):
                 *lines, rest = (rest + chunk).split(b"\n")
                 yield from lines
+        except urllib3.exceptions.ProtocolError as error:
+            raise Unreachable(f"the API server {self.host} broke off in the middle of an answer") from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise self._unreachable(error) from error
         # What is left was cut in the middle of an object; the next watch brings it whole.
@@ -140,34 +149,39 @@ class Api:
     def _request(
         self, method: str, path: str, query: Mapping[str, str] | None, body: object = None, kind: str = ""
     ) -> bytes:
-        """Ask until there is an answer that is not "later", for ``timeout`` seconds in all."""
+        """Ask until there is an answer that is not "later". Nothing is sent any more after ``timeout`` seconds."""
         deadline = time.monotonic() + self.timeout
         encoded = None if body is None else msgspec.json.encode(body)
         while True:
-            rest = max(0.1, deadline - time.monotonic())
-            timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, rest), total=rest)
             try:
-                with self._open(method, _url(path, query), encoded, kind, timeout) as response:
+                with self._open(method, _url(path, query), encoded, kind, deadline=deadline) as response:
                     return response.data
             except ApiError as error:
-                if error.retry_after is None or time.monotonic() + error.retry_after > deadline:
-                    raise
                 # 429, of priority and fairness: everybody who is told the same would come back at the same moment.
-                if self._stopping.wait(between(0.5, 1.0) * error.retry_after):
+                pause = between(1.0, 1.5) * (error.retry_after or 0.0)
+                if error.retry_after is None or time.monotonic() + pause > deadline or self._stopping.wait(pause):
                     raise
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 raise self._unreachable(error) from error
 
     def _open(
-        self, method: str, url: str, body: bytes | None, kind: str, timeout: urllib3.Timeout
+        self, method: str, url: str, body: bytes | None, kind: str, *, deadline: float, silence: float | None = None
     ) -> urllib3.BaseHTTPResponse:
-        """Send a request; returns an answer of success whose body has not been read."""
+        """Send a request; returns an answer of success whose body has not been read.
+
+        It may be sent until ``deadline``; ``silence`` is for an answer that takes longer.
+        """
         for last in (False, True):
+            token = self._token
+            rest = deadline - time.monotonic()
+            if rest <= 0:
+                raise Unreachable(f"the API server {self.host} did not answer in time")
+            timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, rest), total=silence or rest)
             response = self._send(method, url, body, kind, timeout)
             if response.status < 300:
                 return response
-            error = _error(method, url, response)
-            if last or error.status != 401 or not self._renew():
+            error = self._error(method, url, response)
+            if last or error.status != 401 or not self._renew(token):
                 raise error
         raise AssertionError
 
@@ -181,24 +195,57 @@ class Api:
             return self._pool.urlopen(
                 method, url, body, headers, retries=False, timeout=timeout, preload_content=False, redirect=False
             )
+        except urllib3.exceptions.NewConnectionError as error:
+            raise self._unreachable(error) from error  # nothing was sent
         except (urllib3.exceptions.HTTPError, OSError) as error:
+            if method != "GET":
+                self._unanswered_at = time.monotonic()
             raise self._unreachable(error) from error
 
-    def _renew(self) -> bool:
-        """Look for other credentials after a refusal, not too often; tells whether there may be others now."""
+    def _renew(self, refused: _Token) -> bool:
+        """Look for other credentials after ``refused`` was, not too often; tells whether there may be others now."""
         with self._lock:
+            if self._token is not refused:
+                return True  # somebody else has found some meanwhile
             if time.monotonic() - self._renewed_at < RENEW_PAUSE_SECONDS:
                 return False
             self._renewed_at = time.monotonic()
             try:
                 found = find(self._source)
             except StartError as error:
-                log.warning("the API server refuses the credentials, and there are no others: %s", error)
+                if str(error) != self._told_refusal:
+                    self._told_refusal = str(error)
+                    log.warning("the API server refuses the credentials, and there are no others: %s", error)
                 return False
+            self._told_refusal = ""
             if found != self._credentials:
-                self._credentials, self._pool = found, _pool(found)
+                before, self._credentials, self._pool = self._pool, found, _pool(found)
+                before.close()
             self._token = _Token(found)
             return True
+
+    def _error(self, method: str, url: str, response: urllib3.BaseHTTPResponse) -> ApiError:
+        try:
+            content = response.data
+        except (urllib3.exceptions.HTTPError, OSError):
+            content = b""
+        finally:
+            response.close()
+        try:
+            status = msgspec.json.decode(content, type=Status)
+        except msgspec.DecodeError:
+            status = Status(content.decode(errors="replace").strip()[:200])
+        after = response.headers.get("Retry-After", "")
+        said = f"{response.status} {status.message or response.reason or ''}".strip()
+        busy = response.status == 429 or response.status >= 500
+        return ApiError(
+            response.status,
+            status.reason,
+            f"{method} {url.partition('?')[0]}: {said}",
+            # As client-go: also a server that is starting or losing etcd says when to come again.
+            retry_after=float(after) if busy and after.isdecimal() else None,
+            everybody=f"the API server {self.host} answers {said}" if busy else "",
+        )
 
     def _unreachable(self, error: Exception) -> Unreachable:
         return Unreachable(f"the API server {self.host} does not answer: {_reason(error)}")
@@ -264,26 +311,6 @@ def _context(credentials: Credentials) -> ssl.SSLContext:
 
 def _url(path: str, query: Mapping[str, str] | None) -> str:
     return f"{path}?{urlencode(query)}" if query else path
-
-
-def _error(method: str, url: str, response: urllib3.BaseHTTPResponse) -> ApiError:
-    try:
-        content = response.data
-    except (urllib3.exceptions.HTTPError, OSError):
-        content = b""
-    finally:
-        response.close()
-    try:
-        status = msgspec.json.decode(content, type=Status)
-    except msgspec.DecodeError:
-        status = Status(content.decode(errors="replace").strip()[:200])
-    after = response.headers.get("Retry-After", "")
-    return ApiError(
-        response.status,
-        status.reason,
-        f"{method} {url.partition('?')[0]}: {response.status} {status.message or response.reason or ''}".strip(),
-        retry_after=float(after) if response.status == 429 and after.isdecimal() else None,
-    )
 
 
 def _reason(error: Exception) -> str:

@@ -30,6 +30,7 @@ from metalev.ports.clock import Clock
 from metalev.ports.cluster import ChangeSink
 
 CONTROLLER = "controller"
+WRITING = "writing"
 GOODBYE_SECONDS = 2.0
 
 
@@ -129,7 +130,7 @@ class KubernetesCluster:
         """Write what the controller says of a Service, in one patch. Raises ``StaleWrite`` or ``Unavailable``."""
         self._require_writer(CONTROLLER, f"the status of Service {service.name}")
         body = encode.service_patch(service, status, self._clock.wall())
-        with _refusals(key_of(service)):
+        with self._writing(key_of(service)):
             answer = self.api.patch(f"{item(Kind.SERVICE, service.name)}/status", body, STRATEGIC)
         self._mirror.take(Kind.SERVICE, answer)
 
@@ -148,7 +149,7 @@ class KubernetesCluster:
             {"op": "test", "path": "/metadata/generation", "value": int(pool.version.partition("/")[2] or 0)},
             {"op": "add", "path": "/status", "value": encode.pool_status(pool.name, status)["status"]},
         ]
-        with _refusals(key_of(pool)):
+        with self._writing(key_of(pool)):
             answer = self.api.patch(f"{item(Kind.POOL, pool.name)}/status", body, JSON_PATCH)
         self._mirror.take(Kind.POOL, answer)
 
@@ -160,13 +161,14 @@ class KubernetesCluster:
             return
         document = encode.speaker_state(state)
         path = item(Kind.SPEAKER_STATE, state.name)
-        try:
-            answer = self.api.patch(f"{path}/status", {"status": document["status"]}, MERGE)
-        except ApiError as error:
-            if error.status != 404:
-                raise
-            self._create(path.rpartition("/")[0], document | self._owned_by_node(state.name.name, document))
-            answer = self.api.patch(f"{path}/status", {"status": document["status"]}, MERGE)
+        with self._writing(key_of(state)):
+            try:
+                answer = self.api.patch(f"{path}/status", {"status": document["status"]}, MERGE)
+            except ApiError as error:
+                if error.status != 404:
+                    raise
+                self._create(path.rpartition("/")[0], document | self._owned_by_node(state.name.name, document))
+                answer = self.api.patch(f"{path}/status", {"status": document["status"]}, MERGE)
         self._mirror.take(Kind.SPEAKER_STATE, answer)
         self._publish(state)
 
@@ -215,24 +217,30 @@ class KubernetesCluster:
 
     def _require_version(self, key: ObjectKey, version: str) -> None:
         """Look at the object again: whoever decided must have seen what it says now."""
-        with _refusals(key):
+        with self._writing(key):
             answer = self.api.get(item(key.kind, key.name))
         if self._codec.header(answer).metadata.resource_version != version:
             raise StaleWrite(f"{key} has changed since it was read")
+
+    @contextmanager
+    def _writing(self, key: ObjectKey) -> Iterator[None]:
+        """Turn answers into errors for whoever decided; what keeps everybody from writing is told once, here."""
+        try:
+            yield
+        except ApiError as error:
+            if error.stale:
+                raise StaleWrite(f"{key} is gone" if error.status == 404 else f"{key} has changed: {error}") from error
+            self._troubles.note(WRITING, error.everybody)
+            error.told = True
+            raise
+        except Unavailable as error:
+            self._troubles.note(WRITING, str(error))
+            error.told = True
+            raise
+        self._troubles.over(WRITING)
 
     def _require_writer(self, owner: str, what: str) -> None:
         if self._writer != owner:
             raise StaleWrite(f"{what} is written by {owner} alone, and this is {self._writer or 'a reader'}")
         if not self._mirror.is_open:
             raise Unavailable(f"{what} cannot be written: {self.api.host} is not being read")
-
-
-@contextmanager
-def _refusals(key: ObjectKey) -> Iterator[None]:
-    """An answer that says that the object is another by now, as the error that it is for whoever decided."""
-    try:
-        yield
-    except ApiError as error:
-        if error.stale:
-            raise StaleWrite(f"{key} is gone" if error.status == 404 else f"{key} has changed: {error}") from error
-        raise

@@ -12,8 +12,12 @@ class Unreachable(Unavailable):
 class ApiError(Unavailable):
     """An answer that is none of success: its HTTP status, and the reason in Kubernetes' word (``AlreadyExists``)."""
 
-    def __init__(self, status: int, reason: str, message: str, *, retry_after: float | None = None) -> None:
+    def __init__(
+        self, status: int, reason: str, message: str, *, retry_after: float | None = None, everybody: str = ""
+    ) -> None:
+        """``everybody`` says the same without the object that was asked for, where it is no matter of that object."""
         super().__init__(message)
+        self.everybody = everybody or message
         self.status = status
         self.reason = reason
         self.retry_after = retry_after

@@ -2,6 +2,9 @@
 
 As ``client-go`` has it: a Lease has ended once it was not renewed for its whole duration *as seen by whoever waits*, by
 its own clock. So it does not matter what time it is on the holder's host.
+
+Two never hold it. The holder counts from before it asked for a renewal, whoever waits from after it had read that one,
+and what lies between is the renewal itself.
 """
 
 from __future__ import annotations
@@ -40,6 +43,11 @@ class _Lease(wire.Wire, frozen=True):
     spec: _Spec = _Spec()
 
 
+def _now() -> float:
+    """A host that slept must know that its Lease has ended meanwhile."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
 class KubernetesLease:
     """Takes a Lease when it is free, renews it, and says when it came and went (:class:`metalev.ports.Leases`)."""
 
@@ -54,11 +62,15 @@ class KubernetesLease:
         duration: int = DURATION_SECONDS,
         renew: float = RENEW_SECONDS,
         changed: Callable[[bool, bool], None] = lambda _held, _clean: None,
+        settled: Callable[[], bool] = lambda: True,
+        now: Callable[[], float] = _now,
     ) -> None:
         """``identity`` is this process's alone; ``duration`` and ``renew`` are in seconds.
 
         ``changed`` is told whether it is held now, and whether it was free: its former holder gave it back, or there
-        was none. It must return at once.
+        was none. It must return at once. ``settled`` tells whether every write of this process has been answered: only
+        then it is given back, for the next holder takes one that was given back as a promise that none will arrive.
+        ``now`` is in seconds and goes on while the host sleeps.
         """
         self._api = api
         self._name = name
@@ -67,8 +79,10 @@ class KubernetesLease:
         self._duration = duration
         self._renew = renew
         self._changed = changed
+        self._settled = settled
+        self._now = now
         self._seen: tuple[str, float] = ("", 0.0)
-        """The version that was last seen, and when it was first seen."""
+        """The version that was last seen, and when it had been seen first."""
         self._held_until = 0.0
         self._held = False
         self._stopped = threading.Event()
@@ -90,45 +104,58 @@ class KubernetesLease:
 
     def remaining(self) -> float:
         """Seconds for which nobody else can have it."""
-        return max(0.0, self._held_until - _now()) if self._held else 0.0
+        return max(0.0, self._held_until - self._now()) if self._held else 0.0
 
     def release(self) -> None:
         """Give it back, so that the next one need not wait. May be called twice."""
         self._stopped.set()
         if self._thread.is_alive():
-            self._thread.join(self._api.timeout + 1)
-        if self._held:
-            self._held = False
-            try:
-                self._give_back()
-            except Unavailable as error:
-                log.info("the lease %s is not given back and ends by itself: %s", self._name, error)
+            self._thread.join(2 * self._api.timeout + 1)  # one attempt asks twice
+        if not self._held:
+            return
+        self._held = False
+        if not self._settled():
+            log.info("the lease %s is not given back: a write was not answered, and may arrive yet", self._name)
+            return
+        try:
+            self._give_back()
+        except Unavailable as error:
+            log.info("the lease %s is not given back and ends by itself: %s", self._name, error)
 
     def _keep(self) -> None:
         while not self._stopped.is_set():
-            try:
-                self._try()
-            except Unavailable as error:
-                log.debug("the lease %s: %s", self._name, error)
-            if self._held and self.remaining() <= 0:
-                self._lose("it could not be renewed in time")
+            self.attempt()
             self._stopped.wait(self._renew)
 
+    def attempt(self) -> None:
+        """Renew it, or take it if it is free; find out that it is lost."""
+        try:
+            self._try()
+        except Unavailable as error:
+            log.debug("the lease %s: %s", self._name, error)
+        except Exception:
+            # Something between us and the API server may answer anything; without this thread nobody would ever lead.
+            log.exception("the lease %s: the attempt failed", self._name)
+        if self._held and self.remaining() <= 0:
+            self._lose("it could not be renewed in time")
+
     def _try(self) -> None:
-        """Renew it, or take it if it is free."""
-        asked_at = _now()
+        asked_at = self._now()
         lease = self._read()
+        read_at = self._now()
         if lease is None:
             self._create(asked_at)
             return
         holder = lease.spec.holder_identity or ""
         if holder == self._identity:
+            # Nobody had it meanwhile, or it would have another holder.
             self._write(lease, asked_at, clean=True)
             return
         if self._held:
-            self._lose(f"{holder} has it")
+            self._lose(f"{holder or 'nobody'} has it")
         if self._seen[0] != lease.metadata.resource_version:
-            self._seen = (lease.metadata.resource_version, asked_at)
+            # It may have been renewed at any time until the answer came.
+            self._seen = (lease.metadata.resource_version, read_at)
         duration = lease.spec.lease_duration_seconds or self._duration
         if not holder or asked_at > self._seen[1] + duration:
             self._write(lease, asked_at, clean=not holder)
@@ -186,6 +213,8 @@ class KubernetesLease:
             self._api.put(f"{self._path}/{self._name.name}", document)
 
     def _gain(self, asked_at: float, *, clean: bool) -> None:
+        if self._stopped.is_set():
+            return  # it ends by itself: who stops takes no office
         # From when it was asked for: the answer may have been long on its way.
         self._held_until = asked_at + self._duration
         if not self._held:
@@ -196,8 +225,3 @@ class KubernetesLease:
         self._held = False
         log.warning("the lease %s is lost: %s", self._name, why)
         self._changed(False, False)
-
-
-def _now() -> float:
-    """A host that slept must know that its Lease has ended meanwhile."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)

@@ -89,6 +89,10 @@ class Reflector:
         self._stop = stop
         self._version = ""
         self._failures = 0
+        self._expiries = 0
+        """Lists in a row whose version was too old as soon as it was to be watched from."""
+        self._hasty = False
+        """Whether the last watch ended at once, so that a list, or a watch that has begun, is no sign of health."""
 
     def run(self) -> None:
         """List, watch, and begin again after whatever happens, until stopped."""
@@ -100,6 +104,10 @@ class Reflector:
             except _Expired as why:
                 log.debug("%s are listed anew: %s", self.resource.path, why)
                 self._version = ""
+                self._expiries += 1
+                if self._expiries > 1:
+                    self._hasty = True
+                    self._fail(Unreachable(f"the API server {self._api.host} has no watch of what it listed: {why}"))
             except Unavailable as error:
                 self._fail(error)
             except Exception as error:
@@ -121,7 +129,14 @@ class Reflector:
         seen: list[ObjectKey] = []
         query = {**self.resource.selectors, "limit": str(PAGE)}
         while True:
-            page = msgspec.json.decode(self._api.get(self.resource.path, query), type=_Page)
+            try:
+                page = msgspec.json.decode(self._api.get(self.resource.path, query), type=_Page)
+            except ApiError as error:
+                if "continue" not in query or error.status != 410:
+                    raise
+                # The pages took longer than the server keeps their version: all at once, then.
+                seen, query = [], dict(self.resource.selectors)
+                continue
             for raw in page.items or ():
                 key = self._reflection.take(raw)
                 if key is not None:
@@ -148,13 +163,24 @@ class Reflector:
                 self._recovered()
                 for line in lines:
                     self._take(msgspec.json.decode(line, type=_Event))
-                    self._failures = 0
+                    self._thrives()
         except ApiError as error:
             if error.expired:
-                raise _Expired(str(error)) from error
+                raise _Expired(error.everybody) from error
             raise
+        finally:
+            if time.monotonic() - began >= HEALTHY_SECONDS:
+                self._thrives()
         if time.monotonic() - began < HEALTHY_SECONDS and not self._stop.is_set():
-            raise Unreachable(f"the API server {self._api.host} ends every watch of {self.resource.path} at once")
+            self._hasty = True
+            raise Unreachable(f"the API server {self._api.host} ends every watch at once")
+
+    def _thrives(self) -> None:
+        """A watch has said something, or has lasted."""
+        self._failures = self._expiries = 0
+        if self._hasty:
+            self._hasty = False
+            self._recovered()
 
     def _take(self, event: _Event) -> None:
         match event.type:
@@ -179,10 +205,13 @@ class Reflector:
             self._troubles.note(self.resource.path, _told(self.resource, error))
         first, limit = BACKOFF_SECONDS
         # Spread wide: after an outage, everybody comes back.
-        self._stop.wait(between(0.5, 1.0) * min(limit, first * 2.0 ** min(self._failures - 1, 16)))
+        pause = between(0.5, 1.0) * min(limit, first * 2.0 ** min(self._failures - 1, 16))
+        asked = (error.retry_after or 0.0) if isinstance(error, ApiError) else 0.0
+        self._stop.wait(max(pause, between(1.0, 1.5) * asked))
 
     def _recovered(self) -> None:
-        self._troubles.over(self.resource.path)
+        if not self._hasty:
+            self._troubles.over(self.resource.path)
 
 
 def _told(resource: Resource, error: Exception) -> str:
@@ -190,4 +219,4 @@ def _told(resource: Resource, error: Exception) -> str:
         return f"the API server has no {resource.path}: install metalev's resources with kubectl apply -k deploy"
     if isinstance(error, ApiError) and error.status in {401, 403}:
         return f"{error}; compare the role with deploy/"
-    return str(error)
+    return error.everybody if isinstance(error, ApiError) else str(error)

@@ -1,0 +1,54 @@
+"""What is wrong, told once."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from metalev.adapters.kubernetes.troubles import Troubles
+
+
+@pytest.fixture
+def told(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    caplog.set_level(logging.INFO)
+    return caplog
+
+
+def lines(told: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage().removesuffix("; what was read before stays in force") for record in told.records]
+
+
+def test_what_many_suffer_from_is_one_line_and_so_is_its_end(told: pytest.LogCaptureFixture) -> None:
+    troubles = Troubles()
+    for part in "abc":
+        troubles.note(part, "nobody answers")
+    for part in "abc":
+        troubles.over(part)
+    assert lines(told) == ["nobody answers", "over: nobody answers"]
+
+
+def test_what_comes_and_goes_before_it_is_over_is_told_once(told: pytest.LogCaptureFixture) -> None:
+    troubles = Troubles()
+    for message in ("refused", "reset", "refused", "reset", "500", "refused"):
+        troubles.note("a", message)
+    troubles.over("a")
+    assert lines(told) == ["refused", "reset", "500", "over: refused; reset; 500"]
+
+
+def test_what_one_suffers_from_for_ever_does_not_hide_the_end_of_others(told: pytest.LogCaptureFixture) -> None:
+    troubles = Troubles()
+    troubles.note("a", "forbidden")
+    troubles.note("b", "nobody answers")
+    troubles.over("b")
+    troubles.over("b")
+    assert lines(told) == ["forbidden", "nobody answers", "over: nobody answers"]
+    assert troubles.first() == "forbidden"
+
+
+def test_what_is_over_is_news_when_it_comes_again(told: pytest.LogCaptureFixture) -> None:
+    troubles = Troubles()
+    for _ in range(2):
+        troubles.note("a", "nobody answers")
+        troubles.over("a")
+    assert lines(told) == ["nobody answers", "over: nobody answers"] * 2
