@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from metalev.decide.candidates import Announcement, Topology
+from metalev.decide.candidates import Announcement, Foreign, Topology
 from metalev.model.cluster import Node, SpeakerPod
 from metalev.model.meta import Name
 from metalev.model.pools import L2Advertisement, Pool
@@ -83,9 +83,17 @@ class Announcements:
         return changed
 
 
-def foreign_speakers(pods: Iterable[SpeakerPod]) -> Mapping[str, bool]:
-    """The nodes where a speaker of MetalLB answers, and whether it goes by its memberlist."""
-    return {pod.node: pod.gossips for pod in pods if pod.foreign and pod.running and pod.node}
+def foreign_speakers(pods: Iterable[SpeakerPod]) -> Mapping[str, Foreign]:
+    """The nodes where a speaker of MetalLB answers or is about to.
+
+    Where one ends and the next begins, there are two for a moment.
+    """
+    found: dict[str, Foreign] = {}
+    for pod in pods:
+        if pod.foreign and pod.running and pod.node:
+            before = found.get(pod.node, Foreign(gossips=True, ready=False))
+            found[pod.node] = Foreign(gossips=before.gossips and pod.gossips, ready=before.ready or pod.ready)
+    return found
 
 
 def _without_versions(objects: Iterable[_Versioned]) -> tuple[_Versioned, ...]:

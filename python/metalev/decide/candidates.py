@@ -54,16 +54,25 @@ ADVICE: Mapping[Why, str] = {
 }
 
 
+class Foreign(Struct, frozen=True):
+    """A speaker of MetalLB: whether it goes by its memberlist, and whether it has come up."""
+
+    gossips: bool = True
+    ready: bool = True
+
+
 class Announcement(Struct, frozen=True):
     """Who may announce a Service.
 
     ``candidates`` are in the order in which they are asked, for the Service's first address; ``excluded`` says why each
-    other node is not among them. ``interfaces`` are those of the node that asked, and empty means every one.
+    other node is not among them. ``interfaces`` are those of the node that asked, and empty means every one. While it
+    ``gives_way``, the candidates only keep what they announce, until a speaker of MetalLB that comes up is heard.
     """
 
     candidates: tuple[Candidate, ...] = ()
     excluded: Mapping[str, Why] = {}
     interfaces: tuple[str, ...] = ()
+    gives_way: bool = False
 
 
 class Topology:
@@ -81,9 +90,9 @@ class Topology:
         node: str,
         *,
         ignore_exclude_lb: bool = False,
-        foreign: Mapping[str, bool] = {},
+        foreign: Mapping[str, Foreign] = {},
     ) -> None:
-        """``foreign``: the nodes where a speaker of MetalLB runs, and whether it goes by its memberlist."""
+        """``foreign``: the nodes where a speaker of MetalLB runs."""
         self._foreign = foreign
         self._nodes = sorted(nodes, key=lambda one: one.name)
         self._pools = PoolIndex(check_pools(pools)[0])
@@ -107,22 +116,31 @@ class Topology:
         eligible = [name for one in self._nodes if (name := one.name.name) not in excluded]
         scored = [Candidate(name, sum(one.scores.get(name, 0) for one in matching)) for name in eligible]
         candidates = in_order(scored, addresses[0])
-        if self._foreign:
-            candidates = self._beside_metallb(candidates, excluded)
-        return Announcement(candidates, excluded, _interfaces(matching, self._node))
+        interfaces = _interfaces(matching, self._node)
+        if self._foreign and any(one.node in self._foreign for one in candidates):
+            return self._beside_metallb(candidates, excluded, interfaces)
+        return Announcement(candidates, excluded, interfaces)
 
-    def _beside_metallb(self, candidates: tuple[Candidate, ...], excluded: dict[str, Why]) -> tuple[Candidate, ...]:
-        """Those that may announce while speakers of MetalLB run on some nodes, so that nobody answers twice.
+    def _beside_metallb(
+        self, candidates: tuple[Candidate, ...], excluded: dict[str, Why], interfaces: tuple[str, ...]
+    ) -> Announcement:
+        """Who may announce while speakers of MetalLB run on some of the ``candidates``, so that nobody answers twice.
 
         MetalLB's speakers know each other by their memberlist, in which ours are not: as long as one of them may, the
         first of them announces. Without a memberlist they go by the list of Nodes, and the first of all announces.
+
+        One that comes up answers some seconds after it was started, or never. Until then ours go on, if they do: it
+        is heard when it begins, and not before its pod is ready it counts as if it had been.
         """
-        theirs = [one.node for one in candidates if one.node in self._foreign]
-        if not theirs:
-            return candidates
-        all_theirs = candidates[0].node in self._foreign or any(self._foreign[node] for node in theirs)
-        excluded.update((one.node, Why.METALLB) for one in candidates if all_theirs or one.node in self._foreign)
-        return tuple(one for one in candidates if one.node not in excluded)
+        theirs = {one.node: self._foreign[one.node] for one in candidates if one.node in self._foreign}
+        excluded.update(dict.fromkeys(theirs, Why.METALLB))
+        ours = tuple(one for one in candidates if one.node not in theirs)
+        if candidates[0].node not in theirs and not any(one.gossips for one in theirs.values()):
+            return Announcement(ours, excluded, interfaces)
+        if not any(one.ready for one in theirs.values()):
+            return Announcement(ours, excluded, interfaces, gives_way=bool(ours))
+        excluded.update((one.node, Why.METALLB) for one in ours)
+        return Announcement((), excluded, interfaces)
 
     def _excluded(self, service: Service, matching: list[_Matched], serving: set[str]) -> dict[str, Why]:
         advertised = set().union(*(one.nodes for one in matching))

@@ -113,7 +113,8 @@ def _group(
     key: IPAddress, addresses: Iterable[IPAddress], parts: Sequence[Announcement]
 ) -> tuple[Group, Mapping[str, Why]]:
     interfaces = _union([part.interfaces for part in parts])
-    group = Group(key, tuple(sorted(addresses, key=sort_key)), _intersection(key, parts), interfaces)
+    gives_way = any(part.gives_way for part in parts)
+    group = Group(key, tuple(sorted(addresses, key=sort_key)), _intersection(key, parts), interfaces, gives_way)
     if len(parts) == 1:
         return group, parts[0].excluded
     excluded: dict[str, Why] = {}

@@ -72,9 +72,21 @@ class Frame(Struct, frozen=True):
 
 def request(sender_mac: str, sender: IPv4Address, target: IPv4Address) -> bytes:
     """The frame that asks everybody who has ``target``."""
-    mac = bytes.fromhex(sender_mac.replace(":", ""))
-    header = _HEADER.pack(b"\xff" * 6, mac, ETHERTYPE_ARP)
+    mac = _mac_bytes(sender_mac)
+    header = _HEADER.pack(_mac_bytes(BROADCAST), mac, ETHERTYPE_ARP)
     return header + _PACKET.pack(1, 0x0800, 6, 4, REQUEST, mac, sender.packed, bytes(6), target.packed)
+
+
+def reply(sender_mac: str, sender: IPv4Address, target_mac: str, target: IPv4Address) -> bytes:
+    """The frame that tells ``target`` (to all: the broadcast address) who has ``sender``."""
+    mac, to = _mac_bytes(sender_mac), _mac_bytes(target_mac)
+    return _HEADER.pack(to, mac, ETHERTYPE_ARP) + _PACKET.pack(
+        1, 0x0800, 6, 4, REPLY, mac, sender.packed, to, target.packed
+    )
+
+
+def _mac_bytes(mac: str) -> bytes:
+    return bytes.fromhex(mac.replace(":", ""))
 
 
 def _mac_text(mac: bytes) -> str:

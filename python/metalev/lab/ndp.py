@@ -75,9 +75,17 @@ def advertisement(sender_mac: str, target: IPv6Address) -> bytes:
     return _frame(mac, target, ALL_NODES, message)
 
 
-def _frame(mac: bytes, source: IPv6Address, group: IPv6Address, message: bytes) -> bytes:
-    header = _IP.pack(6 << 28, len(message), _ICMPV6, _HOP_LIMIT, source.packed, group.packed)
-    ethernet = b"\x33\x33" + group.packed[-4:] + mac + ETHERTYPE_IPV6.to_bytes(2)  # RFC 2464 section 7
+def answer(sender_mac: str, target: IPv6Address, asker_mac: str, asker: IPv6Address) -> bytes:
+    """The frame that answers a solicitation, without override (RFC 4861 section 7.2.4)."""
+    mac = _mac_bytes(sender_mac)
+    message = _MESSAGE.pack(ADVERTISEMENT, 0, 0, _SOLICITED, target.packed) + bytes((_TARGET, 1)) + mac
+    return _frame(mac, target, asker, message, to=_mac_bytes(asker_mac))
+
+
+def _frame(mac: bytes, source: IPv6Address, destination: IPv6Address, message: bytes, to: bytes = b"") -> bytes:
+    """To a group at its MAC address (RFC 2464 section 7), or ``to`` a host at its own."""
+    header = _IP.pack(6 << 28, len(message), _ICMPV6, _HOP_LIMIT, source.packed, destination.packed)
+    ethernet = (to or b"\x33\x33" + destination.packed[-4:]) + mac + ETHERTYPE_IPV6.to_bytes(2)
     return with_checksum(ethernet + header + message)
 
 

@@ -33,14 +33,16 @@ class Node(Struct, frozen=True):
 class SpeakerPod(Struct, frozen=True):
     """A pod that is a speaker: one of metalev's, or (``foreign``) one of MetalLB's.
 
-    It counts until it has ended, for one that is being deleted answers to the last moment. One of MetalLB's that
-    ``gossips`` (its memberlist, which is what it does unless told otherwise) agrees with those like it alone.
+    It counts while it is ``running``, for one that is being deleted answers to the last moment, and one that is not
+    ``ready`` may answer already. One of MetalLB's that ``gossips`` (its memberlist, which is what it does unless told
+    otherwise) agrees with those like it alone.
     """
 
     name: Name
     version: str = ""
     node: str = ""
     running: bool = False
+    ready: bool = True
     foreign: bool = False
     gossips: bool = True
 

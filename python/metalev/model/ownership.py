@@ -25,13 +25,15 @@ class Group(Struct, frozen=True):
     """The unit of ownership: addresses that move together.
 
     ``key`` is the smallest of the first addresses of its Services. ``candidates`` are in the order in which they are
-    asked. ``interfaces`` empty means every interface.
+    asked. ``interfaces`` empty means every interface. One that ``gives_way`` is left to a speaker of MetalLB that comes
+    up: whoever announces it goes on until that one is heard to, and nobody takes it.
     """
 
     key: IPAddress
     addresses: tuple[IPAddress, ...]
     candidates: tuple[Candidate, ...]
     interfaces: tuple[str, ...] = ()
+    gives_way: bool = False
 
 
 class Peer(Struct, frozen=True):

@@ -181,6 +181,8 @@ pub enum Cause {
     EarlierCandidate,
     /// This node may no longer announce it.
     NotCandidate,
+    /// A speaker that is no peer announces it, and it was to be let.
+    GaveWay,
     /// It is not to be announced any more: no Service has the address, or no node may.
     Removed,
     /// No interface of this node may carry it.
@@ -218,6 +220,7 @@ impl fmt::Display for Cause {
             Self::HigherTerm => "higher-term",
             Self::EarlierCandidate => "earlier-candidate",
             Self::NotCandidate => "not-candidate",
+            Self::GaveWay => "gave-way",
             Self::Removed => "removed",
             Self::NoInterface => "no-interface",
             Self::OwnAddress => "own-address",

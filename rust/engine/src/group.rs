@@ -168,7 +168,7 @@ impl Group {
             // Announced from where its subnet is not: as good as vacant, until somebody who has it takes it.
             other => other.map(|(holder, _)| holder),
         };
-        if hindered {
+        if hindered || self.spec.gives_way {
             return Verdict::Stay;
         }
         let quiet = self.quiet_until.filter(|until| moment.now < *until);

@@ -193,6 +193,18 @@ impl Ownership {
         }
     }
 
+    /// Fall silent for the group of an address that somebody else has begun to announce, if it is to be let.
+    pub(crate) fn give_way(&mut self, address: IpAddr) -> Vec<Outcome> {
+        let key = self.holder_of(address).filter(|group| group.spec.gives_way).map(|group| group.spec.key);
+        if let Some(mut group) = key.and_then(|key| self.groups.remove(&key)) {
+            self.let_go(&mut group, Cause::GaveWay, String::new());
+            self.declare(&group);
+            self.dirty.insert(group.spec.key);
+            self.groups.insert(group.spec.key, group);
+        }
+        std::mem::take(&mut self.outcomes)
+    }
+
     fn let_go(&mut self, group: &mut Group, cause: Cause, peer: String) {
         group.held = false;
         group.vacant_since = None;

@@ -35,6 +35,9 @@ pub struct Group {
     pub candidates: Vec<Candidate>,
     /// Names of the interfaces to announce on; empty means all.
     pub interfaces: Vec<String>,
+    /// Whether a speaker that is no peer is coming up to announce it (`MetalLB`'s, on the way back): whoever announces it
+    /// goes on until that one is heard to, and nobody takes it.
+    pub gives_way: bool,
 }
 
 /// A node that may announce a group.

@@ -102,6 +102,9 @@ pub(crate) fn outcome(outcome: &Outcome, misses: u32) -> String {
         (FactKind::Yielded, Cause::Regrouped) => {
             format!("no longer announces {what} as one group: other addresses move together than before")
         }
+        (FactKind::Yielded, Cause::GaveWay) => {
+            format!("fell silent for {what}: a speaker of MetalLB announces it now")
+        }
         (FactKind::Yielded, Cause::Removed) => {
             format!("fell silent for {what}: it is not to be announced any more")
         }

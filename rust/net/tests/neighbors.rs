@@ -88,7 +88,7 @@ fn holder_with(options: Options, vips: &[Ipv6Addr]) -> Speaker {
     let group = |vip: &Ipv6Addr| {
         let key = IpAddr::V6(*vip);
         let candidates = vec![Candidate { node: "a".to_owned(), score: 0 }];
-        Group { key, addresses: vec![key], candidates, interfaces: Vec::new() }
+        Group { key, addresses: vec![key], candidates, interfaces: Vec::new(), gives_way: false }
     };
     speaker.set(Table { groups: vips.iter().map(group).collect(), ..table(&[], &[]) });
     await_fact(&speaker, FactKind::Took);

@@ -34,6 +34,7 @@ struct Group {
     addresses: Vec<IpAddr>,
     candidates: Vec<Candidate>,
     interfaces: Vec<String>,
+    gives_way: bool,
 }
 
 #[derive(FromPyObject)]
@@ -71,6 +72,7 @@ impl From<Group> for engine::Group {
             addresses: group.addresses,
             candidates: group.candidates.into_iter().map(Into::into).collect(),
             interfaces: group.interfaces,
+            gives_way: group.gives_way,
         }
     }
 }

@@ -10,11 +10,11 @@ from metalev.model.cluster import SpeakerPod
 from metalev.model.meta import Kind
 
 
-def read(labels: dict[str, str], *variables: str) -> SpeakerPod | None:
+def read(labels: dict[str, str], *variables: str, **status: object) -> SpeakerPod | None:
     document: dict[str, Any] = {
         "metadata": {"name": "speaker-x", "namespace": "metallb-system", "labels": labels},
         "spec": {"nodeName": "node1", "containers": [{"name": "speaker", "env": [{"name": one} for one in variables]}]},
-        "status": {"phase": "Running"},
+        "status": {"phase": "Running", **status},
     }
     obj = Codec("metallb-system").read(Kind.POD, msgspec.json.encode(document))
     assert obj is None or isinstance(obj, SpeakerPod)
@@ -49,3 +49,27 @@ def test_a_speaker_gossips_if_it_was_given_an_address_for_it() -> None:
     labels = {"component": "speaker"}
     gossips = [pod.gossips for pod in (read(labels, "METALLB_ML_BIND_ADDR"), read(labels)) if pod]
     assert gossips == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("container", "state", "running"),
+    [
+        ("speaker", {"running": {"startedAt": "2026-01-01T00:00:00Z"}}, True),
+        ("speaker", {"waiting": {"reason": "CrashLoopBackOff"}}, False),
+        ("speaker", {"terminated": {"exitCode": 1}}, False),
+        ("frr", {"waiting": {"reason": "CrashLoopBackOff"}}, True),
+    ],
+)
+def test_a_speaker_does_not_run_while_its_container_waits_to_be_restarted(
+    container: str, state: dict[str, object], running: bool
+) -> None:
+    pod = read({"component": "speaker"}, containerStatuses=[{"name": container, "state": state}])
+    assert pod is not None
+    assert pod.running == running
+
+
+@pytest.mark.parametrize(("status", "ready"), [("True", True), ("False", False)])
+def test_a_speaker_is_ready_by_its_condition(status: str, ready: bool) -> None:
+    pod = read({"component": "speaker"}, conditions=[{"type": "Ready", "status": status}])
+    assert pod is not None
+    assert pod.ready == ready

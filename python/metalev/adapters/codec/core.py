@@ -20,6 +20,8 @@ from metalev.model.meta import Name
 SPEAKER_LABEL = "metalev.io/speaker"
 """The label by which metalev's speakers are told from MetalLB's, which have all others in common with them."""
 _COMPONENT_LABEL = "app.kubernetes.io/component"
+# In MetalLB's manifests as in its chart; in its FRR mode there are others beside it.
+_SPEAKER_CONTAINER = "speaker"
 # Without it, MetalLB's speaker runs no memberlist and goes by the list of Nodes alone.
 _GOSSIP_VARIABLE = "METALLB_ML_BIND_ADDR"
 
@@ -64,10 +66,17 @@ def speaker_pod(document: wire.Pod, name: Name) -> SpeakerPod | None:
         name=name,
         version=document.metadata.resource_version,
         node=document.spec.node_name,
-        running=document.status.phase == "Running",
+        running=document.status.phase == "Running" and not _is_down(document.status),
+        ready=any(one.type == "Ready" and one.status == "True" for one in document.status.conditions),
         foreign=SPEAKER_LABEL not in labels,
         gossips=_GOSSIP_VARIABLE in variables,
     )
+
+
+def _is_down(status: wire.PodStatus) -> bool:
+    """Whether the speaker's container is known not to run: a pod goes on "Running" while one waits to be restarted."""
+    states = [one.state for one in status.container_statuses if one.name == _SPEAKER_CONTAINER]
+    return bool(states) and all(state.running is None for state in states)
 
 
 def beacon_secret(document: wire.Secret, name: Name) -> BeaconSecret:

@@ -205,8 +205,19 @@ class PodSpec(Wire, frozen=True):
     containers: list[Container] = []
 
 
+class ContainerState(Wire, frozen=True):
+    running: dict[str, object] | None = None
+
+
+class ContainerStatus(Wire, frozen=True):
+    name: str = ""
+    state: ContainerState = ContainerState()
+
+
 class PodStatus(Wire, frozen=True):
     phase: str = ""
+    conditions: list[Condition] = []
+    container_statuses: list[ContainerStatus] = []
 
 
 class Pod(Wire, frozen=True):

@@ -35,12 +35,17 @@ class Api:
     """One connection, for one thread at a time; it is opened anew when it was lost."""
 
     def __init__(
-        self, address: tuple[str, int], trust: Path, identity: tuple[Path, Path], namespace: Namespace
+        self, address: tuple[str, int], trust: Path, identity: tuple[Path, Path] | Path, namespace: Namespace
     ) -> None:
+        """``identity`` is a certificate with its key, or the file with a token."""
         self._address = address
         self._namespace = namespace
         self._context = ssl.create_default_context(cafile=str(trust))
-        self._context.load_cert_chain(*identity)
+        self._token: Path | None = None
+        if isinstance(identity, Path):
+            self._token = identity
+        else:
+            self._context.load_cert_chain(*identity)
         self._connection: http.client.HTTPConnection | None = None
         self._lock = threading.Lock()
 
@@ -112,13 +117,16 @@ class Api:
             if self._connection is None:
                 self._connection = self._open()
             try:
-                self._connection.request(method, path, data, dict(headers))
+                self._connection.request(method, path, data, {**headers, **self._authorization()})
                 return self._connection.getresponse()
             except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
                 self.close()  # the server closes what was idle; only then is it safe to ask again
                 if fresh:
                     raise
         raise AssertionError
+
+    def _authorization(self) -> Mapping[str, str]:
+        return {} if self._token is None else {"Authorization": f"Bearer {self._token.read_text()}"}
 
     def _open(self) -> http.client.HTTPConnection:
         def connect() -> socket.socket:

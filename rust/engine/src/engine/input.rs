@@ -86,7 +86,7 @@ impl Engine {
             return false;
         }
         match frame.ethertype() {
-            EtherType::ARP | EtherType::IPV6 => self.question(now, interface, &frame),
+            EtherType::ARP | EtherType::IPV6 => return self.question(now, interface, &frame),
             EtherType::BEACON => self.beacon(now, Path::Interface(interface), interface, frame.into_payload()),
             _ => self.responder.count_drop(DropReason::Malformed),
         }
@@ -107,10 +107,11 @@ impl Engine {
         self.beacon(now, Path::Udp, datagram.interface, datagram.bytes);
     }
 
-    pub(super) fn question(&mut self, now: Time, interface: u32, frame: &Frame<&[u8]>) {
+    /// Answers whether anything changed by it.
+    pub(super) fn question(&mut self, now: Time, interface: u32, frame: &Frame<&[u8]>) -> bool {
         // A frame may still be queued from an interface that has just gone.
         let Some(link) = self.links.get(interface) else {
-            return;
+            return false;
         };
         let may_answer = self.pulse.may_answer(now);
         let outcome = match frame.ethertype() {
@@ -120,10 +121,28 @@ impl Engine {
         match outcome {
             responder::Outcome::Answer(action) => self.outbox.push_back(action),
             responder::Outcome::ForeignClaim { address, mac } => {
+                if self.give_way(now, interface, address, mac) {
+                    return true;
+                }
                 self.foreign_claim(now, interface, address, mac);
             }
             responder::Outcome::Drop(_) => {}
         }
+        false
+    }
+
+    /// Leave an address to a speaker that is no peer and that is to have it. Its first frames are unasked ones, so none
+    /// of its answers comes before this node falls silent. Answers whether that happened.
+    fn give_way(&mut self, now: Time, interface: u32, address: IpAddr, mac: MacAddr) -> bool {
+        // Where a peer has ended, the stranger has its MAC address.
+        let peer_lives = self.peers.by_mac(mac).is_some_and(|name| self.peers.alive_on(name, &[interface]));
+        if peer_lives || self.links.has_mac(mac) {
+            return false;
+        }
+        let outcomes = self.ownership.give_way(address);
+        let gave = !outcomes.is_empty();
+        self.settle(now, outcomes);
+        gave
     }
 
     pub(super) fn foreign_claim(&mut self, now: Time, interface: u32, address: IpAddr, mac: MacAddr) {

@@ -45,7 +45,7 @@ pub fn key() -> Key {
 /// `192.168.1.<last>` with these candidates, in order.
 pub fn group(last: u8, candidates: &[&str]) -> Group {
     let candidates = candidates.iter().map(|node| Candidate { node: (*node).to_owned(), score: 0 }).collect();
-    Group { key: vip(last), addresses: vec![vip(last)], candidates, interfaces: vec![] }
+    Group { key: vip(last), addresses: vec![vip(last)], candidates, interfaces: vec![], gives_way: false }
 }
 
 /// The interface of node `i`.

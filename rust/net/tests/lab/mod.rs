@@ -186,6 +186,7 @@ pub(crate) fn table(peers: &[&str], candidates: &[&str]) -> Table {
             addresses: vec![vip],
             candidates: candidates.iter().map(candidate).collect(),
             interfaces: Vec::new(),
+            gives_way: false,
         }],
     }
 }
