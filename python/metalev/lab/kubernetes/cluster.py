@@ -19,6 +19,7 @@ from metalev.lab.host import Host, Node
 from metalev.lab.kubernetes import kubeconfig
 from metalev.lab.kubernetes.api import Object
 from metalev.lab.kubernetes.controlplane import ControlPlane
+from metalev.lab.kubernetes.faulty import FaultyApi
 from metalev.lab.kubernetes.images import Image, metalev
 from metalev.lab.kubernetes.kubeconfig import KUBE_PROXY, SCHEDULER
 from metalev.lab.kubernetes.kubelet import Kubelet
@@ -37,13 +38,14 @@ POLL_S = 0.1
 METALEV: Mapping[str, Image] = {"metalev": metalev}
 MANIFESTS = Path(__file__).parents[4] / "deploy"
 SYSTEM = "metallb-system"
+FAULTY_PORT = 6444
 
 
 class KubernetesLab:
     """A lab with Kubernetes installed, for as long as the ``with`` block runs. All its files lie in ``directory``.
 
     Each node has room for ``pods_per_node`` Pods in networks of their own. ``images`` says which programs stand for
-    which images; all other Pods are the lab's web server.
+    which images; all other Pods are the lab's web server. With ``faulty_api``, Pods reach the API by :attr:`faults`.
     """
 
     def __init__(
@@ -55,12 +57,15 @@ class KubernetesLab:
         ipv6: bool = True,
         mode: Mode = "nftables",
         audit: bool = False,
+        faulty_api: bool = False,
         images: Mapping[str, Image] = METALEV,
     ) -> None:
         self.topology = home_network(nodes, pods_per_node, ipv6=ipv6, control_plane=True)
         self.lab = Lab(self.topology, serve_pods=False)
         self.mode = mode
         self._audit = audit
+        self._with_faulty_api = faulty_api
+        self._faulty_api: FaultyApi | None = None
         self.directory = directory
         self._images = images
         self._kubelets: dict[str, Kubelet] = {}
@@ -72,6 +77,9 @@ class KubernetesLab:
             stack.enter_context(self.lab)
             self.plane = stack.enter_context(self._control_plane())
             self.version = str(json.loads(self.plane.kubectl("get", "--raw", "/version"))["gitVersion"])
+            if self._with_faulty_api:
+                self._faulty_api = stack.enter_context(FaultyApi(self.plane, FAULTY_PORT))
+                self.plane.kubectl("apply", "-f", "-", stdin=json.dumps(_endpoint(self.plane.address, FAULTY_PORT)))
             stack.callback(self._stop_kubelets)
             self._scheduler = Scheduler(partial(self.plane.client, SCHEDULER))
             self._scheduler.start()
@@ -97,6 +105,12 @@ class KubernetesLab:
     def client(self) -> Host:
         """The machine outside the cluster."""
         return self.lab.client
+
+    @property
+    def faults(self) -> FaultyApi:
+        """The way by which the programs in Pods reach the API; kubelets, kube-proxies and kubectl have another."""
+        assert self._faulty_api is not None, "KubernetesLab(..., faulty_api=True) has such a way"
+        return self._faulty_api
 
     @property
     def nodes(self) -> Mapping[str, Node]:
@@ -222,6 +236,7 @@ class KubernetesLab:
             environment=self.lab.environment,
             controller_manager=True,
             audit=self._audit,
+            options={"kube-apiserver": ["--endpoint-reconciler-type=none"]} if self._with_faulty_api else {},
         )
 
     def _start_kubelet(self, name: str) -> None:
@@ -293,3 +308,19 @@ class KubernetesLab:
     def reachable_at(self, address: IPAddress, node: str) -> None:
         """Let the client send to ``node`` for ``address``: what an announcer would do."""
         self.client.pin_neighbour(address, self.lab.node(node).mac)
+
+
+def _endpoint(address: str, port: int) -> Object:
+    """What the API server would write of itself: where the Service ``kubernetes`` leads."""
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": "kubernetes",
+            "namespace": "default",
+            "labels": {"kubernetes.io/service-name": "kubernetes"},
+        },
+        "addressType": "IPv4",
+        "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
+        "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+    }

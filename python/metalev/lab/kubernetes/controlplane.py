@@ -87,7 +87,7 @@ class ControlPlane:
     @property
     def server(self) -> str:
         """The URL of the API."""
-        return f"https://{self.address}:{self._port}"
+        return f"https://{self.address}:{self.port}"
 
     @property
     def server_certificate(self) -> tuple[Path, Path]:
@@ -140,7 +140,7 @@ class ControlPlane:
     def client(self, user: User, namespace: Namespace | None = None) -> Api:
         """The lab's own client for a user, that connects from ``namespace`` (else from beside the API server)."""
         identity = self._certificates.client(user.name, user.groups)
-        return Api((self.address, self._port), self.authority, identity, namespace or self.namespace)
+        return Api((self.address, self.port), self.authority, identity, namespace or self.namespace)
 
     def token(self, namespace: str, name: str, *, pod: str = "") -> str:
         """A new token of a ServiceAccount, by the TokenRequest API."""
@@ -187,9 +187,9 @@ class ControlPlane:
         self.binaries = kubernetes()
         self._certificates = Certificates(self.directory / "pki", flags.server_names(self.address))
         self._own = isinstance(self.namespace, OwnNetwork)
-        etcd, etcd_peers, self._port, controllers = _free_ports(4) if self._own else USUAL_PORTS
+        etcd, etcd_peers, self.port, controllers = _free_ports(4) if self._own else USUAL_PORTS
         self._admin = self.kubeconfig(ADMIN)
-        settings = flags.Settings(self.directory, self.address, self._port, etcd, etcd_peers, controllers, self._audit)
+        settings = flags.Settings(self.directory, self.address, self.port, etcd, etcd_peers, controllers, self._audit)
         of_apiserver = flags.kube_apiserver(settings, self._certificates, controllers=self._with_controller_manager)
         of_manager = flags.kube_controller_manager(settings, self._certificates, self.kubeconfig(CONTROLLER_MANAGER))
         wanted = (
@@ -213,14 +213,14 @@ class ControlPlane:
         """Let the machine in that runs the lab."""
         with socket.create_server(("127.0.0.1", 0)) as listener, interrupts.held():
             self._door_port = listener.getsockname()[1]
-            target = f"{self.address}:{self._port}"
+            target = f"{self.address}:{self.port}"
             argv = [sys.executable, "-m", "metalev.lab.kubernetes.door", str(listener.fileno()), target]
             return Process.start(self.namespace, argv, env=environment, pass_fds=[listener.fileno()])
 
     def _has_booted(self) -> bool:
         """``default`` comes a moment after the server calls itself ready."""
-        return self._serves("https", self._port, "/readyz") and self._serves(
-            "https", self._port, "/api/v1/namespaces/default"
+        return self._serves("https", self.port, "/readyz") and self._serves(
+            "https", self.port, "/api/v1/namespaces/default"
         )
 
     def _serves(self, scheme: str, port: int, path: str) -> bool:
@@ -242,7 +242,7 @@ class ControlPlane:
         if scheme == "http":
             return http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         context = ssl.create_default_context(cafile=str(self.authority))
-        if port != self._port:  # the controller manager makes its own certificate, which nobody signed
+        if port != self.port:  # the controller manager makes its own certificate, which nobody signed
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             return http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context)
         context.load_cert_chain(*self._certificates.client(ADMIN.name, ADMIN.groups))
