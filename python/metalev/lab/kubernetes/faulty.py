@@ -14,7 +14,6 @@ named by a pattern that is searched in ``METHOD /path?query``; of several faults
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import ssl
 import threading
@@ -26,6 +25,7 @@ from typing import Self
 
 from msgspec import Struct
 
+from metalev.lab.kubernetes import kubeconfig
 from metalev.lab.kubernetes.controlplane import ControlPlane
 from metalev.lab.kubernetes.faults import Answer, Cut, Delay, Fault, Hold
 from metalev.lab.kubernetes.http1 import Message, read_head, relay_body
@@ -108,12 +108,7 @@ class FaultyApi:
 
     def kubeconfig(self, config: Path) -> Path:
         """The same kubeconfig, which must have a token, on this way."""
-        content = json.loads(config.read_text())
-        content["clusters"][0]["cluster"]["server"] = self.server
-        path = config.with_name(f"{config.name}.faulty")
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(content))
-        return path
+        return kubeconfig.moved(config, self.server, "faulty")
 
     def count(self, pattern: str) -> int:
         """How many requests matched so far."""
