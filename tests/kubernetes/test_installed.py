@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
 from tests.kubernetes.manifests import Manifest, apply, deployment, service
@@ -75,3 +76,21 @@ def test_addresses_are_given_again_when_both_controllers_were_killed(cluster: Ku
         program.kill()
     apply(cluster, named("after"))
     cluster.wait_for_addresses("after", timeout=60)  # the lease has to end first
+
+
+@pytest.fixture
+def faulty(tmp_path: Path) -> Iterator[KubernetesLab]:
+    """metalev on one node, whose programs reach the API on a faulty way."""
+    with KubernetesLab(tmp_path, nodes=1, ipv6=False, faulty_api=True) as lab:
+        lab.install()
+        apply(lab, {**POOL, "spec": {"addresses": ["192.168.1.200-192.168.1.210"]}}, ADVERTISEMENT)
+        yield lab
+
+
+def test_the_programs_reach_the_api_on_the_faulty_way_if_there_is_one(faulty: KubernetesLab) -> None:
+    held = faulty.faults.hold("PATCH .*/services/first/status")
+    apply(faulty, named("first"))
+    held.wait()
+    assert faulty.get("service", "first")["status"] == {"loadBalancer": {}}
+    held.release()
+    faulty.wait_for_addresses("first")

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from metalev.lab.host import Host, Node
 from metalev.lab.kubernetes import kubeconfig
 from metalev.lab.kubernetes.api import Object
 from metalev.lab.kubernetes.controlplane import ControlPlane
+from metalev.lab.kubernetes.faulty import FaultyApi
 from metalev.lab.kubernetes.images import Image, metalev
 from metalev.lab.kubernetes.kubeconfig import KUBE_PROXY, SCHEDULER
 from metalev.lab.kubernetes.kubelet import Kubelet
+from metalev.lab.kubernetes.looking import Looking
 from metalev.lab.kubernetes.nodes import is_ready
 from metalev.lab.kubernetes.pod import RunningPod
 from metalev.lab.kubernetes.proxy import Mode, configuration
@@ -30,20 +26,19 @@ from metalev.lab.lab import Lab
 from metalev.lab.namespace import LabError, Namespace
 from metalev.lab.process import Process
 from metalev.lab.topology import NodeSpec, home_network
-from metalev.model.address import IPAddress
 
 READY_TIMEOUT_S = 60
-POLL_S = 0.1
 METALEV: Mapping[str, Image] = {"metalev": metalev}
 MANIFESTS = Path(__file__).parents[4] / "deploy"
 SYSTEM = "metallb-system"
+FAULTY_PORT = 6444
 
 
-class KubernetesLab:
+class KubernetesLab(Looking):
     """A lab with Kubernetes installed, for as long as the ``with`` block runs. All its files lie in ``directory``.
 
     Each node has room for ``pods_per_node`` Pods in networks of their own. ``images`` says which programs stand for
-    which images; all other Pods are the lab's web server.
+    which images; all other Pods are the lab's web server. With ``faulty_api``, Pods reach the API by :attr:`faults`.
     """
 
     def __init__(
@@ -55,12 +50,15 @@ class KubernetesLab:
         ipv6: bool = True,
         mode: Mode = "nftables",
         audit: bool = False,
+        faulty_api: bool = False,
         images: Mapping[str, Image] = METALEV,
     ) -> None:
         self.topology = home_network(nodes, pods_per_node, ipv6=ipv6, control_plane=True)
         self.lab = Lab(self.topology, serve_pods=False)
         self.mode = mode
         self._audit = audit
+        self._with_faulty_api = faulty_api
+        self._faulty_api: FaultyApi | None = None
         self.directory = directory
         self._images = images
         self._kubelets: dict[str, Kubelet] = {}
@@ -72,6 +70,9 @@ class KubernetesLab:
             stack.enter_context(self.lab)
             self.plane = stack.enter_context(self._control_plane())
             self.version = str(json.loads(self.plane.kubectl("get", "--raw", "/version"))["gitVersion"])
+            if self._with_faulty_api:
+                self._faulty_api = stack.enter_context(FaultyApi(self.plane, FAULTY_PORT))
+                self.plane.kubectl("apply", "-f", "-", stdin=json.dumps(_endpoint(self.plane.address, FAULTY_PORT)))
             stack.callback(self._stop_kubelets)
             self._scheduler = Scheduler(partial(self.plane.client, SCHEDULER))
             self._scheduler.start()
@@ -94,23 +95,10 @@ class KubernetesLab:
     # ===== what is =====
 
     @property
-    def client(self) -> Host:
-        """The machine outside the cluster."""
-        return self.lab.client
-
-    @property
-    def nodes(self) -> Mapping[str, Node]:
-        """The nodes by name."""
-        return self.lab.nodes
-
-    def get(self, kind: str, name: str, namespace: str = "default") -> Object:
-        """An object as the API has it, by kubectl."""
-        return dict(json.loads(self.plane.kubectl("get", kind, name, "-n", namespace, "-o", "json")))
-
-    def pods(self, selector: str, namespace: str = "default") -> list[Object]:
-        """The Pods with these labels (``app=web``)."""
-        found = self.plane.kubectl("get", "pods", "-n", namespace, "-l", selector, "-o", "json")
-        return list(json.loads(found)["items"])
+    def faults(self) -> FaultyApi:
+        """The way by which the programs in Pods reach the API; kubelets, kube-proxies and kubectl have another."""
+        assert self._faulty_api is not None, "KubernetesLab(..., faulty_api=True) has such a way"
+        return self._faulty_api
 
     def node_object(self, name: str) -> Object:
         """A Node as the API has it, by a watch: at once, and at no cost."""
@@ -145,26 +133,6 @@ class KubernetesLab:
         """A node's kube-proxy."""
         return self._proxies[node]
 
-    def wait_for(self, what: str, condition: Callable[[], bool], timeout: float = 20) -> float:
-        """Wait until ``condition`` holds; the seconds that took. :class:`LabError` naming ``what`` if it does not."""
-        began = time.monotonic()
-        while not condition():
-            if time.monotonic() - began > timeout:
-                raise LabError(f"not within {timeout:g} s: {what}")
-            threading.Event().wait(POLL_S)
-        return time.monotonic() - began
-
-    def wait_for_pods(self, selector: str, count: int, namespace: str = "default", timeout: float = 30) -> list[Object]:
-        """Wait until exactly ``count`` Pods have these labels, and all are Ready."""
-        found: list[Object] = []
-
-        def ready() -> bool:
-            found[:] = self.pods(selector, namespace)
-            return len(found) == count and all(map(is_ready, found))
-
-        self.wait_for(f"{count} Ready Pods with {selector} in {namespace}", ready, timeout)
-        return found
-
     # ===== metalev =====
 
     def install(self, manifests: Path = MANIFESTS) -> list[str]:
@@ -173,11 +141,6 @@ class KubernetesLab:
         for workload in ("deployment/controller", "daemonset/speaker"):
             self.plane.kubectl("rollout", "status", "-n", SYSTEM, workload, "--timeout=60s", timeout=70)
         return lines
-
-    def metalev(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """``metalev status`` or ``why`` as the administrator; their exit status is for whoever calls."""
-        argv = [sys.executable, "-m", "metalev", *arguments, f"--kubeconfig={self.plane.kubeconfig()}"]
-        return self.plane.namespace.run(argv, check=False)
 
     def programs(self, component: str) -> dict[str, Process]:
         """Those programs of metalev (``controller``, ``speaker``) that run now, by their node."""
@@ -189,16 +152,18 @@ class KubernetesLab:
 
     def kill(self, node: str) -> None:
         """A power cut: nothing leaves it any more, and all that ran on it is gone."""
-        kubelet = self._kubelets.pop(node)
-        kubelet.halt()
-        self.lab.node(node).kill()
-        kubelet.stop()
+        kubelet = self._kubelets.pop(node, None)
+        if kubelet is not None:
+            kubelet.halt()
+            self.lab.node(node).kill()
+            kubelet.stop()
 
     def revive(self, node: str) -> None:
         """Power is back: its kubelet and kube-proxy start, and the Pods that are still bound to it."""
-        self.lab.node(node).revive()
-        self._start_kubelet(node)
-        self._start_proxy(node)
+        if node not in self._kubelets:
+            self.lab.node(node).revive()
+            self._start_kubelet(node)
+            self._start_proxy(node)
 
     def pause(self, node: str) -> None:
         """Freeze everything on it; its kernel goes on."""
@@ -222,6 +187,7 @@ class KubernetesLab:
             environment=self.lab.environment,
             controller_manager=True,
             audit=self._audit,
+            options={"kube-apiserver": ["--endpoint-reconciler-type=none"]} if self._with_faulty_api else {},
         )
 
     def _start_kubelet(self, name: str) -> None:
@@ -259,37 +225,18 @@ class KubernetesLab:
         argv = [str(self.plane.binaries / "kube-proxy"), f"--config={file}"]
         self._proxies[name] = self.lab.node(node.name).spawn(argv, env={"GOMAXPROCS": "1"}, log=folder / f"{name}.log")
 
-    # ===== what is on the wire =====
 
-    def announcers(self, address: IPAddress) -> list[Node]:
-        """The nodes that answer for an address now, asked by the client."""
-        return [self.lab.node_with(mac) for mac in self.client.who_has(address)]
-
-    def wait_for_announcer(self, address: IPAddress, timeout: float = 20) -> Node:
-        """Wait until exactly one node answers for an address."""
-        found: list[Node] = []
-
-        def one() -> bool:
-            found[:] = self.announcers(address)
-            return len(found) == 1
-
-        self.wait_for(f"one node answers for {address}", one, timeout)
-        return found[0]
-
-    def wait_for_addresses(
-        self, service: str, count: int = 1, *, namespace: str = "default", timeout: float = 20
-    ) -> list[IPAddress]:
-        """Wait until a Service's status has as many addresses."""
-        found: list[IPAddress] = []
-
-        def enough() -> bool:
-            ingress = self.get("service", service, namespace)["status"]["loadBalancer"].get("ingress", ())
-            found[:] = [ip_address(entry["ip"]) for entry in ingress]
-            return len(found) == count
-
-        self.wait_for(f"{service} has {count} addresses", enough, timeout)
-        return found
-
-    def reachable_at(self, address: IPAddress, node: str) -> None:
-        """Let the client send to ``node`` for ``address``: what an announcer would do."""
-        self.client.pin_neighbour(address, self.lab.node(node).mac)
+def _endpoint(address: str, port: int) -> Object:
+    """What the API server would write of itself: where the Service ``kubernetes`` leads."""
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {
+            "name": "kubernetes",
+            "namespace": "default",
+            "labels": {"kubernetes.io/service-name": "kubernetes"},
+        },
+        "addressType": "IPv4",
+        "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
+        "endpoints": [{"addresses": [address], "conditions": {"ready": True}}],
+    }

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import random
 import socket
 import ssl
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -17,22 +15,21 @@ from types import TracebackType
 from typing import Any, Self
 
 from metalev.lab import interrupts
-from metalev.lab.kubernetes import flags, kubeconfig
-from metalev.lab.kubernetes.api import Api
+from metalev.lab.kubernetes import flags
+from metalev.lab.kubernetes.access import Access
 from metalev.lab.kubernetes.binaries import kubernetes
 from metalev.lab.kubernetes.certificates import Certificates
-from metalev.lab.kubernetes.kubeconfig import ADMIN, CONTROLLER_MANAGER, User
+from metalev.lab.kubernetes.kubeconfig import ADMIN, CONTROLLER_MANAGER
 from metalev.lab.kubernetes.part import Part
 from metalev.lab.ledger import demolish, open_record, reap
-from metalev.lab.namespace import LabError, Namespace, OwnNetwork
+from metalev.lab.namespace import Namespace, OwnNetwork
 from metalev.lab.process import Process
 
 USUAL_PORTS = (2379, 2380, 6443, 10257)  # where there is nobody else
 PORTS = range(20000, 30000)  # below those that the kernel gives to outgoing connections
-TOKEN_DURATION = "24h"  # noqa: S105  (no secret)
 
 
-class ControlPlane:
+class ControlPlane(Access):
     """A Kubernetes API for as long as the ``with`` block runs; its parts can be killed, paused and started again.
 
     All its files lie in ``directory``. ``namespace`` and ``address`` say where it listens (on loopback otherwise), and
@@ -51,9 +48,7 @@ class ControlPlane:
         audit: bool = False,
         options: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        self.directory = directory
-        self.address = address
-        self.namespace = namespace or OwnNetwork()
+        super().__init__(directory, namespace or OwnNetwork(), address)
         self._environment = environment
         self._with_controller_manager = controller_manager
         self._audit = audit
@@ -67,7 +62,7 @@ class ControlPlane:
             for part in self.parts:
                 stack.callback(part.kill)
                 part.start()
-            if not self._own:
+            if not isinstance(self.namespace, OwnNetwork):
                 stack.callback(self._open_door(environment).kill)
             self._stack = stack.pop_all()
         return self
@@ -84,95 +79,9 @@ class ControlPlane:
         """In the order in which they start."""
         return [self.etcd, self.apiserver, *([self.controller_manager] if self._with_controller_manager else [])]
 
-    @property
-    def server(self) -> str:
-        """The URL of the API."""
-        return f"https://{self.address}:{self._port}"
-
-    @property
-    def server_certificate(self) -> tuple[Path, Path]:
-        """The API server's certificate and key, good enough for a kubelet too: its name is not looked at."""
-        return self._certificates.server
-
-    @property
-    def authority(self) -> Path:
-        """The certificate of the authority that signed the API server's."""
-        return self._certificates.authority
-
-    @property
-    def outside_server(self) -> str:
-        """The URL of the API as the machine outside the lab has it."""
-        return f"https://127.0.0.1:{self._door_port}" if not self._own else self.server
-
     def log(self, name: str) -> str:
         """What a part (``kube-apiserver``) has printed."""
         return (self.directory / f"{name}.log").read_text(errors="replace")
-
-    # ===== who may talk to it =====
-
-    def kubeconfig(self, user: User = ADMIN) -> Path:
-        """The kubeconfig of a user with a client certificate."""
-        credentials = kubeconfig.by_certificate(*self._certificates.client(user.name, user.groups))
-        return self.write_kubeconfig(self.directory / "kubeconfig" / user.name.replace(":", "-"), credentials)
-
-    def service_account(self, namespace: str, name: str, *, pod: str = "") -> Path:
-        """The kubeconfig of a ServiceAccount, with a token that the API server issued.
-
-        With ``pod``, one of its Pods, the token is bound to that Pod and so carries the node's name.
-        """
-        token = self.token(namespace, name, pod=pod)
-        path = self.directory / "kubeconfig" / f"{namespace}-{name}-{pod}".rstrip("-")
-        return self.write_kubeconfig(path, {"token": token}, namespace)
-
-    def write_kubeconfig(self, path: Path, credentials: Mapping[str, Any], namespace: str = "default") -> Path:
-        """A kubeconfig for whoever has ``credentials``, to be used from where ``server`` can be reached."""
-        return kubeconfig.write(path, self.server, self.authority, credentials, namespace)
-
-    def outside(self, config: Path) -> Path:
-        """The same kubeconfig for use from the machine itself, outside of the lab."""
-        content = json.loads(config.read_text())
-        content["clusters"][0]["cluster"]["server"] = self.outside_server
-        path = config.with_name(f"{config.name}.outside")
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(content, indent=2))
-        return path
-
-    def client(self, user: User, namespace: Namespace | None = None) -> Api:
-        """The lab's own client for a user, that connects from ``namespace`` (else from beside the API server)."""
-        identity = self._certificates.client(user.name, user.groups)
-        return Api((self.address, self._port), self.authority, identity, namespace or self.namespace)
-
-    def token(self, namespace: str, name: str, *, pod: str = "") -> str:
-        """A new token of a ServiceAccount, by the TokenRequest API."""
-        bound: Sequence[str] = ()
-        if pod:
-            uid = self.kubectl("get", "pod", "-n", namespace, pod, "-o", "jsonpath={.metadata.uid}")
-            bound = ("--bound-object-kind=Pod", f"--bound-object-name={pod}", f"--bound-object-uid={uid}")
-        return self.kubectl("create", "token", "-n", namespace, name, f"--duration={TOKEN_DURATION}", *bound).strip()
-
-    def kubectl(self, *arguments: str, stdin: str = "", config: Path | None = None, timeout: float = 60) -> str:
-        """What ``kubectl`` prints; :class:`LabError` with what it says if it fails."""
-        done = self.try_kubectl(*arguments, stdin=stdin, config=config, timeout=timeout)
-        if done.returncode != 0:
-            said = done.stderr.strip() or done.stdout.strip()
-            raise LabError(f"`kubectl {' '.join(arguments)}` failed ({done.returncode}): {said}")
-        return done.stdout
-
-    def try_kubectl(
-        self, *arguments: str, stdin: str = "", config: Path | None = None, timeout: float = 60
-    ) -> subprocess.CompletedProcess[str]:
-        """``kubectl`` run to its end, by the administrator unless ``config`` is somebody else's kubeconfig."""
-        argv = [str(self.binaries / "kubectl"), f"--kubeconfig={config or self._admin}", *arguments]
-        environment = {**os.environ, "KUBECACHEDIR": str(self.directory / "kubectl-cache")}
-        return subprocess.run(
-            self.namespace.inside(argv),
-            input=stdin,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
 
     def calls(self) -> list[dict[str, Any]]:
         """The audit events of finished requests (audit.k8s.io/v1, level Metadata), oldest first."""
@@ -186,10 +95,10 @@ class ControlPlane:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.binaries = kubernetes()
         self._certificates = Certificates(self.directory / "pki", flags.server_names(self.address))
-        self._own = isinstance(self.namespace, OwnNetwork)
-        etcd, etcd_peers, self._port, controllers = _free_ports(4) if self._own else USUAL_PORTS
-        self._admin = self.kubeconfig(ADMIN)
-        settings = flags.Settings(self.directory, self.address, self._port, etcd, etcd_peers, controllers, self._audit)
+        etcd, etcd_peers, self.port, controllers = (
+            _free_ports(4) if isinstance(self.namespace, OwnNetwork) else USUAL_PORTS
+        )
+        settings = flags.Settings(self.directory, self.address, self.port, etcd, etcd_peers, controllers, self._audit)
         of_apiserver = flags.kube_apiserver(settings, self._certificates, controllers=self._with_controller_manager)
         of_manager = flags.kube_controller_manager(settings, self._certificates, self.kubeconfig(CONTROLLER_MANAGER))
         wanted = (
@@ -212,15 +121,15 @@ class ControlPlane:
     def _open_door(self, environment: Mapping[str, str]) -> Process:
         """Let the machine in that runs the lab."""
         with socket.create_server(("127.0.0.1", 0)) as listener, interrupts.held():
-            self._door_port = listener.getsockname()[1]
-            target = f"{self.address}:{self._port}"
+            self.outside_server = f"https://127.0.0.1:{listener.getsockname()[1]}"
+            target = f"{self.address}:{self.port}"
             argv = [sys.executable, "-m", "metalev.lab.kubernetes.door", str(listener.fileno()), target]
             return Process.start(self.namespace, argv, env=environment, pass_fds=[listener.fileno()])
 
     def _has_booted(self) -> bool:
         """``default`` comes a moment after the server calls itself ready."""
-        return self._serves("https", self._port, "/readyz") and self._serves(
-            "https", self._port, "/api/v1/namespaces/default"
+        return self._serves("https", self.port, "/readyz") and self._serves(
+            "https", self.port, "/api/v1/namespaces/default"
         )
 
     def _serves(self, scheme: str, port: int, path: str) -> bool:
@@ -242,7 +151,7 @@ class ControlPlane:
         if scheme == "http":
             return http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         context = ssl.create_default_context(cafile=str(self.authority))
-        if port != self._port:  # the controller manager makes its own certificate, which nobody signed
+        if port != self.port:  # the controller manager makes its own certificate, which nobody signed
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
             return http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context)
         context.load_cert_chain(*self._certificates.client(ADMIN.name, ADMIN.groups))

@@ -13,6 +13,7 @@ SERVICE_CIDRS = ("10.96.0.0/16", "fd00:96::/112")
 API_SERVICE = "10.96.0.1"  # the first of them: the Service `kubernetes`
 ISSUER = "https://kubernetes.default.svc.cluster.local"
 CONTROLLERS = (
+    "clusterrole-aggregation-controller",
     "daemonset-controller",
     "deployment-controller",
     "endpoints-controller",

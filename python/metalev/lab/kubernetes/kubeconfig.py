@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -47,10 +48,23 @@ def write(path: Path, server: str, authority: Path, credentials: Mapping[str, An
         "users": [{"name": CONTEXT, "user": credentials}],
         "contexts": [{"name": CONTEXT, "context": {"cluster": CONTEXT, "user": CONTEXT, "namespace": namespace}}],
     }
+    return replace(path, content)
+
+
+def moved(config: Path, server: str, name: str) -> Path:
+    """The same kubeconfig for another way to the server, beside it and with ``name`` at the end."""
+    content = json.loads(config.read_text())
+    content["clusters"][0]["cluster"]["server"] = server
+    return replace(config.with_name(f"{config.name}.{name}"), content)
+
+
+def replace(path: Path, content: Mapping[str, Any]) -> Path:
+    """Write a file whole, for its owner alone: nobody reads half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=0o600)
-    path.write_text(json.dumps(content, indent=2))
-    return path
+    draft = path.with_name(f".{path.name}.{threading.get_native_id()}")
+    draft.touch(mode=0o600)
+    draft.write_text(json.dumps(content, indent=2))
+    return draft.rename(path)
 
 
 def _base64(path: Path) -> str:
