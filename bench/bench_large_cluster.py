@@ -3,8 +3,8 @@
 Method. The control plane is a host of a lab, the speaker runs on node1, with an administrator's kubeconfig; the other
 99 Nodes are objects alone, so the speaker hears nobody. It may announce a hundredth of the Services, as one of 100
 nodes does; the others' groups are in its table, too. When it has taken its share and come to rest, its memory is read.
-Then endpoints of Services that it announces become unready and ready again, one after the other, and its CPU time is divided
-by their number: what one change costs a speaker, from the watch to the engine.
+Then endpoints of Services that it announces become unready and ready again, one after the other, and its CPU time is
+divided by their number: what one change costs a speaker, from the watch to the engine.
 
 What limits. Objects that a real cluster has beside these (managedFields of many writers, annotations) are decoded and
 left behind, but cost time.
