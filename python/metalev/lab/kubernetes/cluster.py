@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -213,8 +214,8 @@ class KubernetesLab(Looking):
         for node in self.lab.nodes.values():
             for process in node.processes:
                 process.kill()
-        for kubelet in self._kubelets.values():
-            kubelet.stop()
+        with ThreadPoolExecutor() as threads:  # each waits for its own
+            list(threads.map(Kubelet.stop, self._kubelets.values()))
 
     def _start_proxy(self, name: str) -> None:
         node: NodeSpec = next(node for node in self.topology.nodes if node.name == name)
