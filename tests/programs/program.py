@@ -26,10 +26,15 @@ ON_A_WIRE = ("unshare", "--net", "sh", "-ec", _WIRE, "sh")
 
 
 class Program:
-    """``metalev`` with ``arguments``, started by the command ``through``; killed at the end of the context."""
+    """``metalev`` with ``arguments``, started by the command ``through``; killed at the end of the context.
 
-    def __init__(self, *arguments: str | Path, through: Sequence[str] = ()) -> None:
-        command = [*through, sys.executable, "-m", "metalev", *map(str, arguments)]
+    ``program`` is what Python is told to run.
+    """
+
+    def __init__(
+        self, *arguments: str | Path, through: Sequence[str] = (), program: Sequence[str | Path] = ("-m", "metalev")
+    ) -> None:
+        command = [*through, sys.executable, *map(str, program), *map(str, arguments)]
         self._process = subprocess.Popen(command, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
         self._lines: SimpleQueue[str | None] = SimpleQueue()
         self.said: list[str] = []
@@ -64,6 +69,16 @@ class Program:
 
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
+
+    def catch_up(self) -> list[str]:
+        """All that it has said until now."""
+        self.wait_for_silence()
+        return self.said
+
+    def kill(self) -> None:
+        """End it as a crash does."""
+        self._process.kill()
+        self._process.wait()
 
     def end(self) -> tuple[int, str]:
         """Wait for the end; the exit status and all that it said."""

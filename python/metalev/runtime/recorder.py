@@ -51,12 +51,19 @@ class EventRecorder:
             thread.join(timeout)
 
     def _work(self) -> None:
+        failures = 0
         while (event := self._next()) is not None:
             self._idle.wait(PATIENCE_SECONDS)
-            self._record(event)
+            failures = 0 if self._is_recorded(event) else failures + 1
             with self._there:
+                if failures:
+                    # Behind the others: it may be refused for what is none of theirs, a quota of its namespace, say.
+                    self._waiting.append(event)
                 self._unrecorded -= 1
                 self._there.notify_all()
+            if failures:
+                first, limit = BACKOFF_SECONDS
+                self._stopped.wait(min(limit, first * 2.0 ** min(failures - 1, 16)))
 
     def _next(self) -> Event | None:
         with self._there:
@@ -66,19 +73,16 @@ class EventRecorder:
             self._unrecorded += 1
             return self._waiting.popleft()
 
-    def _record(self, event: Event) -> None:
-        delay, limit = BACKOFF_SECONDS
-        while True:
-            try:
-                self._cluster.record_event(event)
-            except StaleWrite as error:
-                log.warning("the event %s on %s is not told: %s", event.reason, event.regarding, error)
-            except Unavailable as error:
-                log.debug("the event %s on %s waits: %s", event.reason, event.regarding, error)
-                if not self._stopped.wait(delay):
-                    delay = min(2 * delay, limit)
-                    continue
-            except Exception:
-                # A thread that ended would leave every later event untold.
-                log.exception("the event %s on %s is not told", event.reason, event.regarding)
-            return
+    def _is_recorded(self, event: Event) -> bool:
+        """Whether there is nothing more to be done about it."""
+        try:
+            self._cluster.record_event(event)
+        except StaleWrite as error:
+            log.warning("the event %s on %s is not told: %s", event.reason, event.regarding, error)
+        except Unavailable as error:
+            log.debug("the event %s on %s waits: %s", event.reason, event.regarding, error)
+            return False
+        except Exception:
+            # A thread that ended would leave every later event untold.
+            log.exception("the event %s on %s is not told", event.reason, event.regarding)
+        return True

@@ -113,3 +113,13 @@ def test_a_cluster_that_takes_nothing_does_not_hold_up_the_end() -> None:
     for reason in map(str, range(500)):
         record(event(reason))
     record.stop(0.01)
+
+
+def test_an_event_that_is_refused_for_now_lets_the_others_pass() -> None:
+    cluster = Taker(Unavailable("exceeded quota"))
+    record = recorder(cluster, idle := threading.Event())
+    for reason in "abc":
+        record(event(reason))
+    idle.set()
+    assert told(cluster, 3) == ["b", "c", "a"]
+    record.stop(PATIENCE)

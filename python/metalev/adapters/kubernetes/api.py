@@ -54,12 +54,26 @@ log = logging.getLogger("metalev.kubernetes")
 urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
 
 
+class Cause(Struct, frozen=True):
+    """One of the reasons of a refusal, in a word."""
+
+    reason: str = ""
+
+
+class Details(Struct, frozen=True):
+    """What a refusal is about: a kind, in the plural, and reasons."""
+
+    kind: str = ""
+    causes: list[Cause] = []
+
+
 class Status(Struct):
     """What the API server says when it does not do what it was asked to (``metav1.Status``)."""
 
     message: str = ""
     reason: str = ""
     code: int = 0
+    details: Details = Details()
 
 
 class Api:
@@ -244,6 +258,7 @@ class Api:
             f"{method} {url.partition('?')[0]}: {said}",
             # As client-go: also a server that is starting or losing etcd says when to come again.
             retry_after=float(after) if busy and after.isdecimal() else None,
+            causes=frozenset({status.details.kind, *(cause.reason for cause in status.details.causes)}),
             everybody=f"the API server {self.host} answers {said}" if busy else "",
         )
 

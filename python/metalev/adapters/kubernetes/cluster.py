@@ -85,6 +85,7 @@ class KubernetesCluster:
                 self._others.append(self._reflector(Resource(path_of(kind_name, namespace)), remarks))
         if writer not in {"", CONTROLLER} and watch:
             self._l2_statuses = L2Statuses(api, namespace, writer, self._owning_pod)
+            self._others.append(self._reflector(self._l2_statuses.resource, self._l2_statuses))
 
     def start(self, sink: ChangeSink) -> None:
         """Deliver everything, then what changes. A server that does not answer is waited for."""

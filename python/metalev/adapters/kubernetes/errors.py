@@ -13,10 +13,21 @@ class ApiError(Unavailable):
     """An answer that is none of success: its HTTP status, and the reason in Kubernetes' word (``AlreadyExists``)."""
 
     def __init__(
-        self, status: int, reason: str, message: str, *, retry_after: float | None = None, everybody: str = ""
+        self,
+        status: int,
+        reason: str,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        everybody: str = "",
+        causes: frozenset[str] = frozenset(),
     ) -> None:
-        """``everybody`` says the same without the object that was asked for, where it is no matter of that object."""
+        """``everybody`` says the same without the object that was asked for, where it is no matter of that object.
+
+        ``causes`` are Kubernetes' words for why, where it gives some, and what kind of object is missing.
+        """
         super().__init__(message)
+        self._causes = causes
         self.everybody = everybody or message
         self.status = status
         self.reason = reason
@@ -31,3 +42,8 @@ class ApiError(Unavailable):
     def expired(self) -> bool:
         """Whether a list must be taken anew: the version asked for is too old (410), or not there yet (504)."""
         return self.status in {410, 504} or self.reason in {"Expired", "Gone"}
+
+    @property
+    def namespace_ends(self) -> bool:
+        """Whether the namespace in question is gone (404), or is being deleted (403)."""
+        return not self._causes.isdisjoint({"NamespaceTerminating", "namespaces"})

@@ -9,11 +9,13 @@ import msgspec
 from msgspec import field
 
 from metalev.adapters.codec import wire
+from metalev.adapters.codec.decode import Json
 from metalev.adapters.kubernetes.api import MERGE, Api
 from metalev.adapters.kubernetes.errors import ApiError
+from metalev.adapters.kubernetes.resources import Resource
 from metalev.adapters.kubernetes.upkeep import Upkeep
 from metalev.model.actions import SpeakerState
-from metalev.model.meta import Name
+from metalev.model.meta import Name, ObjectKey
 
 GROUP = "metallb.io/v1beta1"
 NODE_LABEL = "metallb.io/node"
@@ -32,6 +34,9 @@ class _Interface(wire.Wire, frozen=True):
 
 
 class _Status(wire.Wire, frozen=True):
+    node: str = ""
+    service_name: str = ""
+    service_namespace: str = ""
     interfaces: list[_Interface] = field(default_factory=list)
 
 
@@ -50,32 +55,55 @@ class _List(wire.Wire, frozen=True):
 
 
 class L2Statuses(Upkeep[Announced]):
-    """Keeps one object for each Service that this node announces, and removes those of former announcers."""
+    """Keeps one object for each Service that this node announces, and removes those of former announcers.
+
+    It is told of its node's objects by a :class:`.reflector.Reflector`: who deletes or edits one finds it again.
+    """
 
     def __init__(self, api: Api, namespace: str, node: str, owner: Callable[[], Mapping[str, str] | None]) -> None:
         """``owner`` gives the reference to the speaker's pod, with which the objects go."""
         self._api = api
         self._path = f"/apis/{GROUP}/namespaces/{namespace}/servicel2statuses"
+        self.resource = Resource(self._path, {"labelSelector": f"{NODE_LABEL}={node}"})
         self._node = node
+        self._said: Announced = {}
         self._owner = owner
         super().__init__("service L2 statuses")
 
+    def take(self, raw: Json) -> ObjectKey | None:
+        """An object of this node as it now is."""
+        one = msgspec.json.decode(raw, type=_Object)
+        said = self._said.get(_service_of(one))
+        # Right after it was made it says nothing yet.
+        if said is not None and one.status != _Status() and one.status != self._status(_service_of(one), said):
+            self.spoilt()
+        return None
+
+    def drop(self, raw: Json) -> None:
+        """An object of this node is gone."""
+        if _service_of(msgspec.json.decode(raw, type=_Object)) in self._said:
+            self.spoilt()
+
+    def listed(self, seen: object, version: str) -> None:
+        """What is missing is found out by the list that every change begins with."""
+
     def _say(self, wanted: Announced) -> None:
         """One list tells all: what is ours and should not be, what is missing, and whose was there before."""
-        there = list(self._list()) if wanted else list(self._list({"labelSelector": f"{NODE_LABEL}={self._node}"}))
+        self._said = {}  # what vanishes now is our own doing
+        there = list(self._list()) if wanted else list(self._list(self.resource.selectors))
         kept: set[Name] = set()
         for one in there:
-            labels = one.metadata.labels
-            service = Name(labels.get(NAMESPACE_LABEL, ""), labels.get(NAME_LABEL, ""))
-            ours = labels.get(NODE_LABEL) == self._node
+            service = _service_of(one)
+            ours = one.metadata.labels.get(NODE_LABEL) == self._node
             if ours and service in wanted and service not in kept:
                 kept.add(service)
-                if tuple(interface.name for interface in one.status.interfaces) != wanted[service]:
+                if one.status != self._status(service, wanted[service]):
                     self._write_status(one.metadata.name, service, wanted[service])
             elif ours or service in wanted:
                 self._delete(one.metadata.name)
         for service in sorted(wanted.keys() - kept):
             self._create(service, wanted[service])
+        self._said = wanted
 
     def _list(self, query: Mapping[str, str] | None = None) -> Iterator[_Object]:
         asked = {**(query or {}), "limit": "500"}
@@ -99,13 +127,11 @@ class L2Statuses(Upkeep[Announced]):
         self._write_status(made.metadata.name, service, interfaces)
 
     def _write_status(self, name: str, service: Name, interfaces: tuple[str, ...]) -> None:
-        status = {
-            "node": self._node,
-            "serviceName": service.name,
-            "serviceNamespace": service.namespace,
-            "interfaces": [{"name": interface} for interface in interfaces],
-        }
+        status = msgspec.to_builtins(self._status(service, interfaces))
         self._api.patch(f"{self._path}/{name}/status", {"status": status}, MERGE)
+
+    def _status(self, service: Name, interfaces: tuple[str, ...]) -> _Status:
+        return _Status(self._node, service.name, service.namespace, [_Interface(one) for one in interfaces])
 
     def _delete(self, name: str) -> None:
         try:
@@ -113,6 +139,11 @@ class L2Statuses(Upkeep[Announced]):
         except ApiError as error:
             if error.status != 404:
                 raise
+
+
+def _service_of(one: _Object) -> Name:
+    labels = one.metadata.labels
+    return Name(labels.get(NAMESPACE_LABEL, ""), labels.get(NAME_LABEL, ""))
 
 
 def _name(service: str) -> Name:
