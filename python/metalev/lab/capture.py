@@ -16,6 +16,7 @@ from metalev.lab.arp import ETHERTYPE_ARP, Frame
 from metalev.lab.namespace import LabError, Namespace
 
 ETH_P_ALL = 0x0003  # only a socket for all protocols sees what the host itself sends
+CLOCKS_APART_S = 50e-6
 SO_ATTACH_FILTER = 26
 SO_TIMESTAMPNS = 35
 _TIMESPEC = struct.Struct("@qq")
@@ -89,9 +90,18 @@ def receive(sock: socket.socket) -> Frame:
     """The next frame. Its time is the kernel's own, moved from the wall clock to CLOCK_BOOTTIME."""
     data, ancillary, _, address = sock.recvmsg(65536, 64)
     seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2][: _TIMESPEC.size])
-    age = time.clock_gettime(time.CLOCK_REALTIME) - (seconds + nanoseconds / 1e9)
     outgoing = address[2] == socket.PACKET_OUTGOING
-    return Frame.parse(data, at=time.clock_gettime(time.CLOCK_BOOTTIME) - age, outgoing=outgoing)
+    return Frame.parse(data, at=seconds + nanoseconds / 1e9 - _wall_clock_ahead(), outgoing=outgoing)
+
+
+def _wall_clock_ahead() -> float:
+    """Of CLOCK_BOOTTIME, in seconds, read anew when something came between the two."""
+    while True:
+        before = time.clock_gettime(time.CLOCK_REALTIME)
+        boot = time.clock_gettime(time.CLOCK_BOOTTIME)
+        after = time.clock_gettime(time.CLOCK_REALTIME)
+        if after - before < CLOCKS_APART_S:
+            return (before + after) / 2 - boot
 
 
 def _attach_filter(sock: socket.socket, ethertype: int) -> None:

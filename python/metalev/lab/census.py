@@ -3,7 +3,7 @@
 Every address is asked for every 10 ms (``--every``), and each question bears a sender of its own (198.18.0.0/15,
 RFC 2544, or fd00:198:18::/64; the MAC address is the host's), so that it is known of each answer which question it is
 for. So what is found does not depend on how soon an answer is read or sent: a **double** is a question that two MAC
-addresses answered. A **span** is a row of questions that one MAC address answered, with nobody else's between; a
+addresses answered. A **span** is a row of questions that one MAC address answered without a pause of 0.1 s; a
 **silence** is the time between two successive answered questions. ``own_delay_ms`` is the most that a question was
 late.
 
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 EVERY_S = 0.01
 PATIENCE_S = 1.0  # for the answer to a question
+GAP_S = 0.1  # of silence end a span
 _SENDERS = 1 << 17
 _FIRST4 = int(IPv4Address("198.18.0.0"))
 _FIRST6 = int(IPv6Address("fd00:198:18::"))
@@ -76,19 +77,10 @@ class Record(msgspec.Struct):
         last = self.spans[-1] if self.spans else None
         if last is not None and (at - last.last) * 1000 > self.longest_silence_ms:
             self.longest_silence_ms, self.silence_began = round((at - last.last) * 1000, 1), last.last
-        if last is not None and macs[0] == last.mac:
+        if last is not None and macs[0] == last.mac and at - last.last < GAP_S:
             last.last, last.answers = at, last.answers + 1
         else:
             self.spans.append(Span(macs[0], at, at))
-
-    @property
-    def returns(self) -> list[tuple[Span, Span]]:
-        """Spans of somebody who had been followed by another within ``PATIENCE_S`` before: who did not give way."""
-        return [
-            (one, other)
-            for one, between, other in zip(self.spans, self.spans[1:], self.spans[2:], strict=False)
-            if one.mac == other.mac and between.last - between.first < PATIENCE_S
-        ]
 
 
 class Report(msgspec.Struct):

@@ -1,7 +1,7 @@
 """``python -m metalev.lab.kubernetes.metallb.speaker``: what MetalLB's speaker is to the segment.
 
-It prints when it may begin to answer and when it has ended, in seconds of CLOCK_BOOTTIME. At its end it leaves the
-memberlist first and answers on until that has spread, as MetalLB does.
+It prints ``NODE answers T`` when it may begin to and ``NODE ended T``, in seconds of CLOCK_BOOTTIME. At its end it
+leaves the memberlist first and answers on until that has spread, as MetalLB does.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Speaker:
             reflector.start()
         self._join()
         wire = Wire()
-        tell("answers")
+        self._tell("answers")
         while not self._ended:
             wire.hold(set(self._elected()))
             self._ready = True
@@ -57,7 +57,7 @@ class Speaker:
             self._changed.clear()
         if self._members is not None:
             self._members.leave()
-        tell("ended")
+        self._tell("ended")
 
     def _elected(self) -> Iterator[IPAddress]:
         members = None if self._members is None else self._members.names
@@ -69,6 +69,10 @@ class Speaker:
         if self._members is not None:
             pods = connect().get(f"/api/v1/namespaces/{self._namespace}/pods?labelSelector={labels()}")["items"]
             self._members.join(address(pod) for pod in pods if address(pod))
+
+    def _tell(self, what: str) -> None:
+        sys.stdout.write(f"{self._me} {what} {clock_gettime(CLOCK_BOOTTIME)}\n")
+        sys.stdout.flush()
 
     def _note(self, _: tuple[str, str]) -> None:
         self._changed.set()
@@ -86,12 +90,6 @@ def labels() -> str:
 def address(pod: Object) -> str:
     """Of a Pod that runs."""
     return str(pod.get("status", {}).get("podIP", ""))
-
-
-def tell(what: str) -> None:
-    """Print what happened, and when."""
-    sys.stdout.write(f"{what} {clock_gettime(CLOCK_BOOTTIME)}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

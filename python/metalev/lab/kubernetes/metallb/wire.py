@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import select
 import socket
 import threading
-import time
 from collections.abc import Collection
 from ipaddress import IPv4Address, IPv6Address
+from time import CLOCK_BOOTTIME, clock_gettime
 
 from metalev.lab import arp, links, ndp
 from metalev.lab.capture import packet_socket, receive
@@ -19,7 +20,11 @@ ROUNDS_S = 5.0  # after an address was taken
 
 
 class Wire:
-    """One thread that answers and announces; a gratuitous frame goes out before any answer for its address."""
+    """One thread that answers and announces.
+
+    A gratuitous frame goes out before any answer for its address, and questions from before it have no answer, as if
+    they had been read when they came.
+    """
 
     def __init__(self) -> None:
         network = OwnNetwork()
@@ -41,7 +46,7 @@ class Wire:
             for new in set(addresses) - self._held.keys():
                 self._member(new, socket.IPV6_JOIN_GROUP)
                 self._announce(new)
-                self._held[new] = time.monotonic()
+                self._held[new] = clock_gettime(CLOCK_BOOTTIME)
 
     def _run(self) -> None:
         while True:
@@ -50,23 +55,26 @@ class Wire:
                 if not frame.outgoing:
                     with self._lock:
                         self._answer(frame)
-            if time.monotonic() - self._round >= ROUND_S:
-                self._round = time.monotonic()
+            now = clock_gettime(CLOCK_BOOTTIME)
+            if now - self._round >= ROUND_S:
+                self._round = now
                 with self._lock:
-                    for address, since in self._held.items():
-                        if 0 < time.monotonic() - since < ROUNDS_S:
-                            self._announce(address)
+                    for address in [address for address, since in self._held.items() if now - since < ROUNDS_S]:
+                        self._announce(address)
 
     def _answer(self, frame: arp.Frame) -> None:
         asked, solicited = frame.arp, frame.ndp
-        if asked is not None and asked.operation == arp.REQUEST and asked.target in self._held:
+        if asked is not None and asked.operation == arp.REQUEST and self._held_at(asked.target, frame.at):
             if frame.destination in {arp.BROADCAST, self._mac}:
                 self._arp.send(arp.reply(self._mac, asked.target, asked.sender_mac, asked.sender))
-        elif solicited is not None and solicited.kind == ndp.SOLICITATION and solicited.target in self._held:
+        elif solicited is not None and solicited.kind == ndp.SOLICITATION and self._held_at(solicited.target, frame.at):
             # A probe has no such option, and MetalLB answers none.
             asker = solicited.link_layer
             if asker is not None:
                 self._ip6.send(ndp.answer(self._mac, solicited.target, asker, solicited.source))
+
+    def _held_at(self, address: IPAddress, time: float) -> bool:
+        return self._held.get(address, math.inf) <= time
 
     def _announce(self, address: IPAddress) -> None:
         if isinstance(address, IPv4Address):
