@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -52,15 +51,16 @@ class Cluster:
 
     def __enter__(self) -> Self:
         command = self._kubectl("proxy", f"--unix-socket={self._socket}")
-        self._proxy = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        wait_for("kubectl proxy listens", self._socket.exists)
+        self._proxy = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert self._proxy.stdout is not None
+        assert self._proxy.stdout.readline().startswith(b"Starting to serve"), "kubectl proxy does not serve"
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._proxy.terminate()
-        self._proxy.wait()
+        self._proxy.communicate()
 
     # ===== kubectl =====
 
@@ -96,8 +96,7 @@ class Cluster:
     def _ask(self, method: str, path: str) -> Object:
         connection = http.client.HTTPConnection("localhost")
         connection.sock = socket.socket(socket.AF_UNIX)
-        with suppress(ConnectionRefusedError):
-            connection.sock.connect(str(self._socket))
+        connection.sock.connect(str(self._socket))
         try:
             connection.request(method, path)
             answer = connection.getresponse()

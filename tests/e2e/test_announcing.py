@@ -163,6 +163,6 @@ def test_a_service_of_another_class_is_not_announced_though_it_has_an_address(ro
     room.service("web", loadBalancerClass="example.com/other")
     status = json.dumps({"status": {"loadBalancer": {"ingress": [{"ip": address}]}}})
     room.cluster.kubectl("patch", "service", "web", "-n", HOME, "--subresource=status", "--type=merge", "-p", status)
-    room.service("later")
+    room.service("later", selector={"app": "nobody"})
     wait_for("that one is looked at", lambda: room.events("later"))
     assert (room.l2_status("web"), room.cluster.announcers(address)) == ([], [])

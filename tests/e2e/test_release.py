@@ -59,13 +59,15 @@ def test_who_waits_gets_the_address_of_a_service_that_becomes_internal(room: Roo
     room.wait_for_address("late", address)
 
 
-def test_a_service_that_becomes_internal_loses_address_and_annotation(room: Room) -> None:
-    room.pool_of()
+def test_a_service_that_becomes_internal_loses_its_address_and_falls_silent(room: Room) -> None:
+    (address,) = room.pool_of()
+    room.advertise()
     room.service("web")
-    room.address("web")
+    room.announcer(address)
     room.change("web", TO_CLUSTER_IP)
     room.wait_for_none("web")
-    wait_for("the annotation goes, too", lambda: not room.pool_name("web"))
+    room.wait_for_silence(address)
+    wait_for("its address is free", lambda: counts(room)[:2] == (0, 1))
 
 
 def test_a_service_that_comes_back_gets_its_own_address_again(room: Room) -> None:

@@ -11,8 +11,8 @@ asked as the pod sees it::
 Asked for ``/hostname`` or ``/clientip``, it says just that, as Kubernetes' own test image (agnhost) does.
 
 Port 7 echoes (RFC 862), for connections that are held. A UDP port answers each datagram with the same words,
-``hostname`` and ``clientip`` as above. The lab opens the sockets inside the pods' namespaces and hands them over, so this needs no
-privilege and nobody has to wait until it is up.
+``hostname`` and ``clientip`` as above. The lab opens the sockets inside the pods' namespaces and hands them over, so
+this needs no privilege and nobody has to wait until it is up.
 """
 
 from __future__ import annotations
