@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -54,6 +55,7 @@ def room(cluster: Cluster) -> Iterator[Room]:
 
 def _given() -> Way:
     """The cluster of the environment."""
+    assert shutil.which("kubectl"), "kubectl is missing: see https://kubernetes.io/docs/tasks/tools"
     if RANGE:
         return Way(Path(KUBECONFIG), CLIENT, Ranges(RANGE))
     jsonpath = "jsonpath={.items[0].status.addresses[?(@.type=='InternalIP')].address}"

@@ -10,8 +10,9 @@ from typing import Self
 Address = IPv4Address | IPv6Address
 DOCUMENT = 11
 """As many as the range has that a reader of the user's document gives to MetalLB."""
-TAKEN_AT_THE_END = 5
-WANTED = 50
+WANTED, WANTED_IPV6 = 50, 4000
+LEFT_FREE = 6
+"""At the end of a network: the broadcast address, and what somebody may have put there."""
 
 
 class Ranges:
@@ -39,8 +40,8 @@ class Ranges:
         six = next((one for one in own if one.version == 6 and not one.is_link_local and not one.is_loopback), None)
         assert four, f"the client is in no network of the node {node}: METALEV_E2E_CLIENT must name one that is"
         assert six, "the client has no IPv6 network: METALEV_E2E_RANGE must name addresses of both families"
-        ends = (f"{one[-(WANTED + TAKEN_AT_THE_END + 1)]}-{one[-(TAKEN_AT_THE_END + 1)]}" for one in (four, six))
-        return cls(",".join(ends))
+        ends = ((one[-(number + LEFT_FREE)], one[-LEFT_FREE]) for one, number in ((four, WANTED), (six, WANTED_IPV6)))
+        return cls(",".join(f"{first}-{last}" for first, last in ends))
 
     def take(self, family: int, number: int) -> list[str]:
         """The next ``number`` addresses, not always neighbours."""
