@@ -4,6 +4,7 @@
 source "$(dirname "${BASH_SOURCE[0]}")/../scripts/lib.sh"
 
 cluster=metalev
+client=metalev-client
 image=metalev:$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml | head -n 1)
 engine=''
 KUBECONFIG=''
@@ -14,6 +15,7 @@ main() {
   engine=$(find_engine)
   [[ $engine != podman ]] || export KIND_EXPERIMENTAL_PROVIDER=podman
   if [[ ${1:-} == --delete ]]; then
+    "$engine" rm -f "$client" >/dev/null 2>&1 || true
     step "deleting the cluster" kind delete cluster --name "$cluster"
     return
   fi
@@ -23,9 +25,9 @@ main() {
   make_cluster
   step "loading $image into the nodes" load_image
   step "installing metalev" install_metalev
-  METALEV_E2E_RANGE=$(free_range)
-  export METALEV_E2E_RANGE
-  echo "the tests run against $KUBECONFIG, with addresses of $METALEV_E2E_RANGE"
+  step "starting the client" start_client
+  export METALEV_E2E_KUBECONFIG=$KUBECONFIG METALEV_E2E_CLIENT="$engine exec $client"
+  echo "the tests run against $KUBECONFIG; the client is the container $client"
   .venv/bin/python -m pytest tests/e2e "$@"
 }
 
@@ -51,6 +53,17 @@ make_cluster() {
   KUBECONFIG=$(mktemp --suffix .kubeconfig)
   export KUBECONFIG
   kind get kubeconfig --name "$cluster" >"$KUBECONFIG"
+  # kubeadm keeps pods and addresses away from the control plane; three nodes that do both are few enough.
+  kubectl label nodes --all node.kubernetes.io/exclude-from-external-load-balancers- >/dev/null
+  kubectl taint nodes --all node-role.kubernetes.io/control-plane- >/dev/null 2>&1 || true
+}
+
+# A container on the nodes' network that is none of them; the nodes' image has curl, ip and bash.
+start_client() {
+  local of_nodes
+  "$engine" rm -f "$client" >/dev/null 2>&1 || true
+  of_nodes=$("$engine" inspect -f '{{.Config.Image}}' "$cluster-control-plane")
+  "$engine" run -d --name "$client" --network kind --cap-add NET_ADMIN --entrypoint sleep "$of_nodes" infinity
 }
 
 # podman's images are not where kind looks for docker's, but both can write an archive.
@@ -67,16 +80,6 @@ install_metalev() {
   kubectl -n metallb-system rollout restart deployment/controller daemonset/speaker
   kubectl -n metallb-system rollout status --timeout 120s deployment/controller
   kubectl -n metallb-system rollout status --timeout 120s daemonset/speaker
-}
-
-# Addresses of the nodes' own network. Its engine gives out the first ones; these are the last.
-free_range() {
-  local subnet
-  subnet=$("$engine" network inspect kind | grep -oE '"[0-9.]+/[0-9]+"' | head -n 1 | tr -d '"') || true
-  [[ -n $subnet ]] || die "kind's network has no IPv4 subnet: see $engine network inspect kind"
-  .venv/bin/python -c 'import ipaddress, sys
-network = ipaddress.ip_network(sys.argv[1])
-print(f"{network[-56]}-{network[-6]}")' "$subnet"
 }
 
 main "$@"

@@ -15,7 +15,9 @@ from metalev.lab.kubernetes.controlplane import ControlPlane
 
 REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 OURS, THEIRS = NAMESPACE, "default"
-METALLB = "ipaddresspools l2advertisements bgpadvertisements bgppeers bfdprofiles communities"
+LAYER_2 = "ipaddresspools l2advertisements"
+BGP = "bgpadvertisements bgppeers bfdprofiles communities"
+METALLB = f"{LAYER_2} {BGP}"
 
 
 class Call(NamedTuple):
@@ -40,7 +42,7 @@ def calls(verbs: str, resources: str, namespace: str = "", name: str = "", group
 READ_BY_BOTH = [
     *calls("list watch", "services nodes"),
     *calls("list watch", "endpointslices", group="discovery.k8s.io"),
-    *calls("list watch", METALLB, OURS, group="metallb.io"),
+    *calls("list watch", LAYER_2, OURS, group="metallb.io"),
     *calls("list watch", "secrets", OURS, "metalev-beacon"),
     *calls("list watch", "configmaps", OURS, "config"),
     *calls("list watch", "pods", OURS),
@@ -51,6 +53,7 @@ READ_BY_BOTH = [
 ]
 CONTROLLER = [
     *READ_BY_BOTH,
+    *calls("list watch", BGP, OURS, group="metallb.io"),
     *calls("list watch", "namespaces"),
     *calls("patch", "services/status", THEIRS),
     *calls("list watch", "speakerstates", group="metalev.io"),
@@ -106,6 +109,7 @@ REFUSED = {
     ],
     "speaker": [
         *REFUSED_TO_BOTH,
+        *calls("list watch", BGP, OURS, group="metallb.io"),
         *calls("list watch", "namespaces"),
         *calls("patch", "services/status", THEIRS),
         *calls("patch", "ipaddresspools/status", OURS, group="metallb.io"),

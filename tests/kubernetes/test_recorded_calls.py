@@ -13,10 +13,8 @@ from tests.kubernetes.test_rbac import rights
 from metalev.lab.kubernetes.cluster import KubernetesLab
 from metalev.lab.kubernetes.controlplane import ControlPlane
 
-BGP = "bgpadvertisements bgppeers bfdprofiles communities"
 # What is needed for what does not happen here, and why.
 ELSEWHEN = {
-    *(f"{verb} {kind}.metallb.io" for verb in ("list", "watch") for kind in BGP.split()),  # taken, not yet acted upon
     "get events",  # of a predecessor, to count on
     "patch events",  # told a second time
     "get configmaps",  # pools of MetalLB's old ConfigMap

@@ -8,9 +8,11 @@ asked as the pod sees it::
     Node: node1
     Client address: 192.168.1.100:40312
 
-Port 7 echoes (RFC 862), for connections that are held. A UDP port answers each datagram with the same words. The lab
-opens the sockets inside the pods' namespaces and hands them over, so this needs no privilege and nobody has to wait
-until it is up.
+Asked for ``/hostname`` or ``/clientip``, it says just that, as Kubernetes' own test image (agnhost) does.
+
+Port 7 echoes (RFC 862), for connections that are held. A UDP port answers each datagram with the same words,
+``hostname`` and ``clientip`` as above. The lab opens the sockets inside the pods' namespaces and hands them over, so
+this needs no privilege and nobody has to wait until it is up.
 """
 
 from __future__ import annotations
@@ -45,8 +47,12 @@ class Listener(msgspec.Struct, frozen=True):
     node: str
     protocol: str = "TCP"
 
-    def page(self, client: str) -> str:
+    def page(self, client: str, asked: str = "") -> str:
         """What it says to a client."""
+        if asked == "hostname":
+            return f"{self.pod}\n"
+        if asked == "clientip":
+            return f"{client}\n"
         return (
             f"Server address: {socket_address(self.address, self.port)}\nServer name: {self.pod}\nNode: {self.node}\n"
             f"Client address: {client}\n"
@@ -79,7 +85,8 @@ class Connection:
         """Requests have no body here: a GET or HEAD. RFC 9112 section 9.3: persistent unless someone says otherwise."""
         request, _, headers = head.partition(b"\r\n")
         self.closing = request.endswith(b"HTTP/1.0") or b"connection: close" in headers.lower()
-        body = self._listener.page(self._client).encode()
+        path = request.decode(errors="replace").split(" ")[1:2]
+        body = self._listener.page(self._client, "".join(path).removeprefix("/")).encode()
         ending = "close" if self.closing else "keep-alive"
         headers_out = ("Content-Type: text/plain", f"Content-Length: {len(body)}", f"Connection: {ending}")
         self.unsent += "\r\n".join(("HTTP/1.1 200 OK", *headers_out, "", "")).encode()
@@ -119,8 +126,9 @@ class Server:
     def _answer(self, sock: object, listener: Listener) -> None:
         assert isinstance(sock, socket.socket)
         with suppress(OSError):  # a reply that cannot be sent is lost, as any datagram may be
-            _, client = sock.recvfrom(_CHUNK)
-            sock.sendto(listener.page(socket_address(client[0], client[1])).encode(), client)
+            asked, client = sock.recvfrom(_CHUNK)
+            page = listener.page(socket_address(client[0], client[1]), asked.decode(errors="replace").strip())
+            sock.sendto(page.encode(), client)
 
     def _serve_one(self, connection: Connection, events: int) -> None:
         try:
