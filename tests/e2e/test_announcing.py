@@ -30,6 +30,18 @@ def test_one_node_answers_and_its_event_and_status_name_it(room: Room, address: 
     assert event == ("Normal", "nodeAssigned", message, "metallb-speaker", 1)
 
 
+def test_a_new_service_that_is_well_is_told_its_address_and_its_node_and_nothing_else(room: Room) -> None:
+    """Its endpoints come a moment after it: that is no reason to say that it has none."""
+    room.pool_of(6)
+    room.advertise()
+    names = [f"web{number}" for number in range(6)]
+    for name in names:
+        room.service(name)
+    for name in names:
+        room.told(name, "nodeAssigned")
+        assert {one.reason for one in room.events(name)} == {"IPAllocated", "nodeAssigned"}
+
+
 def test_the_status_names_the_service_and_goes_with_the_speakers_pod(room: Room, address: str) -> None:
     wait_for("it is there", lambda: room.l2_status("web")[:1] not in ([], [{}]))
     (found,) = room.cluster.items(f"{METALLB}/servicel2statuses")

@@ -11,7 +11,7 @@ from metalev.decide.candidates import Announcement, Foreign, Topology
 from metalev.model.cluster import Node, SpeakerPod
 from metalev.model.meta import Name
 from metalev.model.pools import L2Advertisement, Pool
-from metalev.model.services import EndpointSlice, Service
+from metalev.model.services import Endpoint, EndpointSlice, Service
 from metalev.model.snapshot import Snapshot
 
 _Versioned = TypeVar("_Versioned", Node, Pool, L2Advertisement)
@@ -25,10 +25,19 @@ class Announcements:
     It relies on values never being changed in place: the same object has the same announcement.
     """
 
-    def __init__(self, node: str, lb_class: str | None = None, *, ignore_exclude_lb: bool = False) -> None:
+    def __init__(
+        self, node: str, lb_class: str | None = None, *, ignore_exclude_lb: bool = False, patient: bool = False
+    ) -> None:
+        """``patient``: a Service whose endpoints have not been looked at yet counts as if they were everywhere.
+
+        Kubernetes makes an EndpointSlice for every Service that has a selector, a moment after it, if there is only
+        nobody to put in. Until then nobody can tell that there is none.
+        """
         self._node = node
         self._lb_class = lb_class
         self._ignore_exclude_lb = ignore_exclude_lb
+        self._patient = patient
+        self._everywhere: tuple[EndpointSlice, ...] = ()
         self._seen: tuple[object, ...] = ()
         self._content: tuple[object, ...] = ()
         self._topology = Topology((), (), (), node)
@@ -43,14 +52,19 @@ class Announcements:
                 slices = snapshot.endpoints.get(name, _NO_SLICES)
                 known = before.get(name)
                 if known is None or known[0] is not service or known[1] is not slices:
-                    known = service, slices, self._topology.announcement(service, slices.values())
+                    known = service, slices, self._announcement(service, slices)
                 self._known[name] = known
         return {name: announcement for name, (_, _, announcement) in self._known.items()}
 
     def of(self, service: Service, snapshot: Snapshot) -> Announcement:
         """Who may announce ``service``, which need not be as ``snapshot`` has it."""
         self._renew_topology(snapshot)
-        return self._topology.announcement(service, snapshot.endpoints.get(service.name, _NO_SLICES).values())
+        return self._announcement(service, snapshot.endpoints.get(service.name, _NO_SLICES))
+
+    def _announcement(self, service: Service, slices: _Slices) -> Announcement:
+        # In a directory nobody makes slices but who writes the manifests, and nothing has a time of creation.
+        awaited = self._patient and not slices and service.selector and service.created is not None
+        return self._topology.announcement(service, self._everywhere if awaited else slices.values())
 
     def _renew_topology(self, snapshot: Snapshot) -> None:
         if self._topology_changed(snapshot):
@@ -63,6 +77,8 @@ class Announcements:
                 foreign=foreign_speakers(snapshot.speaker_pods.values()),
             )
             self._known = {}
+            everywhere = tuple(Endpoint((), name.name) for name in snapshot.nodes)
+            self._everywhere = (EndpointSlice(Name("", ""), Name("", ""), endpoints=everywhere),)
 
     def _topology_changed(self, snapshot: Snapshot) -> bool:
         """Whether anything that matters changed in nodes, pools and advertisements.

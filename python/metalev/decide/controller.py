@@ -85,7 +85,7 @@ class ControllerDecider:
         self._local: Mapping[Name, tuple[tuple[str, ...], tuple[str, ...]]] = {}
         self._in_use: Mapping[IPAddress, str] = {}
         self._due: dict[Name, None] = {}
-        self._announcements = Announcements("", lb_class, ignore_exclude_lb=ignore_exclude_lb)
+        self._announcements = Announcements("", lb_class, ignore_exclude_lb=ignore_exclude_lb, patient=True)
         self._groups = Groups()
         self._silent: dict[Name, Condition] = {}
         self._has_looked = False

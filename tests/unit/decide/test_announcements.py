@@ -67,3 +67,36 @@ def test_a_service_that_is_gone_is_forgotten() -> None:
     announcements = Announcements("node-a")
     announcements.update(world(WEB, DNS))
     assert list(announcements.update(world(DNS))) == [name("dns")]
+
+
+def new(**changes: object) -> Service:
+    """A Service of an API server that nobody has made an EndpointSlice for yet."""
+    return replace(WEB, **{"selector": {"app": "web"}, "created": 1_700_000_000, **changes})
+
+
+def candidates(service: Service, *, patient: bool, **changes: object) -> tuple[str, ...]:
+    """Who may announce a Service without EndpointSlices."""
+    snapshot = replace(world(service), endpoints={}, **changes)
+    announced = Announcements("node-a", patient=patient).update(snapshot)[WEB.name].candidates
+    return tuple(sorted(one.node for one in announced))
+
+
+def test_endpoints_that_nobody_has_looked_for_yet_are_not_said_to_be_missing() -> None:
+    assert candidates(new(), patient=True) == tuple(sorted(one.name for one in world(WEB).nodes))
+    assert candidates(new(), patient=False) == ()
+
+
+def test_a_slice_without_endpoints_means_that_there_are_none() -> None:
+    snapshot = world(new())
+    empty = {key: replace(one, endpoints=()) for key, one in endpoints("web", on="node-a").items()}
+    snapshot = replace(snapshot, endpoints={WEB.name: empty})
+    assert Announcements("", patient=True).update(snapshot)[WEB.name].candidates == ()
+
+
+def test_nobody_makes_slices_without_a_selector_or_in_a_directory() -> None:
+    assert candidates(new(selector={}), patient=True) == ()
+    assert candidates(new(created=None), patient=True) == ()
+
+
+def test_without_an_advertisement_nobody_may_announce_whatever_endpoints_may_come() -> None:
+    assert candidates(new(), patient=True, l2_advertisements={}) == ()
