@@ -52,6 +52,13 @@ def test_the_status_names_the_service_and_goes_with_the_speakers_pod(room: Room,
     assert metadata["ownerReferences"][0]["kind"] == "Pod"
 
 
+def test_a_status_that_somebody_deletes_comes_back(room: Room, address: str) -> None:
+    node = room.announcer(address)
+    room.wait_for_status("web", node)
+    room.cluster.kubectl("delete", "servicel2statuses", "--all", "-n", SYSTEM)
+    room.wait_for_status("web", node)
+
+
 def test_kubectl_shows_the_columns_of_a_service_l2_status(room: Room, address: str) -> None:
     wait_for("it is there", lambda: room.l2_status("web")[:1] not in ([], [{}]))
     header, row = room.cluster.kubectl("get", "servicel2statuses", "-n", SYSTEM).splitlines()

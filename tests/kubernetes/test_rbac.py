@@ -67,7 +67,7 @@ SPEAKER = [
     *READ_BY_BOTH,
     *calls("create", "speakerstates", group="metalev.io"),
     *calls("patch", "speakerstates/status", group="metalev.io"),
-    *calls("list create delete", "servicel2statuses", OURS, group="metallb.io"),
+    *calls("list watch create delete", "servicel2statuses", OURS, group="metallb.io"),
     *calls("patch", "servicel2statuses/status", OURS, group="metallb.io"),
 ]
 REFUSED_TO_BOTH = [
