@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from time import monotonic
 from types import TracebackType
 from typing import Any, Self
@@ -73,7 +74,7 @@ class History:
         return [
             f"{name}: {','.join(before.addresses)} became {','.join(after.addresses) or 'nothing'}"
             for name, all_seen in self.of.items()
-            for before, after in zip(all_seen, all_seen[1:], strict=False)
+            for before, after in pairwise(all_seen)
             if before.addresses and before.uid == after.uid and after.wants and before.addresses != after.addresses
         ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from math import ceil, inf
 
 from msgspec import Struct
@@ -19,7 +20,7 @@ from metalev.decide.sharing import Terms, terms_of
 from metalev.decide.turns import Turns
 from metalev.decide.waiting import Waiting
 from metalev.decide.words import quoted_list
-from metalev.model.actions import Action, Configuration, Event, EventType, RecordEvent, WriteServiceStatus
+from metalev.model.actions import Action, Configuration, Event, EventType, RecordEvent, SpeakerState, WriteServiceStatus
 from metalev.model.address import IPAddress
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.pools import PoolStatus, Resting
@@ -106,6 +107,7 @@ class ControllerDecider:
             self._let_go(name, now)
             return ()
         terms = terms_of(service)
+        self._settle(service, terms, snapshot)
         self._hold(name, service.status.addresses, terms, now)
         allocation = decide_addresses(service, self.ledger, snapshot.namespaces, lb_class=self._lb_class)
         if allocation.outcome is Outcome.NOT_OURS:
@@ -158,9 +160,10 @@ class ControllerDecider:
     def _adopt(self, snapshot: Snapshot, now: float) -> None:
         """Let everybody hold what they held before this program started, before anything is given away.
 
-        Of two who hold the same and do not share it, the older one keeps it.
+        Of two who hold the same and do not share it, the one keeps it that a speaker announces, else the older one.
         """
-        for service in sorted(snapshot.services.values(), key=_seniority):
+        announced = announced_services(snapshot.speakers.values())
+        for service in sorted(snapshot.services.values(), key=partial(_precedence, announced)):
             if service.load_balancer_class == self._lb_class:
                 self.ledger.hold(service.name, service.status.addresses, terms_of(service))
         latest = ceil(now + self._rest_seconds)  # the clock may have been set back, or the option changed
@@ -184,6 +187,23 @@ class ControllerDecider:
         return {self.ledger.pools[one].name: skipped(one, found, self._in_use) for one, found in pools.items()}
 
     # --- Who holds what, and who is woken by that ---
+
+    def _settle(self, service: Service, terms: Terms, snapshot: Snapshot) -> None:
+        """Decide who keeps an address that a status shows all of a sudden, though somebody else has it.
+
+        A write that was long on its way, of a controller that led before this one, makes such a double.
+        """
+        if not service.wants_address or service.load_balancer_class != self._lb_class:
+            return
+        held = self.ledger.addresses_of(service.name)
+        for address in service.status.addresses:
+            if address in held or not self.ledger.refusal(service.name, terms, address):
+                continue
+            announced = announced_services(snapshot.speakers.values())
+            rivals = (snapshot.services.get(name) for name in self.ledger.tenants(address))
+            ours = _precedence(announced, service)
+            if all(rival is None or ours < _precedence(announced, rival) for rival in rivals):
+                self._wake(self.ledger.put_first(service.name, terms, address))
 
     def _enter(self, name: Name, allocation: Allocation, terms: Terms, now: float) -> None:
         """Enter a decision; what the status still shows stays held until the write has been seen to succeed."""
@@ -289,9 +309,18 @@ def _marked(service: Service) -> tuple[Condition, ...]:
     return tuple(one for one in service.status.conditions if one.type == ANNOUNCEABLE)
 
 
-def _seniority(service: Service) -> tuple[bool, float, Name]:
-    """Those who still want an address first, then the older ones; nobody's age is known in a directory of manifests."""
-    return not service.wants_address, inf if service.created is None else service.created, service.name
+def announced_services(speakers: Iterable[SpeakerState]) -> frozenset[str]:
+    """The Services that some node announces, by its own word."""
+    return frozenset(name for speaker in speakers for holding in speaker.holdings for name in holding.services)
+
+
+def _precedence(announced: frozenset[str], service: Service) -> tuple[bool, bool, float, Name]:
+    """Those who still want an address first, then those announced, then the older ones.
+
+    Nobody's age is known in a directory of manifests.
+    """
+    age = inf if service.created is None else service.created
+    return not service.wants_address, str(service.name) not in announced, age, service.name
 
 
 def _actions(service: Service, allocation: Allocation, announceable: tuple[Condition, ...]) -> tuple[Action, ...]:

@@ -110,6 +110,17 @@ class Ledger:
             self._leave(service, address)
         return tuple(one for one in before if (one in left and self.is_free(one)) or self._is_shared(one))
 
+    def tenants(self, address: IPAddress) -> tuple[Name, ...]:
+        """Who uses ``address`` by right."""
+        tenancy = self._use.get(address)
+        return tuple(tenancy.tenants) if tenancy else ()
+
+    def put_first(self, service: Name, terms: Terms, address: IPAddress) -> tuple[Name, ...]:
+        """Let ``service`` have ``address``, which others hold, by right; returns those who lose theirs to it."""
+        ousted = self._use[address].give_way_to(service, terms, address)
+        self._mark(address)
+        return ousted
+
     def release(self, service: Name) -> tuple[IPAddress, ...]:
         """Let ``service`` hold nothing; returns the addresses that others may get because of it."""
         return self.hold(service, ())

@@ -106,6 +106,15 @@ class Tenancy:
                 self.enter(name, terms, address)
         return not self.tenants
 
+    def give_way_to(self, service: Name, terms: Terms, address: IPAddress) -> tuple[Name, ...]:
+        """Let ``service`` be the first here, and everybody else come after it; returns those who have no right then."""
+        others = {**self.tenants, **self.intruders}
+        others.pop(service, None)
+        self.tenants, self.intruders, self._ports, self._together = {}, {}, {}, None
+        for name, theirs in {service: terms, **others}.items():
+            self.enter(name, theirs, address)
+        return tuple(self.intruders)
+
     def _leave_ports(self, service: Name) -> None:
         terms = self.tenants.get(service)
         for port in terms.ports if terms else ():

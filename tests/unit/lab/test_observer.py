@@ -27,7 +27,7 @@ def test_one_that_is_gone_holds_nothing() -> None:
     history.note("a", Seen(1.0, "ua", ("192.0.2.1",)))
     history.note("a", Seen(2.0, "", (), wants=False))
     history.note("b", Seen(3.0, "ub", ("192.0.2.1",)))
-    assert history.doubles() == history.changes() == []
+    assert (history.doubles(), history.changes()) == ([], [])
     assert history.now() == {"b": ("192.0.2.1",)}
 
 

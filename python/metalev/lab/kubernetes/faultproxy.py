@@ -13,11 +13,12 @@ import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager, suppress
+from math import inf
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 from msgspec import Struct, field
@@ -62,12 +63,15 @@ class Held:
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
+        self._released = False
         self._came = threading.Condition()
 
     def add(self, call: Call) -> None:
-        """One more."""
+        """One more; after the release, nothing is held back any more."""
         with self._came:
             self.calls.append(call)
+            if self._released:
+                call.released.set()
             self._came.notify_all()
 
     def wait_for(self, count: int = 1, timeout: float = PATIENCE_S) -> list[Call]:
@@ -78,8 +82,10 @@ class Held:
 
     def release(self) -> None:
         """Let them go on to the server."""
-        for call in self.calls:
-            call.released.set()
+        with self._came:
+            self._released = True
+            for call in self.calls:
+                call.released.set()
 
 
 class _Rule(Struct, eq=False):
@@ -89,12 +95,12 @@ class _Rule(Struct, eq=False):
     answer: Answer | None = None
     hold: Held | None = None
     delay: float = 0.0
-    at_most: float = float("inf")
+    at_most: float = inf
     """How many requests it still applies to."""
 
 
 class FaultProxy:
-    """In front of the server at ``url``, for as long as the ``with`` block runs. What it does is undone by its blocks."""
+    """In front of the server at ``url``, for as long as the ``with`` block runs; each fault lasts for its own block."""
 
     def __init__(self, url: str, *, authority: Path | None = None, identity: tuple[Path, Path] | None = None) -> None:
         parts = urlsplit(url)
@@ -107,6 +113,8 @@ class FaultProxy:
         self._rules: list[_Rule] = []
         self._to_cut: set[asyncio.StreamWriter] = set()
         self._watches: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None] | None] = set()
+        """A loop remembers its tasks weakly, and one that waits for a proxied server is known to nobody else."""
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
         self._port = 0
@@ -134,7 +142,7 @@ class FaultProxy:
     # ===== faults =====
 
     @contextmanager
-    def hold(self, method: str, pattern: str, count: float = float("inf")) -> Iterator[Held]:
+    def hold(self, method: str, pattern: str, count: float = inf) -> Iterator[Held]:
         """Hold back up to ``count`` requests whose path matches; what is left of them goes on at the end."""
         held = Held()
         with self._applied(_Rule(method, pattern, hold=held, at_most=count)):
@@ -169,7 +177,7 @@ class FaultProxy:
         """The requests that match, since a moment of the monotonic clock."""
         return [call for call in tuple(self.calls) if call.at >= since and call.matches(method, pattern)]
 
-    def busiest_second(self, since: float = 0.0, until: float = float("inf")) -> int:
+    def busiest_second(self, since: float = 0.0, until: float = inf) -> int:
         """The most requests within one second."""
         times = [call.at for call in tuple(self.calls) if since <= call.at < until]
         counts = Counter(int(10 * at) for at in times)
@@ -210,10 +218,7 @@ class FaultProxy:
             self._loop.run_forever()
         finally:
             server.close()
-            for task in asyncio.all_tasks(self._loop):
-                task.cancel()
-            self._loop.run_until_complete(_settled(asyncio.all_tasks(self._loop)))
-            self._loop.run_until_complete(asyncio.sleep(0))
+            self._loop.run_until_complete(_end_all())
             self._loop.close()
 
     def _break_off(self) -> None:
@@ -223,6 +228,7 @@ class FaultProxy:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection of a program, with one of its own to the server."""
         self.connections += 1
+        self._tasks.add(task := asyncio.current_task())
         upstream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         try:
             while head := await _head(reader):
@@ -237,12 +243,13 @@ class FaultProxy:
                     upstream = await asyncio.open_connection(*self._target, ssl=self._context, limit=_LIMIT)
                 await _send(upstream[1], head + body)
                 await self._answer(call, upstream[0], writer)
-        except (OSError, EOFError, asyncio.LimitOverrunError):
-            pass  # one of them has gone, and so does the other
+        except (OSError, EOFError, asyncio.LimitOverrunError, asyncio.CancelledError):
+            pass  # one of them has gone, and so does the other; or it is the end
         finally:
             for one in (writer, upstream[1] if upstream else writer):
                 with suppress(OSError, RuntimeError):
                     one.transport.abort()
+            self._tasks.discard(task)
 
     def _noted(self, head: bytes) -> Call:
         method, target = head.split(b" ", 2)[:2]
@@ -276,19 +283,25 @@ class FaultProxy:
         if call.watch:
             self._watches.add(writer)
         try:
-            async for chunk in _body(reader, head):
-                if writer in self._to_cut:
-                    await _send(writer, chunk[: len(chunk) // 2])
-                    raise EOFError
-                await _send(writer, chunk)
+            async with aclosing(_body(reader, head)) as chunks:
+                async for chunk in chunks:
+                    if writer in self._to_cut:
+                        await _send(writer, chunk[: len(chunk) // 2])
+                        raise EOFError
+                    await _send(writer, chunk)
         finally:
             self._watches.discard(writer)
             self._to_cut.discard(writer)
 
 
-async def _settled(tasks: set[asyncio.Task[Any]]) -> None:
-    current = asyncio.current_task()
-    await asyncio.gather(*(task for task in tasks if task is not current), return_exceptions=True)
+async def _end_all() -> None:
+    """End every task of this loop, and let what they closed close."""
+    while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 async def _head(reader: asyncio.StreamReader) -> bytes:
@@ -308,7 +321,7 @@ def _length(head: bytes) -> int:
     return int(_header(head, b"content-length") or 0)
 
 
-async def _body(reader: asyncio.StreamReader, head: bytes) -> AsyncIterator[bytes]:
+async def _body(reader: asyncio.StreamReader, head: bytes) -> AsyncGenerator[bytes, None]:
     """The body as it is on the wire, in pieces."""
     if _header(head, b"transfer-encoding").lower() != b"chunked":
         yield await reader.readexactly(_length(head))
