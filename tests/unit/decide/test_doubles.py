@@ -84,14 +84,14 @@ def test_a_late_write_of_the_older_one_takes_its_address_back() -> None:
     controller = Controller(aged("old", 1, B), aged("young", 2, A))
     controller.shows("old", A)
     assert controller.addresses() == {"old": A, "young": B}
-    assert controller.told[-2:] == ["young ClearAssignment", "young IPAllocated"]
+    assert controller.told[-3:-1] == ["young ClearAssignment", "young IPAllocated"]
 
 
 def test_a_late_write_of_the_younger_one_moves_it() -> None:
     controller = Controller(aged("old", 1, A), aged("young", 2, B))
     controller.shows("young", A)
     assert controller.addresses() == {"old": A, "young": B}
-    assert controller.told[-2:] == ["young ClearAssignment", "young IPAllocated"]
+    assert controller.told[-3:-1] == ["young ClearAssignment", "young IPAllocated"]
 
 
 def test_the_one_that_is_announced_stays_though_it_is_younger() -> None:
