@@ -77,6 +77,7 @@ class FakeCluster:
     ) -> None:
         self.world = world or World()
         self.unavailable = ""
+        self.other_writer = ""
         self.writer = writer
         self._watch = watch
         self._sink: ChangeSink | None = None
@@ -147,6 +148,9 @@ class FakeCluster:
         current = self._require(CONTROLLER, service)
         if status != service.status:
             self.world.store(replace(current, status=status))
+
+    def status_writer(self, _service: Service) -> str:
+        return self.other_writer
 
     def write_pool_status(self, pool: Pool, status: PoolStatus) -> None:
         self._require(CONTROLLER, pool)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import random
 import re
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from time import monotonic
@@ -157,6 +157,33 @@ class World:
         self.persist(lambda: self._api.create(path, head))
         self.persist(lambda: self._api.patch(f"{path}/node1/status", {"status": {"holdings": [holding]}}))
         self.stack.callback(lambda: self.persist(lambda: self._api.delete(f"{path}/node1")))
+
+    @contextmanager
+    def other_controller(self, name: str, address: str, *, manager: str) -> Iterator[None]:
+        """Somebody who writes the status of a Service whenever it is not as he wants it."""
+        ended = threading.Event()
+        status = {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}
+
+        def run() -> None:
+            api = self.plane.client(ADMIN)
+            while not ended.wait(0.05):
+                shown = api.get(f"{self.path}/{name}")["status"]["loadBalancer"].get("ingress", [])
+                if [one["ip"] for one in shown] != [address]:
+                    api.patch(f"{self.path}/{name}/status?fieldManager={manager}", status)
+            api.close()
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+    def events(self, name: str, reason: str) -> list[Object]:
+        """The events of one reason on a Service."""
+        found = self._api.get(f"/api/v1/namespaces/{self.name}/events?fieldSelector=involvedObject.name={name}")
+        return [event for event in found["items"] if event["reason"] == reason]
 
     def edit(self, name: str) -> None:
         body = {"metadata": {"labels": {"edited": str(monotonic())}}}

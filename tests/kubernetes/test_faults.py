@@ -168,3 +168,24 @@ def test_a_write_that_arrives_after_a_change_of_leader(world: World, announced: 
     assert double.end - double.begin < 10
     assert any(f"{world.name}/{moves}: Assigned IP" in line for line in second.told("Assigned IP"))
     assert LASTS not in "".join(second.told("WARN"))
+
+
+def test_another_controller_that_keeps_writing_the_status_is_named_and_left_alone(world: World) -> None:
+    one = world.controller("one")
+    leader(one)
+    world.create("web")
+    until(lambda: bool(world.addresses().get("web")), "it gets an address")
+    with world.other_controller("web", "192.0.2.77", manager="k3s"):
+        until(lambda: world.events("web", "StatusContested") != [], "it is told")
+        world.create("other")
+        until(lambda: bool(world.addresses().get("other")), "others are served meanwhile")
+        written = len(one.proxy.asked("PATCH", "/services/web/status"))
+        pause(2)  # the other one looks twenty times a second
+        assert len(one.proxy.asked("PATCH", "/services/web/status")) == written
+    assert written < 20  # as often as the contest took, and conditions
+    (event,) = world.events("web", "StatusContested")
+    assert event["message"].startswith('field manager "k3s" keeps writing this Service')
+    assert event.get("count", 1) == 1
+    assert world.addresses()["web"] == ("192.0.2.77",)
+    world.edit("web")
+    until(lambda: world.addresses()["web"][0].startswith("10."), "it is served again after an edit")

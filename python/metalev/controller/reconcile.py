@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import chain
+from queue import SimpleQueue
 from typing import Final
 
 from metalev.adapters.metrics import Figures
+from metalev.decide.contest import report
 from metalev.decide.controller import REST_SECONDS, ControllerDecider, ControllerDesired
 from metalev.decide.diff import controller_actions
-from metalev.model.actions import Action, CreateBeaconKey, WriteServiceStatus
+from metalev.model.actions import Action, CreateBeaconKey, ReportContest, WriteServiceStatus
+from metalev.model.address import IPAddress
 from metalev.model.cluster import BeaconKey
 from metalev.model.errors import StaleWrite, Unavailable
 from metalev.model.meta import Kind, Name
@@ -58,6 +62,7 @@ class ControllerReconciler:
         self._desired = self._applied = ControllerDesired()
         self._overview_at = float("-inf")
         self._overview_of: tuple[object, ...] = ()
+        self._wrote: SimpleQueue[tuple[Name, tuple[IPAddress, ...]]] = SimpleQueue()
 
     def affected(self, applied: Applied) -> Iterable[Name]:
         """The Services that changed, then the overview: the order in which a restart finds its way, too."""
@@ -77,8 +82,11 @@ class ControllerReconciler:
             return Done()
         if name == OVERVIEW:
             return self._overview(snapshot)
-        actions = self._decider.service(snapshot, name, self._wall())
-        return Later(partial(self._carry_out, actions, Done()))
+        self._take_in_writes()
+        now = self._wall()
+        actions = self._decider.service(snapshot, name, now)
+        rest = self._decider.contests.rest(name, now)
+        return Later(partial(self._carry_out, actions, Done() if rest is None else After(rest)))
 
     def woken(self) -> Iterable[Name]:
         """Who waits for an address and may get one now."""
@@ -103,10 +111,12 @@ class ControllerReconciler:
 
     def _carry_out(self, actions: Sequence[Action], outcome: Outcome) -> Outcome:
         try:
-            for action in actions:
+            for action in chain.from_iterable(map(self._named, actions)):
                 self._effects.carry_out(action)
-                if isinstance(action, WriteServiceStatus) and action.status.addresses:
-                    self._note_allocated(action.service.name)
+                if isinstance(action, WriteServiceStatus):
+                    self._wrote.put((action.service.name, action.status.addresses))
+                    if action.status.addresses:
+                        self._note_allocated(action.service.name)
             self._effects.flush()
         except StaleWrite as error:
             return Retry(str(error))
@@ -128,6 +138,17 @@ class ControllerReconciler:
         since = self._without_since.pop(name, None)
         if since is not None:
             self._allocated(self._clock.now() - since)
+
+    def _named(self, action: Action) -> Sequence[Action]:
+        """The action itself; where somebody else writes the same status, what there is to say once it is known who."""
+        if not isinstance(action, ReportContest):
+            return (action,)
+        return report(action.service, self._effects.status_writer(action.service))
+
+    def _take_in_writes(self) -> None:
+        """Let the decider know what has been written since; who wrote it was any thread."""
+        while not self._wrote.empty():
+            self._decider.contests.wrote(*self._wrote.get())
 
     def _overview(self, snapshot: Snapshot) -> Outcome | Later:
         """Look at everything: at once when what concerns everybody changed, else not too often."""

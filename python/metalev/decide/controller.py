@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from metalev.decide.allocation import COMPONENT, CONDITION, Allocation, Outcome, decide_addresses
 from metalev.decide.announcements import Announcements
 from metalev.decide.candidates import Why
+from metalev.decide.contest import Contests, Verdict
 from metalev.decide.groups import Groups, why_nobody
 from metalev.decide.keepback import addresses_in_use, skipped
 from metalev.decide.ledger import ALONE, Ledger
@@ -20,7 +21,16 @@ from metalev.decide.sharing import Terms, terms_of
 from metalev.decide.turns import Turns
 from metalev.decide.waiting import Waiting
 from metalev.decide.words import quoted_list
-from metalev.model.actions import Action, Configuration, Event, EventType, RecordEvent, SpeakerState, WriteServiceStatus
+from metalev.model.actions import (
+    Action,
+    Configuration,
+    Event,
+    EventType,
+    RecordEvent,
+    ReportContest,
+    SpeakerState,
+    WriteServiceStatus,
+)
 from metalev.model.address import IPAddress
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.pools import PoolStatus, Resting
@@ -79,6 +89,7 @@ class ControllerDecider:
         """Those without an address."""
         self.wanting = Waiting()
         """Those with an address who want another or one more."""
+        self.contests = Contests()
         self._turns = Turns((self.waiting, self.wanting), self.ledger.opening)
         self._lb_class = lb_class
         self._rest_seconds = rest_seconds
@@ -107,14 +118,23 @@ class ControllerDecider:
             self._let_go(name, now)
             return ()
         terms = terms_of(service)
-        self._settle(service, terms, snapshot)
+        if self._serves(service):
+            verdict = self.contests.look(service, now)
+            if verdict is not Verdict.OURS:
+                return self._leave(service, verdict, now)
+            self._settle(service, terms, snapshot)
+        else:
+            self.contests.forget(name)
         self._hold(name, service.status.addresses, terms, now)
         allocation = decide_addresses(service, self.ledger, snapshot.namespaces, lb_class=self._lb_class)
         if allocation.outcome is Outcome.NOT_OURS:
             self._let_go(name, now)
             return ()
         self._enter(name, allocation, terms, now)
-        return _actions(service, allocation, self._announceable(service, snapshot, allocation))
+        actions = _actions(service, allocation, self._announceable(service, snapshot, allocation))
+        if actions:
+            self.contests.means(name, allocation.addresses)
+        return actions
 
     def due(self) -> tuple[Name, ...]:
         """The Services to look at again since the last call, for what was decided about others concerns them."""
@@ -193,8 +213,6 @@ class ControllerDecider:
 
         A write that was long on its way, of a controller that led before this one, makes such a double.
         """
-        if not service.wants_address or service.load_balancer_class != self._lb_class:
-            return
         held = self.ledger.addresses_of(service.name)
         for address in service.status.addresses:
             if address in held or not self.ledger.refusal(service.name, terms, address):
@@ -216,7 +234,20 @@ class ControllerDecider:
             else:
                 queue.discard(name)
 
+    def _leave(self, service: Service, verdict: Verdict, now: float) -> tuple[Action, ...]:
+        """Leave it to somebody else who keeps writing its status: what that shows is held, nothing is waited for."""
+        self._hold(service.name, service.status.addresses, terms_of(service), now)
+        self.waiting.discard(service.name)
+        self.wanting.discard(service.name)
+        if verdict is Verdict.LEFT:
+            return ()
+        return (ReportContest(service, "somebody else keeps writing its status"),)
+
+    def _serves(self, service: Service) -> bool:
+        return service.wants_address and service.load_balancer_class == self._lb_class
+
     def _let_go(self, name: Name, now: float) -> None:
+        self.contests.forget(name)
         self._hold(name, (), ALONE, now)
         self.waiting.discard(name)
         self.wanting.discard(name)

@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from metalev.decide.allocation import CONDITION, Allocation, decide_addresses
 from metalev.decide.announcements import Announcements
 from metalev.decide.announcers import Speakers, of_announcers, of_speakers
 from metalev.decide.candidates import Announcement
+from metalev.decide.contest import contested
 from metalev.decide.controller import ANNOUNCEABLE, ControllerDecider
 from metalev.decide.findings import Answer, Chain, Finding, mind
 from metalev.decide.groups import Groups
-from metalev.decide.whyaddress import of_address, of_class, of_conditions, of_type, unknown
+from metalev.decide.whyaddress import of_address, of_class, of_conditions, of_contest, of_type, unknown
 from metalev.decide.whynodes import METALLB, of_advertisements, of_endpoints, of_nodes
 from metalev.model.meta import Name
 from metalev.model.services import Condition, ConditionStatus, Service
@@ -58,7 +60,12 @@ class Inquiry:
         if any(one.answer is Answer.NO for one in whose):
             return Chain(name, tuple(whose), service.status.addresses, service.status.pool, ours=False)
         allocation = decide_addresses(service, self.ledger, self.snapshot.namespaces, lb_class=self._lb_class)
-        address = of_address(service, allocation, self.ledger, looked_at=self.controller_wrote)
+        left = contested(service)
+        if left is not None:
+            address = of_contest(service, left)
+            allocation = replace(allocation, condition=left)
+        else:
+            address = of_address(service, allocation, self.ledger, looked_at=self.controller_wrote)
         announced, nodes = self._announced(service) if service.status.addresses else (self._endpoints(service), ())
         findings = (*whose, address, *announced, self._conditions(service, allocation))
         if any(one.answer is Answer.NO for one in findings):
@@ -88,7 +95,7 @@ class Inquiry:
     def _conditions(self, service: Service, allocation: Allocation) -> Finding:
         """What the controller says, beside what it would say now."""
         due = [allocation.condition] if allocation.condition else []
-        silence = self._silence.get(service.name)
+        silence = None if contested(service) else self._silence.get(service.name)
         if silence is not None and allocation.addresses:
             due.append(Condition(ANNOUNCEABLE, ConditionStatus.FALSE, "NotAnnounced", silence))
         return of_conditions(service, tuple(due))

@@ -85,6 +85,16 @@ def of_address(service: Service, allocation: Allocation, ledger: Ledger, *, look
     return yes("address", text)
 
 
+def of_contest(service: Service, left: Condition) -> Finding:
+    """It was left to another controller that writes its status, too."""
+    shown = listed(service.status.addresses) if service.status.addresses else "no address"
+    advice = (
+        "let one of them serve it: switch the other load balancer off (k3s: --disable servicelb), "
+        "or give the Service the other one's loadBalancerClass; then edit the Service"
+    )
+    return no("address", f"{service.name} shows {shown}, which is not metalev's: {left.message}", advice)
+
+
 def of_conditions(service: Service, due: tuple[Condition, ...]) -> Finding:
     """What the controller says of it, and whether that is up to date."""
     own = tuple(one for one in service.status.conditions if one.type in {CONDITION, ANNOUNCEABLE})

@@ -67,6 +67,13 @@ class WriteServiceStatus(Struct, frozen=True):
     reason: str
 
 
+class ReportContest(Struct, frozen=True):
+    """Say of ``service`` that it is left to somebody else who keeps writing its status, once it is known who."""
+
+    service: Service
+    reason: str
+
+
 class WritePoolStatus(Struct, frozen=True):
     """Make ``status`` that of ``pool``."""
 
@@ -126,6 +133,7 @@ class SetOwnership(Struct, frozen=True):
 
 Action: TypeAlias = (
     WriteServiceStatus
+    | ReportContest
     | WritePoolStatus
     | WriteSpeakerState
     | WriteConfiguration
@@ -143,6 +151,7 @@ __all__ = [
     "Fact",
     "Holding",
     "RecordEvent",
+    "ReportContest",
     "SetOwnership",
     "SpeakerState",
     "WriteConfiguration",

@@ -40,6 +40,13 @@ class Cluster(Protocol):
         """
         ...
 
+    def status_writer(self, service: Service) -> str:
+        """Who else wrote the addresses in a Service's status last: a field manager; empty where that is not known.
+
+        Raises ``Unavailable``.
+        """
+        ...
+
     def write_pool_status(self, pool: Pool, status: PoolStatus) -> None:
         """Write the counts of a pool, and what rests in it. Raises as ``write_service_status`` does.
 

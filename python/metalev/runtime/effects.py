@@ -12,6 +12,7 @@ from metalev.model.actions import (
     Event,
     EventType,
     RecordEvent,
+    ReportContest,
     SetOwnership,
     WriteConfiguration,
     WritePoolStatus,
@@ -19,6 +20,7 @@ from metalev.model.actions import (
     WriteSpeakerState,
 )
 from metalev.model.errors import StartError, Unavailable
+from metalev.model.services import Service
 from metalev.ports.cluster import Cluster
 from metalev.ports.leases import Leases
 from metalev.ports.ownership import Ownership
@@ -55,6 +57,7 @@ class Effects:
 
     def carry_out(self, action: Action) -> None:
         """Do it. Raises ``StaleWrite`` and ``Unavailable`` as the cluster does, ``StartError`` without the right to."""
+        assert not isinstance(action, ReportContest), "who it is must be found out first"
         self._require_lease(action)
         match action:
             case WriteServiceStatus(service, status):
@@ -73,6 +76,10 @@ class Effects:
             case RecordEvent(event):
                 self._record(event)
         _tell(action)
+
+    def status_writer(self, service: Service) -> str:
+        """Who else wrote the addresses in a Service's status; empty if it is not known. Raises ``Unavailable``."""
+        return self._cluster.status_writer(service)
 
     def _require_lease(self, action: Action) -> None:
         """A write may start only if the right to it lasts until the write has ended, one way or the other."""

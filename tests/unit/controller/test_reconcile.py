@@ -365,3 +365,37 @@ def test_what_is_wrong_with_the_configuration_is_published_and_withdrawn() -> No
     controller.cluster.reject("IPAddressPool x", "")
     controller.settle(within=1)
     assert controller.cluster.world.configurations["controller"] == Configuration()
+
+
+def overwrite(controller: Controller, text: str, address: str) -> None:
+    """Another controller writes the status of a Service."""
+    found = controller.cluster.get(ObjectKey(Kind.SERVICE, name(text)))
+    assert isinstance(found, Service)
+    controller.put(replace(found, status=replace(found.status, addresses=(ip_address(address),))))
+
+
+def test_another_controller_that_keeps_writing_is_left_alone_and_named() -> None:
+    controller = Controller(FakeCluster(pool("192.0.2.1-192.0.2.9"), service("web")))
+    controller.cluster.other_writer = "k3s"
+    for number in range(10):
+        overwrite(controller, "web", f"198.51.100.{number}")
+    assert controller.addresses() == {"web": "198.51.100.9"}
+    told = [message for reason, message in controller.reasons("web") if reason == "StatusContested"]
+    assert len(told) == 1
+    assert told[0].startswith('field manager "k3s" keeps writing')
+
+
+def test_an_edit_takes_a_contested_service_back() -> None:
+    controller = Controller(FakeCluster(pool("192.0.2.1-192.0.2.9"), service("web")))
+    for _ in range(3):
+        overwrite(controller, "web", "198.51.100.1")
+    controller.put(replace(service("web"), labels={"edited": "yes"}))
+    assert controller.addresses() == {"web": "192.0.2.1"}
+
+
+def test_a_contested_service_is_tried_again_after_an_hour() -> None:
+    controller = Controller(FakeCluster(pool("192.0.2.1-192.0.2.9"), service("web")))
+    for _ in range(3):
+        overwrite(controller, "web", "198.51.100.1")
+    controller.settle(within=3600.0)
+    assert controller.addresses() == {"web": "192.0.2.1"}

@@ -54,6 +54,7 @@ class Controller:
 
     def shows(self, text: str, *addresses: str) -> None:
         """Somebody's write of this status arrives."""
+        self.decider.contests.forget(name(text))  # it is no habit
         found = self.snapshot.services[name(text)]
         self.put(replace(found, status=ServiceStatus(tuple(map(ip_address, addresses)))))
         self.look_at(name(text))

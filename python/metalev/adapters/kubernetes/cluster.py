@@ -14,6 +14,7 @@ from metalev.adapters.kubernetes.configstate import ConfigurationStates
 from metalev.adapters.kubernetes.errors import ApiError
 from metalev.adapters.kubernetes.events import EventRecorder
 from metalev.adapters.kubernetes.l2status import L2Statuses, announced
+from metalev.adapters.kubernetes.managers import last_writer
 from metalev.adapters.kubernetes.mirror import Mirror
 from metalev.adapters.kubernetes.notyet import PATHS, NotYet, path_of
 from metalev.adapters.kubernetes.reflector import Reflection, Reflector
@@ -134,6 +135,12 @@ class KubernetesCluster:
         with self._writing(key_of(service)):
             answer = self.api.patch(f"{item(Kind.SERVICE, service.name)}/status", body, STRATEGIC)
         self._mirror.take(Kind.SERVICE, answer)
+
+    def status_writer(self, service: Service) -> str:
+        """The field manager that wrote the addresses of a Service last, beside ourselves. Raises ``Unavailable``."""
+        where = only(collection(Kind.SERVICE, service.name.namespace), service.name.name)
+        with self._writing(key_of(service)):
+            return last_writer(self.api.get(where.path, where.selectors))
 
     def write_pool_status(self, pool: Pool, status: PoolStatus) -> None:
         """Write the counts of a pool. Raises ``StaleWrite`` or ``Unavailable``.
