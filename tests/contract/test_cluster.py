@@ -196,6 +196,18 @@ def test_no_older_version_is_delivered_after_a_write(harness: Harness) -> None:
     assert all(isinstance(obj, Service) and obj.status == ASSIGNED for obj in later)
 
 
+def test_a_service_that_is_no_load_balancer_any_more_can_be_cleared(harness: Harness) -> None:
+    harness.put(service())
+    program = harness.connect()
+    program.cluster.write_service_status(web(program), ASSIGNED)
+    harness.put(service(type="ClusterIP"))
+    program.seen.until(lambda: WEB in program.seen.objects and not web(program).wants_address)
+    program.cluster.write_service_status(web(program), ServiceStatus())
+    program.cluster.relist()
+    left = program.seen.objects.get(WEB)
+    assert left is None or (isinstance(left, Service) and left.status == ServiceStatus())
+
+
 def test_stale_write_is_refused(harness: Harness) -> None:
     harness.put(service(port=80))
     program = harness.connect(watch=False)

@@ -78,6 +78,32 @@ def test_addresses_are_given_again_when_both_controllers_were_killed(cluster: Ku
     cluster.wait_for_addresses("after", timeout=60)  # the lease has to end first
 
 
+def test_without_a_control_plane_all_is_answered_and_moves_when_a_node_dies(cluster: KubernetesLab) -> None:
+    names = [f"alone{number}" for number in range(4)]
+    apply(cluster, *map(named, names))
+    addresses = [address for name in names for address in cluster.wait_for_addresses(name)]
+    owners = {address: cluster.wait_for_announcer(address) for address in addresses}
+    speakers = cluster.programs("speaker")
+    for part in reversed(cluster.plane.parts):
+        part.kill()
+    assert {address: cluster.wait_for_announcer(address) for address in addresses} == owners
+    victim = owners[addresses[0]]
+    cluster.kill(victim.name)
+    for address in addresses:
+        successor = cluster.wait_for_announcer(address)
+        assert (successor == owners[address]) == (owners[address] != victim)
+        if owners[address] == victim:
+            log = speakers[successor.name].output()
+            assert f"its announcer {victim.name} missed 3 beacons" in log[log.rindex(f"took {address}") :]
+    for part in cluster.plane.parts:
+        part.start()
+    cluster.revive(victim.name)
+    cluster.wait_for("the node is back", lambda: cluster.is_ready(victim.name), timeout=60)
+    apply(cluster, named("afterwards"))
+    cluster.wait_for_addresses("afterwards", timeout=60)
+    assert {address for name in names for address in cluster.wait_for_addresses(name)} == set(addresses)
+
+
 @pytest.fixture
 def faulty(tmp_path: Path) -> Iterator[KubernetesLab]:
     """metalev on one node, whose programs reach the API on a faulty way."""

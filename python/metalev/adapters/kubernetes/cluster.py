@@ -14,6 +14,7 @@ from metalev.adapters.kubernetes.configstate import ConfigurationStates
 from metalev.adapters.kubernetes.errors import ApiError
 from metalev.adapters.kubernetes.events import EventRecorder
 from metalev.adapters.kubernetes.l2status import L2Statuses, announced
+from metalev.adapters.kubernetes.leavers import Leavers
 from metalev.adapters.kubernetes.managers import last_writer
 from metalev.adapters.kubernetes.mirror import Mirror
 from metalev.adapters.kubernetes.notyet import PATHS, NotYet, path_of
@@ -73,6 +74,7 @@ class KubernetesCluster:
         self._others: list[Reflector] = []
         """What is watched, too, but nothing is decided by."""
         self._threads: list[threading.Thread] = []
+        self._leavers = Leavers(api, self._mirror, self._stop)
         self._pod = pod
         self._configuration: ConfigurationStates | None = None
         self._l2_statuses: L2Statuses | None = None
@@ -90,10 +92,16 @@ class KubernetesCluster:
 
     def start(self, sink: ChangeSink) -> None:
         """Deliver everything, then what changes. A server that does not answer is waited for."""
-        self._mirror.open(sink)
         if not self._watch:
+            self._mirror.open(sink)
             self.relist()
             return
+        if self._writer == CONTROLLER:
+            self._mirror.open(sink, self._leavers.add)
+            self._threads.append(threading.Thread(target=self._leavers.run, name="leavers", daemon=True))
+            self._threads[-1].start()
+        else:
+            self._mirror.open(sink)
         for reflector in (*self._reflectors, *self._others):
             thread = threading.Thread(target=reflector.run, name=f"watch {reflector.resource.path}", daemon=True)
             self._threads.append(thread)
@@ -114,6 +122,7 @@ class KubernetesCluster:
                 if upkeep is not None:
                     upkeep.stop(GOODBYE_SECONDS)
         self._stop.set()
+        self._leavers.end()
         self.api.stop()
         for thread in self._threads:
             thread.join(timeout=self.api.timeout)
@@ -132,8 +141,13 @@ class KubernetesCluster:
         """Write what the controller says of a Service, in one patch. Raises ``StaleWrite`` or ``Unavailable``."""
         self._require_writer(CONTROLLER, f"the status of Service {service.name}")
         body = encode.service_patch(service, status, self._clock.wall())
-        with self._writing(key_of(service)):
-            answer = self.api.patch(f"{item(Kind.SERVICE, service.name)}/status", body, STRATEGIC)
+        try:
+            with self._writing(key_of(service)):
+                answer = self.api.patch(f"{item(Kind.SERVICE, service.name)}/status", body, STRATEGIC)
+        except StaleWrite:
+            if not service.wants_address:
+                self._leavers.add(service.name)  # no watch tells of it
+            raise
         self._mirror.take(Kind.SERVICE, answer)
 
     def status_writer(self, service: Service) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -60,11 +60,12 @@ class Mirror:
         self._rejected: set[str] = set()
         self._unlisted = set(kinds)
         self._pool_statuses: dict[Name, PoolStatus] = {}
+        self._left: Callable[[Name], None] = lambda _: None
 
-    def open(self, sink: ChangeSink) -> None:
-        """Tell ``sink`` from now on."""
+    def open(self, sink: ChangeSink, left: Callable[[Name], None] = lambda _: None) -> None:
+        """Tell ``sink`` from now on, and ``left`` of Services that may have ceased to be of type LoadBalancer alone."""
         with self._lock:
-            self._sink = sink
+            self._sink, self._left = sink, left
 
     def close(self) -> None:
         """Tell nobody any more."""
@@ -108,8 +109,6 @@ class Mirror:
             known = self._known.get(key)
             if known is not None and version < known.version:
                 return  # there is a new one under the same name already
-            if kind is Kind.SERVICE and self._controller and self._stays(key, version, raw):
-                return
             self._remove(key, version)
 
     def listed(self, kind: Kind, seen: Iterable[ObjectKey], version: str) -> None:
@@ -128,6 +127,28 @@ class Mirror:
                 self._unlisted.discard(kind)
                 if not self._unlisted:
                     self._tell(Synced())
+
+    def note_left(self, name: Name, raw: Json | None) -> None:
+        """Take in a Service that is in the list no longer, as it is now; ``None`` if there is none.
+
+        It is told for as long as something of ours is on it, to be cleared.
+        """
+        key = ObjectKey(Kind.SERVICE, name)
+        document = self._codec.header(raw) if raw is not None else None
+        obj = self._codec.read(Kind.SERVICE, raw) if raw is not None else None
+        with self._lock:
+            known = self._known.get(key)
+            if known is not None and isinstance(known.obj, Service) and known.obj.wants_address:
+                return  # it is in the list again
+            if document is None or not isinstance(obj, Service) or obj.wants_address or obj.status == ServiceStatus():
+                if known is not None:
+                    self._remove(key, known.version)
+                return
+            version = _number(document.metadata.resource_version)
+            if version >= (self._gone.get(key, -1) if known is None else known.version):
+                self._known[key] = Known(version, document.metadata.uid, document.metadata.generation, obj)
+                self._gone.pop(key, None)
+                self._tell(Upserted(obj))
 
     def note_pool_status(self, name: Name, status: PoolStatus | None) -> None:
         """Take in what stands written of a pool."""
@@ -169,20 +190,7 @@ class Mirror:
         if key.kind is Kind.POOL and self._controller:
             self.note_pool_status(key.name, self._codec.read_pool_status(raw))
         if isinstance(obj, Service) and not obj.wants_address and obj.status == ServiceStatus() and self._controller:
-            self._remove(key, version)  # cleared: nothing about it is ours any more
-
-    def _stays(self, key: ObjectKey, version: int, raw: Json) -> bool:
-        """Whether a Service that left the list for its type still has something of ours on it, to be cleared."""
-        try:
-            obj = self._codec.read(Kind.SERVICE, raw)
-        except BadInput:
-            return False
-        if not isinstance(obj, Service) or obj.wants_address or obj.status == ServiceStatus():
-            return False
-        known = self._known.get(key)
-        self._known[key] = Known(version, known.uid if known else "", 0, obj)
-        self._tell(Upserted(obj))
-        return True
+            self._remove(key, version)  # cleared: nothing on it is ours any more
 
     def _remove(self, key: ObjectKey, version: int) -> None:
         known = self._known.pop(key, None)
@@ -193,6 +201,8 @@ class Mirror:
         self._withdraw(str(key))
         if known is not None and known.obj is not None:
             self._tell(Deleted(key))
+            if isinstance(known.obj, Service) and known.obj.status != ServiceStatus():
+                self._left(key.name)
         if key.kind is Kind.POOL:
             self.note_pool_status(key.name, None)
 
