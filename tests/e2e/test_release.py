@@ -70,6 +70,15 @@ def test_a_service_that_becomes_internal_loses_its_address_and_falls_silent(room
     wait_for("its address is free", lambda: counts(room)[:2] == (0, 1))
 
 
+def test_nothing_of_ours_stays_on_a_service_that_becomes_internal(room: Room) -> None:
+    room.pool_of()
+    room.service("web")
+    room.address("web")
+    room.change("web", TO_CLUSTER_IP)
+    wait_for("its annotation is gone", lambda: not room.pool_name("web"))
+    assert room.seen("web")["status"].get("conditions", []) == []
+
+
 def test_a_service_that_comes_back_gets_its_own_address_again(room: Room) -> None:
     room.pool_of(4)
     room.service("web")
