@@ -197,7 +197,7 @@ def test_a_token_in_a_file_is_read_again(server: Server, monkeypatch: pytest.Mon
     Finding(server, monkeypatch, "first", token_file=str(path))
     api = Api(Source())
     api.get("/x")
-    monkeypatch.setattr(module, "TOKEN_SECONDS", -1.0)
+    monkeypatch.setattr("metalev.adapters.kubernetes.connections.TOKEN_SECONDS", -1.0)
     api.get("/x")
     path.unlink()  # for a moment there is none
     api.get("/x")

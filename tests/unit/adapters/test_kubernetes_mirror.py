@@ -146,3 +146,14 @@ def test_one_that_goes_before_it_is_cleared_is_told_to_be_gone(watched: Watched)
     watched.mirror.note_left(WEB.name, raw(8, kind="ClusterIP", pool="main"))
     watched.mirror.note_left(WEB.name, None)
     assert watched.version() == ""
+
+
+def test_after_a_restored_store_lower_versions_are_newer(watched: Watched) -> None:
+    watched.take(raw(100, "192.0.2.1"))
+    watched.mirror.restored(Kind.SERVICE)
+    watched.take(raw(40))
+    watched.mirror.listed(Kind.SERVICE, [WEB], "50")
+    assert watched.version() == "40"
+    watched.mirror.restored(Kind.SERVICE)
+    watched.mirror.listed(Kind.SERVICE, [], "30")
+    assert watched.version() == ""

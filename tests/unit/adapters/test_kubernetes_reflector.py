@@ -99,6 +99,9 @@ class World:
         self.there = sorted(key.name.name for key in seen)
         self.lists.append(self.there)
 
+    def restored(self) -> None:
+        self.there = ["restored"]
+
 
 @pytest.fixture(autouse=True)
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
@@ -167,6 +170,16 @@ def test_a_server_that_never_watches_from_what_it_lists_is_not_asked_without_a_p
     backoffs = [low for low in pauses if low == 0.5]
     assert len(backoffs) >= 4
     assert caplog.text.count("has no watch of what it listed") == 1
+
+
+def test_a_store_that_was_restored_from_a_backup_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
+    too_large = ApiError(504, "Timeout", "Too large resource version")
+    script = Script(
+        page("100", "a"), page("40", "b"), watches=[[event("ADDED", "c", "120"), too_large], [too_large], []]
+    )
+    run(script)
+    assert caplog.text.count("went back in time") == 1
+    assert script.asked[-1] == ("watch", "40")
 
 
 def test_another_error_in_a_watch_costs_no_list() -> None:

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import logging
-import os
-import socket
-import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import msgspec
 import urllib3
 from msgspec import Struct
-from urllib3.connection import HTTPConnection
 
 from metalev import __version__
-from metalev.adapters.kubernetes.credentials import Credentials, find
+from metalev.adapters.kubernetes.connections import Token, pool_of
+from metalev.adapters.kubernetes.credentials import find
 from metalev.adapters.kubernetes.errors import ApiError, Unreachable
 from metalev.adapters.kubernetes.jitter import between
 from metalev.adapters.places import Source
@@ -29,9 +25,6 @@ from metalev.model.errors import StartError
 TIMEOUT_SECONDS = 5.0
 """How long a request may take. A write that took longer may still arrive; ``lease`` reckons with that."""
 CONNECT_SECONDS = 3.0
-CONNECTIONS = 48
-TOKEN_SECONDS = 60.0
-"""How old a token read from a file may be: the kubelet renews it long before it ends."""
 RENEW_PAUSE_SECONDS = 10.0
 """Between two looks for other credentials, once the server refused those that there are."""
 
@@ -39,15 +32,6 @@ STRATEGIC = "application/strategic-merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"
-
-# A peer that vanished without a word is noticed within half a minute, also by a watch that has nothing to say.
-_KEEPALIVE = [
-    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 15),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
-    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
-    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000),
-]
 
 log = logging.getLogger("metalev.kubernetes")
 # Who says insecure-skip-tls-verify knows it; a warning for each request would hide everything else.
@@ -90,8 +74,8 @@ class Api:
         self._lock = threading.Lock()
         self._renewed_at = float("-inf")
         self._credentials = find(source)
-        self._pool = _pool(self._credentials)
-        self._token = _Token(self._credentials)
+        self._pool = pool_of(self._credentials)
+        self._token = Token(self._credentials)
         self._told_refusal = ""
         self._unanswered_at = float("-inf")
         self._stopping = threading.Event()
@@ -216,7 +200,7 @@ class Api:
                 self._unanswered_at = time.monotonic()
             raise self._unreachable(error) from error
 
-    def _renew(self, refused: _Token) -> bool:
+    def _renew(self, refused: Token) -> bool:
         """Look for other credentials after ``refused`` was, not too often; tells whether there may be others now."""
         with self._lock:
             if self._token is not refused:
@@ -233,9 +217,9 @@ class Api:
                 return False
             self._told_refusal = ""
             if found != self._credentials:
-                before, self._credentials, self._pool = self._pool, found, _pool(found)
+                before, self._credentials, self._pool = self._pool, found, pool_of(found)
                 before.close()
-            self._token = _Token(found)
+            self._token = Token(found)
             return True
 
     def _error(self, method: str, url: str, response: urllib3.BaseHTTPResponse) -> ApiError:
@@ -264,64 +248,6 @@ class Api:
 
     def _unreachable(self, error: Exception) -> Unreachable:
         return Unreachable(f"the API server {self.host} does not answer: {_reason(error)}")
-
-
-class _Token:
-    """What proves who we are in a header; read anew from its file, if it has one, before it is old."""
-
-    def __init__(self, credentials: Credentials) -> None:
-        self._text = credentials.token
-        self._basic = credentials.basic
-        self._file = Path(credentials.token_file) if credentials.token_file else None
-        self._read_at = time.monotonic()
-
-    def header(self) -> dict[str, str]:
-        if self._file and time.monotonic() - self._read_at > TOKEN_SECONDS:
-            self._read_at = time.monotonic()
-            with suppress(OSError):  # the old one may still do; if not, the server says so
-                self._text = self._file.read_text(encoding="utf-8").strip()
-        if self._text:
-            return {"Authorization": f"Bearer {self._text}"}
-        return {"Authorization": f"Basic {self._basic}"} if self._basic else {}
-
-
-def _pool(credentials: Credentials) -> urllib3.HTTPConnectionPool:
-    url = urlsplit(credentials.host)
-    if not url.hostname:
-        raise StartError(f'"{credentials.host}" is no address of an API server: it begins with https://')
-    options = [*HTTPConnection.default_socket_options, *_KEEPALIVE]
-    if url.scheme == "http":
-        return urllib3.HTTPConnectionPool(
-            url.hostname, url.port or 80, maxsize=CONNECTIONS, socket_options=options, retries=False
-        )
-    return urllib3.HTTPSConnectionPool(
-        url.hostname,
-        url.port or 443,
-        maxsize=CONNECTIONS,
-        socket_options=options,
-        retries=False,
-        ssl_context=_context(credentials),
-        server_hostname=credentials.server_name or None,
-        assert_hostname=None if credentials.verify else False,
-    )
-
-
-def _context(credentials: Credentials) -> ssl.SSLContext:
-    context = ssl.create_default_context(cadata=credentials.ca or None)
-    # Clusters have certificate authorities of their own, of which some lack what RFC 5280 asks for.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
-    if not credentials.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if credentials.client_certificate:
-        # OpenSSL loads a key by its file's name only: one in memory, which no disk ever sees.
-        handle = os.memfd_create("client")
-        try:
-            os.write(handle, f"{credentials.client_certificate}\n{credentials.client_key}\n".encode())
-            context.load_cert_chain(f"/proc/self/fd/{handle}")
-        finally:
-            os.close(handle)
-    return context
 
 
 def _url(path: str, query: Mapping[str, str] | None) -> str:

@@ -53,6 +53,9 @@ class ConfigurationStates(Upkeep[Configuration]):
     def listed(self, seen: object, version: str) -> None:
         """Whether it was there is found out by writing it."""
 
+    def restored(self) -> None:
+        """It is written by what it says, not by its version."""
+
     def _say(self, wanted: Configuration) -> None:
         now: datetime = self._clock.wall()
         document = encode.configuration(self._writer, wanted, now)

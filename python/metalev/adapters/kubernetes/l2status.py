@@ -87,6 +87,9 @@ class L2Statuses(Upkeep[Announced]):
     def listed(self, seen: object, version: str) -> None:
         """What is missing is found out by the list that every change begins with."""
 
+    def restored(self) -> None:
+        """It is written by what it says, not by its version."""
+
     def _say(self, wanted: Announced) -> None:
         """One list tells all: what is ours and should not be, what is missing, and whose was there before."""
         self._said = {}  # what vanishes now is our own doing

@@ -128,6 +128,15 @@ class Mirror:
                 if not self._unlisted:
                     self._tell(Synced())
 
+    def restored(self, kind: Kind) -> None:
+        """Take whatever comes of ``kind`` from now on for newer than what is known."""
+        with self._lock:
+            for key, known in self._known.items():
+                if key.kind is kind:
+                    self._known[key] = replace(known, version=-1)
+            for key in [key for key in self._gone if key.kind is kind]:
+                del self._gone[key]
+
     def note_left(self, name: Name, raw: Json | None) -> None:
         """Take in a Service that is in the list no longer, as it is now; ``None`` if there is none.
 
@@ -234,6 +243,10 @@ class KindMirror:
     def listed(self, seen: Iterable[ObjectKey], version: str) -> None:
         """A complete list."""
         self._mirror.listed(self._kind, seen, version)
+
+    def restored(self) -> None:
+        """The server's versions begin again at an older one."""
+        self._mirror.restored(self._kind)
 
 
 def _stamped(obj: Object, kind: Kind, uid: str, generation: int) -> Object:

@@ -67,6 +67,10 @@ class Reflection(Protocol):
         """A complete list of this version held ``seen``."""
         ...
 
+    def restored(self) -> None:
+        """The server's versions begin again at an older one: what comes now is newer than all that is known."""
+        ...
+
 
 class _Expired(Exception):
     """The version to go on from is no longer there: everything must be listed again."""
@@ -88,6 +92,8 @@ class Reflector:
         self._troubles = troubles
         self._stop = stop
         self._version = ""
+        self._highest = 0
+        """The highest version that was ever heard of."""
         self._failures = 0
         self._expiries = 0
         """Lists in a row whose version was too old as soon as it was to be watched from."""
@@ -137,6 +143,7 @@ class Reflector:
                 # The pages took longer than the server keeps their version: all at once, then.
                 seen, query = [], dict(self.resource.selectors)
                 continue
+            self._compare(page.metadata.resource_version)
             for raw in page.items or ():
                 key = self._reflection.take(raw)
                 if key is not None:
@@ -195,6 +202,16 @@ class Reflector:
                 raise ApiError(status.code, status.reason, f"watching {self.resource.path}: {status.message}")
         told = msgspec.json.decode(event.object, type=_Versioned).metadata
         self._version = told.resource_version or self._version
+        self._compare(self._version, watched=True)
+
+    def _compare(self, version: str, *, watched: bool = False) -> None:
+        """Notice a store that was restored from a backup: a list is of now, and so never of before what was seen."""
+        number = int(version) if version.isdecimal() else 0
+        if number < self._highest and not watched:
+            log.warning("the API server %s went back in time: its store was restored", self._api.host)
+            self._highest = 0
+            self._reflection.restored()
+        self._highest = max(self._highest, number)
 
     def _fail(self, error: Exception) -> None:
         if self._stop.is_set():
