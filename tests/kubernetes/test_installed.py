@@ -114,9 +114,8 @@ def faulty(tmp_path: Path) -> Iterator[KubernetesLab]:
 
 
 def test_the_programs_reach_the_api_on_the_faulty_way_if_there_is_one(faulty: KubernetesLab) -> None:
-    held = faulty.faults.hold("PATCH .*/services/first/status")
-    apply(faulty, named("first"))
-    held.wait()
-    assert faulty.get("service", "first")["status"] == {"loadBalancer": {}}
-    held.release()
+    with faulty.faults.hold("PATCH", "/services/first/status") as held:
+        apply(faulty, named("first"))
+        held.wait_for()
+        assert faulty.get("service", "first")["status"] == {"loadBalancer": {}}
     faulty.wait_for_addresses("first")

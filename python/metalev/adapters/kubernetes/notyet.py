@@ -51,6 +51,9 @@ class NotYet:
     def listed(self, seen: object, version: str) -> None:
         """What went unseen stays named until the program starts again: a remark does no harm."""
 
+    def restored(self) -> None:
+        """Its name is all that counts."""
+
     def _source(self, raw: Json) -> str:
         metadata = parse(raw, wire.Stamped).metadata
         return f"{self._kind} {metadata.namespace}/{metadata.name}"

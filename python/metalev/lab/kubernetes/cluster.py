@@ -14,7 +14,7 @@ from typing import Self
 from metalev.lab.kubernetes import kubeconfig
 from metalev.lab.kubernetes.api import Object
 from metalev.lab.kubernetes.controlplane import ControlPlane
-from metalev.lab.kubernetes.faulty import FaultyApi
+from metalev.lab.kubernetes.faultproxy import FaultProxy
 from metalev.lab.kubernetes.images import Image, metalev
 from metalev.lab.kubernetes.kubeconfig import KUBE_PROXY, SCHEDULER
 from metalev.lab.kubernetes.kubelet import Kubelet
@@ -59,7 +59,7 @@ class KubernetesLab(Looking):
         self.mode = mode
         self._audit = audit
         self._with_faulty_api = faulty_api
-        self._faulty_api: FaultyApi | None = None
+        self._faulty_api: FaultProxy | None = None
         self.directory = directory
         self._images = images
         self._kubelets: dict[str, Kubelet] = {}
@@ -72,7 +72,7 @@ class KubernetesLab(Looking):
             self.plane = stack.enter_context(self._control_plane())
             self.version = str(json.loads(self.plane.kubectl("get", "--raw", "/version"))["gitVersion"])
             if self._with_faulty_api:
-                self._faulty_api = stack.enter_context(FaultyApi(self.plane, FAULTY_PORT))
+                self._faulty_api = stack.enter_context(self._fault_proxy())
                 self.plane.kubectl("apply", "-f", "-", stdin=json.dumps(_endpoint(self.plane.address, FAULTY_PORT)))
             stack.callback(self._stop_kubelets)
             self._scheduler = Scheduler(partial(self.plane.client, SCHEDULER))
@@ -96,7 +96,7 @@ class KubernetesLab(Looking):
     # ===== what is =====
 
     @property
-    def faults(self) -> FaultyApi:
+    def faults(self) -> FaultProxy:
         """The way by which the programs in Pods reach the API; kubelets, kube-proxies and kubectl have another."""
         assert self._faulty_api is not None, "KubernetesLab(..., faulty_api=True) has such a way"
         return self._faulty_api
@@ -189,6 +189,17 @@ class KubernetesLab(Looking):
             controller_manager=True,
             audit=self._audit,
             options={"kube-apiserver": ["--endpoint-reconciler-type=none"]} if self._with_faulty_api else {},
+        )
+
+    def _fault_proxy(self) -> FaultProxy:
+        """Beside the API server; who comes by it proves who he is by a token, as Pods do."""
+        return FaultProxy(
+            self.plane.server,
+            authority=self.plane.authority,
+            serving=self.plane.server_certificate,
+            host=self.plane.address,
+            port=FAULTY_PORT,
+            network=self.plane.namespace,
         )
 
     def _start_kubelet(self, name: str) -> None:

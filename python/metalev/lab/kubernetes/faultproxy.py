@@ -1,6 +1,6 @@
 """A proxy before the API server that does to requests what networks, load balancers and busy servers do.
 
-Programs speak plain HTTP/1.1 to it, on loopback; it speaks to the server as whoever its certificate says. Every request
+Programs speak HTTP/1.1 to it; it speaks to the server as whoever its certificate says. Every request
 is noted, so that a storm of them is seen.
 """
 
@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import ssl
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from math import inf
 from pathlib import Path
@@ -21,88 +20,31 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from msgspec import Struct, field
+from metalev.lab.kubernetes.faultrules import PATIENCE_S, Answer, Call, Held, Rule
+from metalev.lab.kubernetes.http1 import length, read_body, read_head, send
+from metalev.lab.namespace import Namespace, OwnNetwork, enter
 
-PATIENCE_S = 30.0
 _LIMIT = 1 << 20
-
-
-class Call(Struct, eq=False):
-    """A request: when it came (by the monotonic clock), and whether it is a watch; ``status`` once it is answered."""
-
-    at: float
-    method: str
-    path: str
-    watch: bool
-    status: int = 0
-    released: threading.Event = field(default_factory=threading.Event)
-
-    def matches(self, method: str, pattern: str) -> bool:
-        """Whether it is one of those; an empty ``method`` is any."""
-        return (not method or method == self.method) and re.search(pattern, self.path) is not None
-
-
-class Answer(Struct, frozen=True):
-    """What is said instead of asking the server."""
-
-    status: int
-    reason: str = "InternalError"
-    retry_after: int | None = None
-
-    def encoded(self) -> bytes:
-        """The whole response."""
-        said = {"kind": "Status", "code": self.status, "reason": self.reason, "message": "the proxy says so"}
-        body = json.dumps(said).encode()
-        after = f"Retry-After: {self.retry_after}\r\n" if self.retry_after is not None else ""
-        head = f"HTTP/1.1 {self.status} Because\r\nContent-Type: application/json\r\n{after}"
-        return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-
-
-class Held:
-    """Requests that are held back until they are released, whether their clients still wait or not."""
-
-    def __init__(self) -> None:
-        self.calls: list[Call] = []
-        self._released = False
-        self._came = threading.Condition()
-
-    def add(self, call: Call) -> None:
-        """One more; after the release, nothing is held back any more."""
-        with self._came:
-            self.calls.append(call)
-            if self._released:
-                call.released.set()
-            self._came.notify_all()
-
-    def wait_for(self, count: int = 1, timeout: float = PATIENCE_S) -> list[Call]:
-        """Those that were held back, once there are ``count``."""
-        with self._came:
-            assert self._came.wait_for(lambda: len(self.calls) >= count, timeout), f"only {len(self.calls)} were held"
-            return list(self.calls)
-
-    def release(self) -> None:
-        """Let them go on to the server."""
-        with self._came:
-            self._released = True
-            for call in self.calls:
-                call.released.set()
-
-
-class _Rule(Struct, eq=False):
-    method: str
-    pattern: str
-    watch: bool | None = None
-    answer: Answer | None = None
-    hold: Held | None = None
-    delay: float = 0.0
-    at_most: float = inf
-    """How many requests it still applies to."""
 
 
 class FaultProxy:
     """In front of the server at ``url``, for as long as the ``with`` block runs; each fault lasts for its own block."""
 
-    def __init__(self, url: str, *, authority: Path | None = None, identity: tuple[Path, Path] | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        authority: Path | None = None,
+        identity: tuple[Path, Path] | None = None,
+        serving: tuple[Path, Path] | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        network: Namespace | None = None,
+    ) -> None:
+        """``identity``, a certificate and its key, is who asks the server; without it, that is who has a token.
+
+        It listens on ``host`` and ``port`` (0: any free one) of ``network``, by TLS if ``serving`` is its certificate.
+        """
         parts = urlsplit(url)
         self._target = parts.hostname, parts.port
         self._context = ssl.create_default_context(cafile=str(authority)) if parts.scheme == "https" else None
@@ -110,20 +52,25 @@ class FaultProxy:
             self._context.load_cert_chain(*identity)
         self.calls: list[Call] = []
         self.connections = 0
-        self._rules: list[_Rule] = []
+        self._rules: list[Rule] = []
         self._to_cut: set[asyncio.StreamWriter] = set()
         self._watches: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None] | None] = set()
         """A loop remembers its tasks weakly, and one that waits for a proxied server is known to nobody else."""
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
-        self._port = 0
+        self._host, self._port = host, port
+        self._network = network
+        self._serving: ssl.SSLContext | None = None
+        if serving is not None:
+            self._serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._serving.load_cert_chain(*serving)
         self._thread = threading.Thread(target=self._run, name="fault proxy", daemon=True)
 
     @property
     def url(self) -> str:
         """Where programs find it."""
-        return f"http://127.0.0.1:{self._port}"
+        return f"{'https' if self._serving else 'http'}://{self._host}:{self._port}"
 
     def kubeconfig(self, path: Path) -> Path:
         """Write a kubeconfig that leads here."""
@@ -145,7 +92,7 @@ class FaultProxy:
     def hold(self, method: str, pattern: str, count: float = inf) -> Iterator[Held]:
         """Hold back up to ``count`` requests whose path matches; what is left of them goes on at the end."""
         held = Held()
-        with self._applied(_Rule(method, pattern, hold=held, at_most=count)):
+        with self._applied(Rule(method, pattern, hold=held, at_most=count)):
             yield held
         held.release()
 
@@ -154,13 +101,13 @@ class FaultProxy:
         self, answer: Answer, method: str = "", pattern: str = "", *, watch: bool | None = None
     ) -> Iterator[None]:
         """Say ``answer`` to all that matches: to watches alone, or to all but them, if ``watch`` says so."""
-        with self._applied(_Rule(method, pattern, watch, answer)):
+        with self._applied(Rule(method, pattern, watch, answer)):
             yield
 
     @contextmanager
     def slow(self, seconds: float, method: str = "", pattern: str = "") -> Iterator[None]:
         """Let every request take longer."""
-        with self._applied(_Rule(method, pattern, delay=seconds)):
+        with self._applied(Rule(method, pattern, delay=seconds)):
             yield
 
     def close_watches(self) -> None:
@@ -199,7 +146,7 @@ class FaultProxy:
         self._thread.join()
 
     @contextmanager
-    def _applied(self, rule: _Rule) -> Iterator[None]:
+    def _applied(self, rule: Rule) -> Iterator[None]:
         self._rules.append(rule)
         try:
             yield
@@ -210,8 +157,11 @@ class FaultProxy:
         self._loop.call_soon_threadsafe(what)
 
     def _run(self) -> None:
+        if self._network is not None and not isinstance(self._network, OwnNetwork):
+            enter(self._network.path)  # this thread alone: its sockets are that network's
         asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", 0, limit=_LIMIT))
+        listening = asyncio.start_server(self._serve, self._host, self._port, ssl=self._serving, limit=_LIMIT)
+        server = self._loop.run_until_complete(listening)
         self._port = server.sockets[0].getsockname()[1]
         self._ready.set()
         try:
@@ -231,17 +181,17 @@ class FaultProxy:
         self._tasks.add(task := asyncio.current_task())
         upstream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         try:
-            while head := await _head(reader):
-                body = await reader.readexactly(_length(head))
+            while head := await read_head(reader):
+                body = await reader.readexactly(length(head))
                 call = self._noted(head)
                 said = await self._instead(call)
                 if said is not None:
                     call.status = said.status
-                    await _send(writer, said.encoded())
+                    await send(writer, said.encoded())
                     continue
                 if upstream is None:
                     upstream = await asyncio.open_connection(*self._target, ssl=self._context, limit=_LIMIT)
-                await _send(upstream[1], head + body)
+                await send(upstream[1], head + body)
                 await self._answer(call, upstream[0], writer)
         except (OSError, EOFError, asyncio.LimitOverrunError, asyncio.CancelledError):
             pass  # one of them has gone, and so does the other; or it is the end
@@ -273,22 +223,22 @@ class FaultProxy:
         return None
 
     async def _answer(self, call: Call, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await _head(reader)
+        head = await read_head(reader)
         if not head:
             raise EOFError
         call.status = int(head.split(b" ", 2)[1])
         # A client that gave up is no reason not to hear the server out: what it held back has been done.
         with suppress(OSError):
-            await _send(writer, head)
+            await send(writer, head)
         if call.watch:
             self._watches.add(writer)
         try:
-            async with aclosing(_body(reader, head)) as chunks:
+            async with aclosing(read_body(reader, head)) as chunks:
                 async for chunk in chunks:
                     if writer in self._to_cut:
-                        await _send(writer, chunk[: len(chunk) // 2])
+                        await send(writer, chunk[: len(chunk) // 2])
                         raise EOFError
-                    await _send(writer, chunk)
+                    await send(writer, chunk)
         finally:
             self._watches.discard(writer)
             self._to_cut.discard(writer)
@@ -302,41 +252,6 @@ async def _end_all() -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
     for _ in range(3):
         await asyncio.sleep(0)
-
-
-async def _head(reader: asyncio.StreamReader) -> bytes:
-    """The head of a message; empty if there is none any more."""
-    try:
-        return await reader.readuntil(b"\r\n\r\n")
-    except asyncio.IncompleteReadError:
-        return b""
-
-
-def _header(head: bytes, name: bytes) -> bytes:
-    found = re.search(rb"\r\n" + name + rb":[ \t]*([^\r]*)", head, re.IGNORECASE)
-    return found[1].strip() if found else b""
-
-
-def _length(head: bytes) -> int:
-    return int(_header(head, b"content-length") or 0)
-
-
-async def _body(reader: asyncio.StreamReader, head: bytes) -> AsyncGenerator[bytes, None]:
-    """The body as it is on the wire, in pieces."""
-    if _header(head, b"transfer-encoding").lower() != b"chunked":
-        yield await reader.readexactly(_length(head))
-        return
-    while True:
-        line = await reader.readuntil(b"\r\n")
-        size = int(line.split(b";")[0], 16)
-        yield line + await reader.readexactly(size + 2)
-        if not size:
-            return
-
-
-async def _send(writer: asyncio.StreamWriter, data: bytes) -> None:
-    writer.write(data)
-    await writer.drain()
 
 
 __all__ = ["Answer", "Call", "FaultProxy", "Held"]
