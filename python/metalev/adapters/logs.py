@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -30,7 +31,7 @@ def configure(level: str, style: str, stream: TextIO | None = None) -> None:
 
     ``level`` is one of ``LEVELS``, ``style`` one of ``FORMATS``.
     """
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = logging.StreamHandler(stream) if stream is not None else LineHandler(sys.stderr.fileno())
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     logging.basicConfig(level=LEVELS[level], handlers=[handler], force=True)
     # watchfiles tells of every batch of file events at the level "info" of its own.
@@ -41,6 +42,34 @@ def configure(level: str, style: str, stream: TextIO | None = None) -> None:
 def fields(**values: object) -> dict[str, Any]:
     """What to hand to a logging call as ``extra``; values that are empty are left out."""
     return {"fields": {name: value for name, value in values.items() if value not in (None, "", 0, ())}}
+
+
+class LineHandler(logging.Handler):
+    """Writes each line by one system call, without a lock.
+
+    The kernel keeps lines of up to 4,096 bytes in one piece (``PIPE_BUF``). With a lock, threads that write statuses
+    would wait for each other's line, each time until the one that has it is let run again.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        super().__init__()
+        self._descriptor = descriptor
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """As :meth:`logging.Handler.handle`, which takes the lock."""
+        passes = bool(self.filter(record))
+        if passes:
+            self.emit(record)
+        return passes
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write it; whoever cannot be written to misses it, as ever with a log."""
+        try:
+            rest = f"{self.format(record)}\n".encode(errors="backslashreplace")
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
+        except OSError:
+            self.handleError(record)
 
 
 class TextFormatter(logging.Formatter):

@@ -3,8 +3,10 @@
 import io
 import json
 import logging
+import os
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -75,3 +77,18 @@ def test_a_level_lets_through_what_is_at_least_as_grave(level: str, seen: str) -
     for letter, number in zip("diwe", (10, 20, 30, 40), strict=True):
         log.log(number, letter)
     assert "".join(line.split()[-1] for line in stream.getvalue().splitlines()) == seen
+
+
+def test_lines_of_many_threads_stay_whole() -> None:
+    reader, writer = os.pipe()
+    handler = logs.LineHandler(writer)
+    handler.setFormatter(logs.TextFormatter())
+    log.addHandler(handler)
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(lambda number: log.warning("%s", str(number) * 100), range(8)))
+    finally:
+        log.removeHandler(handler)
+        os.close(writer)
+    with os.fdopen(reader) as lines:
+        assert sorted(line.split()[-1] for line in lines) == [str(number) * 100 for number in range(8)]
