@@ -34,7 +34,7 @@ from metalev.model.actions import (
 from metalev.model.address import IPAddress
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.pools import PoolStatus, Resting
-from metalev.model.services import Condition, ConditionStatus, Service, ServiceStatus
+from metalev.model.services import Condition, ConditionStatus, Service, ServiceStatus, by_type
 from metalev.model.snapshot import Snapshot
 
 ANNOUNCEABLE = "metalev.io/Announceable"
@@ -359,12 +359,12 @@ def _actions(service: Service, allocation: Allocation, announceable: tuple[Condi
     foreign = tuple(one for one in service.status.conditions if one.type not in {CONDITION, ANNOUNCEABLE})
     own = () if allocation.condition is None else (allocation.condition,)
     silent = announceable if allocation.addresses else ()
-    status = ServiceStatus(allocation.addresses, allocation.pool, (*foreign, *own, *silent))
+    status = ServiceStatus(allocation.addresses, allocation.pool, by_type(*foreign, *own, *silent))
     if status == service.status:
         return ()
     reason = allocation.condition.message if allocation.condition else f"{service.name} is of type {service.type}"
     told = [_not_announced(service.name, one) for one in silent if one not in service.status.conditions]
-    if replace(status, conditions=(*foreign, *own, *_marked(service))) == service.status:
+    if replace(status, conditions=by_type(*foreign, *own, *_marked(service))) == service.status:
         # Nothing else is new: what there is to tell of the allocation has been told.
         reason = silent[0].message if silent else "a node may announce it again"
         return WriteServiceStatus(service, status, reason), *told

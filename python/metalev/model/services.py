@@ -51,11 +51,16 @@ class Condition(Struct, frozen=True):
     message: str
 
 
+def by_type(*conditions: Condition) -> tuple[Condition, ...]:
+    """Conditions in the order that makes equal ones equal: an API server keeps a map, in its own order."""
+    return tuple(sorted(conditions, key=lambda one: one.type))
+
+
 class ServiceStatus(Struct, frozen=True):
     """The part of a Service that metalev writes.
 
     ``addresses`` is ``status.loadBalancer.ingress``, the only persisted state of allocation. ``pool`` is the annotation
-    ``metallb.io/ip-allocated-from-pool``.
+    ``metallb.io/ip-allocated-from-pool``, ``conditions`` are ordered :func:`by_type`.
     """
 
     addresses: tuple[IPAddress, ...] = ()

@@ -404,3 +404,11 @@ def test_a_look_at_everything_before_the_write_is_seen_forgets_nothing() -> None
     assert isinstance(write, WriteServiceStatus)
     controller.put(replace(write.service, status=write.status))
     assert controller.reconcile("web") == ()
+
+
+def test_the_order_in_which_somebody_keeps_the_conditions_is_no_news() -> None:
+    controller = Controller(service("web"))
+    controller.snapshot = replace(controller.snapshot, endpoints={})
+    controller.reconcile("web")
+    shown = controller.snapshot.services[name("web")]
+    assert [one.type for one in shown.status.conditions] == sorted(one.type for one in shown.status.conditions)

@@ -17,6 +17,7 @@ from metalev.model.services import (
     Service,
     ServiceStatus,
     TrafficPolicy,
+    by_type,
 )
 
 OUR_PREFIX = "metalev.io/"
@@ -64,10 +65,12 @@ def status(metadata: wire.Metadata, document: wire.ServiceStatus) -> ServiceStat
             if point.ip
         ),
         pool=metadata.annotations.get(POOL_ANNOTATION) or metadata.annotations.get(OLD_POOL_ANNOTATION, ""),
-        conditions=tuple(
-            Condition(condition.type, condition.status, condition.reason, condition.message)
-            for condition in document.conditions
-            if condition.type.startswith(OUR_PREFIX)
+        conditions=by_type(
+            *(
+                Condition(condition.type, condition.status, condition.reason, condition.message)
+                for condition in document.conditions
+                if condition.type.startswith(OUR_PREFIX)
+            )
         ),
     )
 
