@@ -65,11 +65,17 @@ def on_kubernetes(source: Source, namespace: str, clock: Clock, stack: ExitStack
     cluster = KubernetesCluster(api, clock, namespace=namespace, writer=CONTROLLER, pod=pod_name())
     office = Office([partial(remove_metallbs_webhooks, api, namespace), cluster.relist], api.timeout, tell)
     workers = Workers(WRITERS)
+
+    def changed(held: bool, clean: bool) -> None:
+        if not held:
+            cluster.stand_by()
+        office.changed(held, clean)
+
     lease = KubernetesLease(
         api,
         Name(namespace, LEASE),
         identity(),
-        changed=office.changed,
+        changed=changed,
         settled=lambda: workers.ended and api.settled,
     )
     record = EventRecorder(cluster, workers.idle)

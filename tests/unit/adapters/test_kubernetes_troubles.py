@@ -5,8 +5,16 @@ from __future__ import annotations
 import logging
 
 import pytest
+from tests.fakes.clock import VirtualClock
+from tests.fakes.server import Reply, Server, status
+from tests.unit.decide.worlds import service
 
+from metalev.adapters.kubernetes import CONTROLLER, Api, KubernetesCluster, api
+from metalev.adapters.kubernetes.credentials import Credentials
+from metalev.adapters.kubernetes.errors import ApiError
 from metalev.adapters.kubernetes.troubles import Troubles
+from metalev.adapters.places import Source
+from metalev.model.services import ServiceStatus
 
 
 @pytest.fixture
@@ -52,3 +60,19 @@ def test_what_is_over_is_news_when_it_comes_again(told: pytest.LogCaptureFixture
         troubles.note("a", "nobody answers")
         troubles.over("a")
     assert lines(told) == ["nobody answers", "over: nobody answers"] * 2
+
+
+def test_who_stands_by_does_not_complain_for_ever_of_what_he_could_not_write(
+    told: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Server(lambda _: Reply(500, status(500, "InternalError", "etcd"))) as server:
+        monkeypatch.setattr(api, "find", lambda _: Credentials(server.url))
+        cluster = KubernetesCluster(Api(Source()), VirtualClock(), namespace="metallb-system", writer=CONTROLLER)
+        cluster._mirror.open(lambda _: None)
+        with pytest.raises(ApiError) as caught:
+            cluster.write_service_status(service("web"), ServiceStatus())
+        cluster.stand_by()
+        cluster.stop()
+    assert caught.value.told
+    wrong = f"the API server {server.url} answers 500 etcd"
+    assert lines(told) == [wrong, f"over: {wrong}"]

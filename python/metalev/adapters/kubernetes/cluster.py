@@ -114,6 +114,10 @@ class KubernetesCluster:
         for reflector in self._reflectors:
             reflector.list()
 
+    def stand_by(self) -> None:
+        """Nothing is to be written for now, and so what kept something from being written is no trouble any more."""
+        self._troubles.over(WRITING)
+
     def stop(self) -> None:
         """Deliver nothing more; say for a moment longer what is to be said. May be called twice."""
         self._mirror.close()
