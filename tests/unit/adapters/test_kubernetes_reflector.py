@@ -182,6 +182,13 @@ def test_a_store_that_was_restored_from_a_backup_is_noticed(caplog: pytest.LogCa
     assert script.asked[-1] == ("watch", "40")
 
 
+def test_a_lower_version_alone_is_no_restored_store(caplog: pytest.LogCaptureFixture) -> None:
+    expired = ApiError(410, "Expired", "too old resource version")
+    world = run(Script(page("100", "a"), page("40", "b"), watches=[[expired], []]))
+    assert "went back in time" not in caplog.text
+    assert world.there == ["b"]
+
+
 def test_another_error_in_a_watch_costs_no_list() -> None:
     script = Script(page("7"), watches=[[error(500)], []])
     run(script)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from http import HTTPStatus
 from typing import Protocol
 
 import msgspec
@@ -73,7 +74,12 @@ class Reflection(Protocol):
 
 
 class _Expired(Exception):
-    """The version to go on from is no longer there: everything must be listed again."""
+    """The version to go on from is no longer there (410), or not yet (504): everything must be listed again."""
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.is_ahead = code == HTTPStatus.GATEWAY_TIMEOUT
+        """Whether the server does not know so new a version."""
 
 
 class Reflector:
@@ -97,6 +103,8 @@ class Reflector:
         self._failures = 0
         self._expiries = 0
         """Lists in a row whose version was too old as soon as it was to be watched from."""
+        self._is_ahead = False
+        """Whether the server did not know the version that was watched from, which it had given."""
         self._hasty = False
         """Whether the last watch ended at once, so that a list, or a watch that has begun, is no sign of health."""
 
@@ -105,11 +113,13 @@ class Reflector:
         while not self._stop.is_set():
             try:
                 if not self._version:
-                    self._list()
+                    self._list(is_ahead=self._is_ahead)
+                    self._is_ahead = False
                 self._watch()
             except _Expired as why:
                 log.debug("%s are listed anew: %s", self.resource.path, why)
                 self._version = ""
+                self._is_ahead = why.is_ahead
                 self._expiries += 1
                 if self._expiries > 1:
                     self._hasty = True
@@ -131,7 +141,7 @@ class Reflector:
                 raise
             raise Unavailable(_told(self.resource, error)) from error
 
-    def _list(self) -> None:
+    def _list(self, *, is_ahead: bool = False) -> None:
         seen: list[ObjectKey] = []
         query = {**self.resource.selectors, "limit": str(PAGE)}
         while True:
@@ -143,7 +153,7 @@ class Reflector:
                 # The pages took longer than the server keeps their version: all at once, then.
                 seen, query = [], dict(self.resource.selectors)
                 continue
-            self._compare(page.metadata.resource_version)
+            self._note_version(page.metadata.resource_version, is_ahead=is_ahead)
             for raw in page.items or ():
                 key = self._reflection.take(raw)
                 if key is not None:
@@ -173,7 +183,7 @@ class Reflector:
                     self._thrives()
         except ApiError as error:
             if error.expired:
-                raise _Expired(error.everybody) from error
+                raise _Expired(error.everybody, error.status) from error
             raise
         finally:
             if time.monotonic() - began >= HEALTHY_SECONDS:
@@ -198,16 +208,19 @@ class Reflector:
             case "ERROR":
                 status = msgspec.json.decode(event.object, type=Status)
                 if status.code in {410, 504}:
-                    raise _Expired(status.message)
+                    raise _Expired(status.message, status.code)
                 raise ApiError(status.code, status.reason, f"watching {self.resource.path}: {status.message}")
         told = msgspec.json.decode(event.object, type=_Versioned).metadata
         self._version = told.resource_version or self._version
-        self._compare(self._version, watched=True)
+        self._note_version(self._version)
 
-    def _compare(self, version: str, *, watched: bool = False) -> None:
-        """Notice a store that was restored from a backup: a list is of now, and so never of before what was seen."""
+    def _note_version(self, version: str, *, is_ahead: bool = False) -> None:
+        """Notice a store that was restored from a backup: it knows only older versions than it has given before.
+
+        A lower one alone says nothing: of two lists at a time the older one may be read last.
+        """
         number = int(version) if version.isdecimal() else 0
-        if number < self._highest and not watched:
+        if is_ahead and number < self._highest:
             log.warning("the API server %s went back in time: its store was restored", self._api.host)
             self._highest = 0
             self._reflection.restored()
