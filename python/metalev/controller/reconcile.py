@@ -54,6 +54,7 @@ class ControllerReconciler:
         """
         self._effects = effects
         self._new_key = new_key
+        self._last_key: BeaconKey | None = None
         self._allocated = allocated
         self._without_since: dict[Name, float] = {}
         self._clock = clock
@@ -66,6 +67,8 @@ class ControllerReconciler:
 
     def affected(self, applied: Applied) -> Iterable[Name]:
         """The Services that changed, then the overview: the order in which a restart finds its way, too."""
+        for secret in applied.after.secrets.values():
+            self._last_key = next(iter(secret.keys), self._last_key)
         if not _at_work(applied.after):
             return []
         if not _at_work(applied.before):
@@ -102,6 +105,12 @@ class ControllerReconciler:
             pending=len(self._decider.waiting),
             leads=_at_work(snapshot),
         )
+
+    def _beacon_key(self, new_key: Callable[[], BeaconKey]) -> CreateBeaconKey:
+        """The key that there was, if the Secret is gone: a speaker that hears nothing of it signs with that one."""
+        if self._last_key is not None:
+            return CreateBeaconKey(self._last_key, "made the Secret of the beacons again, with the same key")
+        return CreateBeaconKey(new_key(), "made a key for the beacons, which had none")
 
     def _begin(self) -> None:
         """Know nothing of before: while another controller was at work, it decided."""
@@ -165,7 +174,7 @@ class ControllerReconciler:
         self._desired = self._decider.desired(snapshot, self._wall())
         actions = controller_actions(self._applied, self._desired, snapshot.pools, snapshot.pool_statuses)
         if self._new_key is not None and not snapshot.secrets:
-            actions = (CreateBeaconKey(self._new_key(), "made a key for the beacons, which had none"), *actions)
+            actions = (self._beacon_key(self._new_key), *actions)
         rest_end = self._decider.next_rest_end()
         again = Done() if rest_end is None else After(max(rest_end - self._wall(), OVERVIEW_PAUSE))
         return Later(partial(self._tell, tuple(actions), self._desired, again))

@@ -20,8 +20,8 @@ from metalev.model.services import Condition, ConditionStatus, Service, ServiceS
 
 ROUNDS = 3
 """How often what was written may be replaced by somebody else."""
-WITHIN_SECONDS = 600.0
-"""Within which time; what is longer ago does not count any more."""
+WITHIN_SECONDS = 60.0
+"""Within which time: a program answers within seconds, a person who tries something does not."""
 AGAIN_SECONDS = 3600.0
 """After which time it is tried once more: the other one may have gone."""
 

@@ -68,6 +68,8 @@ class Chain(Struct, frozen=True):
         """
         said = self.broken or next((one for one in self.remarks if one.asked not in {"speakers", "endpoints"}), None)
         text = said.text if said else ""
+        if said is not None and said.answer is Answer.MIND and said.details:
+            text = said.details[0]  # the link holds; this is what is to be said about it
         return text.removeprefix(f"{self.service} ").replace(f'Failed to allocate IP for "{self.service}": ', "")
 
     @property

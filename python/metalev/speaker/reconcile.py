@@ -44,6 +44,9 @@ STATE_PAUSE = 0.3
 # everybody reads it.
 STATE_PAUSE_PER_SECOND = 5.0
 
+# Seconds after which the state is published again though it is the same: somebody may have removed it.
+STATE_REFRESH = 60.0
+
 log = logging.getLogger("metalev.speaker")
 
 
@@ -98,8 +101,9 @@ class SpeakerReconciler:
         state = speaker_state(snapshot, self._node, self._desired)
         if self._problem:
             state = replace(state, problems=(*state.problems, self._problem))
+        due = self._published is not None and self._state_at + STATE_REFRESH <= self._clock.now()
         actions = (
-            *state_actions(self._published, state, self._desired),
+            *(state_actions(self._published, state, self._desired) or _again(state, due=due)),
             *configuration_actions(self._configuration, configuration_of(snapshot)),
             *self._new_refusals(snapshot),
         )
@@ -187,7 +191,11 @@ class SpeakerReconciler:
             return Retry(str(error))
         except Unavailable as error:
             return Retry(str(error), error.told)
-        return Done()
+        return After(STATE_REFRESH)
+
+
+def _again(state: SpeakerState, *, due: bool) -> tuple[Action, ...]:
+    return (WriteSpeakerState(state, "as before, in case that somebody removed it"),) if due else ()
 
 
 def _check_node(node: str, snapshot: Snapshot) -> None:

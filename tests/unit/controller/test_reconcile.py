@@ -399,3 +399,14 @@ def test_a_contested_service_is_tried_again_after_an_hour() -> None:
         overwrite(controller, "web", "198.51.100.1")
     controller.settle(within=3600.0)
     assert controller.addresses() == {"web": "192.0.2.1"}
+
+
+def test_the_key_is_the_same_when_the_secret_was_deleted() -> None:
+    clock = VirtualClock()
+    cluster = FakeCluster(pool("192.0.2.1/32"))
+    made = iter([BeaconKey(1, b"first" * 8), BeaconKey(1, b"other" * 8)])
+    driver = Driver(ControllerReconciler(Effects(cluster), clock, new_key=lambda: next(made)), clock).start(cluster)
+    cluster.remove(ObjectKey(Kind.SECRET, Name("metallb-system", "metalev-beacon")))
+    driver.settle(within=5)
+    (secret,) = driver.loop.snapshot.secrets.values()
+    assert secret.keys == (BeaconKey(1, b"first" * 8),)

@@ -6,8 +6,6 @@ import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
-from msgspec.structs import replace
-
 from metalev.adapters.codec import Codec, encode
 from metalev.adapters.kubernetes.api import JSON_PATCH, MERGE, STRATEGIC, Api
 from metalev.adapters.kubernetes.configstate import ConfigurationStates
@@ -182,9 +180,6 @@ class KubernetesCluster:
     def write_speaker_state(self, state: SpeakerState) -> None:
         """Publish this node's own state. Raises ``StaleWrite`` or ``Unavailable``."""
         self._require_writer(state.name.name, f"the state of speaker {state.name}")
-        known = self._mirror.get(key_of(state))
-        if known and isinstance(known.obj, SpeakerState) and replace(known.obj, version="") == state:
-            return
         document = encode.speaker_state(state)
         path = item(Kind.SPEAKER_STATE, state.name)
         with self._writing(key_of(state)):
