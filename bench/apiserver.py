@@ -43,6 +43,12 @@ class Plane:
         self.api.post(f"/apis/metallb.io/v1beta1/namespaces/{NAMESPACE}/ipaddresspools", _metallb("IPAddressPool"))
         self.api.post(f"/apis/metallb.io/v1beta1/namespaces/{NAMESPACE}/l2advertisements", _metallb("L2Advertisement"))
 
+    def add_nodes(self, count: int) -> None:
+        """Nodes as objects alone; nothing runs on them."""
+        for number in range(1, count + 1):
+            node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": f"node{number}"}}
+            self.api.post("/api/v1/nodes", node)
+
     def all_at_once(self, work: Callable[[int], object], count: int) -> float:
         """Do ``work(0)``... over eight connections; the seconds that it took."""
         began = time.perf_counter()
@@ -149,7 +155,12 @@ def service(index: int) -> dict[str, Any]:
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"name": _name(index), "namespace": "default"},
-        "spec": {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False, "ports": [{"port": 80}]},
+        "spec": {
+            "type": "LoadBalancer",
+            "allocateLoadBalancerNodePorts": False,
+            "ports": [{"port": 80}],
+            "selector": {"app": "web"},
+        },
     }
 
 

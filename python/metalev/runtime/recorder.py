@@ -13,7 +13,7 @@ from metalev.ports.cluster import Cluster
 # Events kept while the cluster does not answer; the oldest go first, for they say the least about now.
 BACKLOG = 20_000
 # However busy it is, an event is told after this time.
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 30.0
 BACKOFF_SECONDS = (0.5, 30.0)
 
 log = logging.getLogger("metalev.events")
