@@ -501,3 +501,16 @@ def test_status_of_a_pool_is_stale_once_the_old_config_map_has_changed(harness: 
     harness.put(config_map("first", "second"))
     with pytest.raises(StaleWrite):
         program.cluster.write_pool_status(before, PoolStatus())
+
+
+def test_what_a_service_holds_is_known_also_to_who_starts_when_nobody_can_read_the_service(documents: Harness) -> None:
+    documents.put(service("web"))
+    first = documents.connect()
+    first.cluster.write_service_status(first.seen.get(Service, WEB), ASSIGNED)
+    first.cluster.stop()
+    documents.cut(Kind.SERVICE, "web")
+    second = documents.connect()
+    assert web(second).status == ASSIGNED
+    documents.put(service("web", port=81))
+    second.seen.until(lambda: [one.port for one in web(second).ports] == [81])
+    assert web(second).status == ASSIGNED

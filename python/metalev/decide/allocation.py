@@ -5,7 +5,7 @@ Where those do not say what to do, more words follow them: who looks for MetalLB
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from enum import StrEnum
 
@@ -15,6 +15,7 @@ from metalev.decide.ledger import Ledger
 from metalev.decide.poolchoice import Addresses, Namespaces, Offers, automatic, is_for
 from metalev.decide.sharing import terms_of
 from metalev.decide.shortage import shortage
+from metalev.decide.unread import UNREAD, why_kept, why_no_pools
 from metalev.decide.waiting import Want
 from metalev.decide.wishes import check_families, deprecated_annotations, requested_addresses, requested_pool
 from metalev.decide.words import quoted, quoted_list
@@ -60,23 +61,29 @@ class Refused(MetalevError):
 
 
 def decide_addresses(
-    service: Service, ledger: Ledger, namespaces: Namespaces, *, lb_class: str | None = None
+    service: Service,
+    ledger: Ledger,
+    namespaces: Namespaces,
+    *,
+    lb_class: str | None = None,
+    unread: Mapping[str, str] = {},
 ) -> Allocation:
     """What ``service`` should hold, given what its status says it holds and what is free.
 
     It changes nothing: the caller enters the outcome in the ledger. ``lb_class`` is the one ``loadBalancerClass`` that
-    is served; ``None`` serves the Services that name none.
+    is served; ``None`` serves the Services that name none. ``unread`` are the inputs that cannot be used, by source: as
+    long as there are any, nobody loses an address because it is in no pool.
     """
     if not service.wants_address:
         return Allocation(Outcome.CLEARED)
     if service.load_balancer_class != lb_class:
         return Allocation(Outcome.NOT_OURS)
-    return _nothing_to_give(service, ledger) or _Case(service, ledger, namespaces).decide()
+    return _nothing_to_give(service, ledger, unread) or _Case(service, ledger, namespaces, unread).decide()
 
 
-def _nothing_to_give(service: Service, ledger: Ledger) -> Allocation | None:
+def _nothing_to_give(service: Service, ledger: Ledger, unread: Mapping[str, str]) -> Allocation | None:
     """What takes away even an address that the Service holds."""
-    if not ledger.pools:
+    if not ledger.pools and not unread:
         return _pending(service, "NoPools", "no IPAddressPool is defined, so there is no address to give: create one")
     if not service.families:
         return _pending(service, "NoClusterIP", "the Service has no ClusterIP, so an address would lead nowhere")
@@ -114,10 +121,11 @@ def _named_pool(service: Service, ledger: Ledger) -> str:
 class _Case:
     """One Service before the ledger."""
 
-    def __init__(self, service: Service, ledger: Ledger, namespaces: Namespaces) -> None:
+    def __init__(self, service: Service, ledger: Ledger, namespaces: Namespaces, unread: Mapping[str, str]) -> None:
         self._service = service
         self._ledger = ledger
         self._namespaces = namespaces
+        self._unread = unread
         self._terms = terms_of(service)
         self._offers = Offers(service, ledger)
         self._named = _named_pool(service, ledger)
@@ -129,6 +137,8 @@ class _Case:
 
     def decide(self) -> Allocation:
         held = self._still_allowed(self._service.status.addresses)
+        if not held and not self._ledger.pools:
+            return _pending(self._service, "NoPools", why_no_pools(self._unread), events=self._events)
         hindrance = _hindrance(self._service)
         if hindrance is not None:
             return self._hindered(held, hindrance)
@@ -181,6 +191,8 @@ class _Case:
         if not missing:
             return self._kept(held)
         pool = self._pool_of(held)
+        if pool is None:
+            return self._kept(held)
         extra = self._offers.one(pool, missing[0])
         if extra is not None:
             self._say(EventType.NORMAL, "IPAllocated", f"Assigned additional IP {quoted(extra)}")
@@ -190,8 +202,13 @@ class _Case:
         return self._kept(held)
 
     def _is_met_by(self, held: Addresses, wished: Addresses) -> bool:
-        right_pool = self._named in {"", self._pool_of(held).name.name}
+        pool = self._pool_name(held)
+        right_pool = self._named in {"", pool} or (self._named not in self._ledger.pools and self._was_named(pool))
         return right_pool and (not wished or set(wished) == set(held))
+
+    def _was_named(self, pool: str) -> bool:
+        """Whether the Service asks for ``pool`` by its old name, which nobody can look up while it cannot be read."""
+        return object_name(self._named) == pool
 
     # --- What it asks for ---
 
@@ -227,17 +244,21 @@ class _Case:
 
     def _grant(self, wished: Addresses) -> Addresses:
         pool = self._check(wished)
-        if self._named not in {"", pool.name.name}:
+        if self._named not in {"", pool}:
             subject = f"requested loadBalancer IP(s) {quoted_list(wished)}"
             raise Refused(f"{subject} is not compatible with requested address pool {self._named}")
         return wished
 
-    def _check(self, addresses: Addresses, *, holds_it: bool = False) -> Pool:
-        """The one pool that all ``addresses`` are of, if the Service may have them. Raises :class:`Refused`."""
-        pool = self._ledger.pool_of(addresses[0])
-        if pool is None or any(self._ledger.pool_of(address) != pool for address in addresses):
+    def _check(self, addresses: Addresses, *, holds_it: bool = False) -> str:
+        """The one pool that all ``addresses`` are of, if the Service may have them. Raises :class:`Refused`.
+
+        What it holds may be of a pool that cannot be read.
+        """
+        pool, astray = self._pool_of(addresses), self._astray(addresses)
+        known = [address for address in addresses if address not in astray]
+        if (astray and not (holds_it and self._unread)) or any(self._ledger.pool_of(one) != pool for one in known):
             raise Refused(f"{quoted_list(addresses)} is not allowed in config")
-        if not is_for(pool, self._service, self._namespaces, holds_it=holds_it):
+        if pool is not None and not is_for(pool, self._service, self._namespaces, holds_it=holds_it):
             raise Refused(f"pool {pool.name.name} not compatible for ip assignment")
         for address in addresses:
             whose = self._ledger.barred(address)
@@ -246,7 +267,7 @@ class _Case:
             refusal = self._ledger.refusal(self._service.name, self._terms, address)
             if refusal:
                 raise Refused(refusal)
-        return pool
+        return self._pool_name(addresses)
 
     # --- What becomes of it ---
 
@@ -280,13 +301,15 @@ class _Case:
 
     def _holding(self, outcome: Outcome, addresses: Addresses, want: Want | None = None) -> Allocation:
         """``addresses``, and every remark that is to be made about holding them."""
-        pool = self._pool_of(addresses)
+        pool, name = self._pool_of(addresses), self._pool_name(addresses)
+        if astray := self._astray(addresses):
+            self._note_kept(astray)
         missing = tuple(one for one in self._service.families if one not in {held.version for held in addresses})
-        if missing:
+        if missing and pool is not None:
             message = "cannot assign additional IP in PreferDualStack: "
-            message += f"no available IPs in pool {pool.name.name}"
+            message += f"no available IPs in pool {name}"
             self._remark(EventType.NORMAL, "AdditionalAssignFailed", message)
-            want = want or self._want(pool.name.name, families=missing)
+            want = want or self._want(name, families=missing)
         for address in addresses:
             if whose := self._ledger.barred(address):
                 message = f"{quoted(address)} is an address {whose}: traffic to it may end there, not at the Service"
@@ -294,7 +317,7 @@ class _Case:
         reason = self._remarks[0][0] if self._remarks else "IPAllocated"
         message = "; ".join([f"Assigned IP {quoted_list(addresses)}", *(text for _, text in self._remarks)])
         condition = Condition(CONDITION, ConditionStatus.TRUE, reason, message)
-        return Allocation(outcome, addresses, pool.name.name, condition, tuple(self._events), want)
+        return Allocation(outcome, addresses, name, condition, tuple(self._events), want)
 
     def _want(self, pool: str, *, wished: Addresses = (), families: tuple[Family, ...] | None = None) -> Want:
         wanted = self._service.families if families is None else families
@@ -306,10 +329,25 @@ class _Case:
     def _failure(self, error: MetalevError) -> str:
         return f"Failed to allocate IP for {quoted(self._service.name)}: {error}"
 
-    def _pool_of(self, addresses: Addresses) -> Pool:
-        pool = self._ledger.pool_of(addresses[0])
-        assert pool is not None
-        return pool
+    def _pool_of(self, addresses: Addresses) -> Pool | None:
+        """The first known pool of any of ``addresses``."""
+        return next((pool for one in addresses if (pool := self._ledger.pool_of(one)) is not None), None)
+
+    def _pool_name(self, addresses: Addresses) -> str:
+        """The pool of ``addresses``; if it is not known, what the status names."""
+        pool = self._pool_of(addresses)
+        return self._service.status.pool if pool is None else pool.name.name
+
+    def _astray(self, addresses: Addresses) -> Addresses:
+        """Those of ``addresses`` that are in no known pool."""
+        return tuple(address for address in addresses if self._ledger.pool_of(address) is None)
+
+    def _note_kept(self, astray: Addresses) -> None:
+        """Say first of all why it keeps what is in no known pool; tell of it when that begins."""
+        message = why_kept(astray, self._unread)
+        self._remarks.insert(0, (UNREAD, message))
+        if not any((one.type, one.reason) == (CONDITION, UNREAD) for one in self._service.status.conditions):
+            self._say(EventType.WARNING, UNREAD, message)
 
     def _say(self, kind: EventType, reason: str, message: str) -> None:
         self._events.append(_event(self._service, kind, reason, message))

@@ -75,17 +75,19 @@ class Announcements:
                 self._node,
                 ignore_exclude_lb=self._ignore_exclude_lb,
                 foreign=foreign_speakers(snapshot.speaker_pods.values()),
+                unread=bool(snapshot.problems),
             )
             self._known = {}
             everywhere = tuple(Endpoint((), name.name) for name in snapshot.nodes)
             self._everywhere = (EndpointSlice(Name("", ""), Name("", ""), endpoints=everywhere),)
 
     def _topology_changed(self, snapshot: Snapshot) -> bool:
-        """Whether anything that matters changed in nodes, pools and advertisements.
+        """Whether anything that matters changed in nodes, pools and advertisements, or whether all can be read.
 
         Their versions do not: a kubelet writes its Node every few minutes only to say that it lives.
         """
-        seen = (snapshot.nodes, snapshot.pools, snapshot.l2_advertisements, snapshot.speaker_pods)
+        unread = bool(snapshot.problems)
+        seen = (snapshot.nodes, snapshot.pools, snapshot.l2_advertisements, snapshot.speaker_pods, unread)
         if len(self._seen) == len(seen) and all(now is then for now, then in zip(seen, self._seen, strict=True)):
             return False
         content = (
@@ -93,6 +95,7 @@ class Announcements:
             _without_versions(snapshot.pools.values()),
             _without_versions(snapshot.l2_advertisements.values()),
             foreign_speakers(snapshot.speaker_pods.values()),
+            unread,
         )
         changed = content != self._content
         self._seen, self._content = seen, content

@@ -16,7 +16,7 @@ from metalev.decide.pools import PoolIndex, check_pools
 from metalev.decide.wishes import shares
 from metalev.model.address import IPAddress
 from metalev.model.cluster import EXCLUDE_LABEL, Node
-from metalev.model.meta import any_matches
+from metalev.model.meta import Name, any_matches
 from metalev.model.ownership import Candidate
 from metalev.model.pools import L2Advertisement, Pool
 from metalev.model.services import EndpointSlice, Service, TrafficPolicy
@@ -91,11 +91,19 @@ class Topology:
         *,
         ignore_exclude_lb: bool = False,
         foreign: Mapping[str, Foreign] = {},
+        unread: bool = False,
     ) -> None:
-        """``foreign``: the nodes where a speaker of MetalLB runs."""
+        """``foreign``: the nodes where a speaker of MetalLB runs.
+
+        ``unread``: not everything can be read. Then an address of no known pool is of the one that its Service's status
+        names; so a speaker that starts beside a broken pool announces what the others announce.
+        """
         self._foreign = foreign
+        self._unread = unread
         self._nodes = sorted(nodes, key=lambda one: one.name)
-        self._pools = PoolIndex(check_pools(pools)[0])
+        usable = check_pools(pools)[0]
+        self._pools = PoolIndex(usable)
+        self._pool_named = {pool.name.name: pool for pool in usable}
         self._advertisements = [_Matched(one, self._nodes) for one in sorted(advertisements, key=lambda one: one.name)]
         self._node = node
         self._unfit = {one.name.name: why for one in self._nodes if (why := _unfit(one, ignore_exclude_lb)) is not None}
@@ -106,6 +114,8 @@ class Topology:
         if not addresses:
             return self._nobody(Why.NO_ADDRESS)
         pool = self._pools.pool_of(addresses[0])
+        if pool is None and self._unread:
+            pool = pool_by_status(service, self._pool_named)
         if pool is None:
             return self._nobody(Why.NOT_ALLOWED)
         matching = [one for one in self._advertisements if one.is_for(pool, service)]
@@ -160,6 +170,12 @@ class Topology:
 
     def _nobody(self, why: Why) -> Announcement:
         return Announcement(excluded={one.name.name: why for one in self._nodes})
+
+
+def pool_by_status(service: Service, pools: Mapping[str, Pool]) -> Pool:
+    """The pool that the status of ``service`` names; of one that is not among ``pools`` only the name is known."""
+    name = service.status.pool
+    return pools.get(name) or Pool(Name("", name))
 
 
 def in_order(candidates: Iterable[Candidate], address: IPAddress) -> tuple[Candidate, ...]:

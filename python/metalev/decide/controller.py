@@ -117,6 +117,9 @@ class ControllerDecider:
         if service is None:
             self._let_go(name, now)
             return ()
+        if service.hidden:
+            self._hold(name, service.status.addresses, ALONE, now)
+            return ()
         terms = terms_of(service)
         if self._serves(service):
             verdict = self.contests.look(service, now)
@@ -126,7 +129,9 @@ class ControllerDecider:
         else:
             self.contests.forget(name)
         self._hold(name, service.status.addresses, terms, now)
-        allocation = decide_addresses(service, self.ledger, snapshot.namespaces, lb_class=self._lb_class)
+        allocation = decide_addresses(
+            service, self.ledger, snapshot.namespaces, lb_class=self._lb_class, unread=snapshot.problems
+        )
         if allocation.outcome is Outcome.NOT_OURS:
             self._let_go(name, now)
             return ()
@@ -172,6 +177,8 @@ class ControllerDecider:
         if pools_changed or snapshot.namespaces is not last.namespaces:
             self._turns.forget()
             self._wake((*self.waiting.in_order(), *self.wanting.in_order()))
+        if snapshot.problems is not last.problems:
+            self._look_at_strays()
         if snapshot.nodes is not last.nodes or snapshot.speakers is not last.speakers:
             self._keep_back(snapshot, nodes_changed=snapshot.nodes is not last.nodes)
         self._offer(self.ledger.end_rests(now))
@@ -184,13 +191,22 @@ class ControllerDecider:
         """
         announced = announced_services(snapshot.speakers.values())
         for service in sorted(snapshot.services.values(), key=partial(_precedence, announced)):
-            if service.load_balancer_class == self._lb_class:
+            if service.hidden or service.load_balancer_class == self._lb_class:
                 self.ledger.hold(service.name, service.status.addresses, terms_of(service))
         latest = ceil(now + self._rest_seconds)  # the clock may have been set back, or the option changed
         written = (resting for status in snapshot.pool_statuses.values() for resting in status.resting)
         for resting in sorted(written, key=lambda one: one.until):  # of a pool renamed twice, the last word counts
             if min(resting.until, latest) > now:
                 self.ledger.rest(Resting(resting.address, resting.service, min(resting.until, latest)))
+
+    def _look_at_strays(self) -> None:
+        """Have those looked at whose address, or want of one, is judged by whether everything can be read."""
+        pool_of = self.ledger.pool_of
+        for name in self.ledger.services():
+            if any(pool_of(address) is None for address in self.ledger.addresses_of(name)):
+                self._wake((name,))
+        if not self.ledger.pools:
+            self._wake(self.waiting.in_order())
 
     def _keep_back(self, snapshot: Snapshot, *, nodes_changed: bool) -> None:
         """Keep the addresses of nodes, their interfaces and their routers from being handed out."""

@@ -13,14 +13,15 @@ from msgspec.structs import replace
 from metalev.decide.allocation import CONDITION, Allocation, decide_addresses
 from metalev.decide.announcements import Announcements
 from metalev.decide.announcers import Speakers, of_announcers, of_speakers
-from metalev.decide.candidates import Announcement
+from metalev.decide.candidates import Announcement, pool_by_status
 from metalev.decide.contest import contested
 from metalev.decide.controller import ANNOUNCEABLE, ControllerDecider
 from metalev.decide.findings import Answer, Chain, Finding, mind
 from metalev.decide.groups import Groups
-from metalev.decide.whyaddress import of_address, of_class, of_conditions, of_contest, of_type, unknown
-from metalev.decide.whynodes import METALLB, of_advertisements, of_endpoints, of_nodes
+from metalev.decide.whyaddress import hidden, of_address, of_class, of_conditions, of_contest, of_type, unknown
+from metalev.decide.whynodes import METALLB, of_advertisements, of_endpoints, of_nodes, unread_advertisement
 from metalev.model.meta import Name
+from metalev.model.pools import Pool
 from metalev.model.services import Condition, ConditionStatus, Service
 from metalev.model.snapshot import Snapshot
 
@@ -56,10 +57,15 @@ class Inquiry:
         service = self.snapshot.services.get(name)
         if service is None:
             return Chain(name, (unknown(name, self.snapshot.services), *self._input()), ours=False)
+        if service.hidden:
+            chain = (hidden(service), *self._input())
+            return Chain(name, chain, service.status.addresses, service.status.pool, ours=False)
         whose = [of_type(service), *([of_class(service, self._lb_class)] if service.wants_address else [])]
         if any(one.answer is Answer.NO for one in whose):
             return Chain(name, tuple(whose), service.status.addresses, service.status.pool, ours=False)
-        allocation = decide_addresses(service, self.ledger, self.snapshot.namespaces, lb_class=self._lb_class)
+        allocation = decide_addresses(
+            service, self.ledger, self.snapshot.namespaces, lb_class=self._lb_class, unread=self.snapshot.problems
+        )
         left = contested(service)
         if left is not None:
             address = of_contest(service, left)
@@ -81,13 +87,22 @@ class Inquiry:
         addresses = service.status.addresses
         group = self._group_of[service.name]
         candidates = group.announcement.candidates
-        advertised = of_advertisements(service, self.ledger.pool_of(addresses[0]), self.snapshot)
+        advertised = of_advertisements(service, self._pool_of(service), self.snapshot)
+        if advertised.answer is Answer.NO and self.snapshot.problems and all(map(self.speakers.claims, addresses)):
+            # They know what they read before somebody spoilt it.
+            answer, names = of_announcers(addresses, candidates, self.speakers)
+            return (unread_advertisement(advertised), *self._endpoints(service), answer), names
         nodes = of_nodes(group.announcement, group.services, self._silence.get(service.name, ""))
         found = (advertised, *self._endpoints(service), nodes)
         if not candidates:
             return found, (METALLB,) if nodes.answer is Answer.MIND else ()
         answer, names = of_announcers(addresses, candidates, self.speakers)
         return (*found, of_speakers(self.speakers, candidates), answer), names
+
+    def _pool_of(self, service: Service) -> Pool | None:
+        """The pool of its first address, as those see it who announce it."""
+        pool = self.ledger.pool_of(service.status.addresses[0])
+        return pool_by_status(service, self.ledger.pools) if pool is None and self.snapshot.problems else pool
 
     def _endpoints(self, service: Service) -> tuple[Finding, ...]:
         return (of_endpoints(service, self.snapshot.endpoints.get(service.name, {}), self.speakers.old),)

@@ -9,12 +9,15 @@ from metalev.decide.allocation import CONDITION, Allocation, Outcome
 from metalev.decide.controller import ANNOUNCEABLE
 from metalev.decide.findings import Finding, amount, listed, mind, no, yes
 from metalev.decide.ledger import Ledger
+from metalev.decide.unread import UNREAD
 from metalev.model.meta import Name
 from metalev.model.services import Condition, ConditionStatus, Service, TrafficPolicy
 
 START_CONTROLLER = "start `metalev controller`; if one runs, is it told of this very cluster or directory?"
 # What to do, by what the words of an allocation have in common; the words of others say it themselves.
 _TO_DO = (
+    ("in no pool that is known", "correct what cannot be read; the Service keeps its address until then"),
+    ("no IPAddressPool can be read", "correct what cannot be read"),
     ("no IPAddressPool is defined", "create an IPAddressPool and an L2Advertisement"),
     ("no ClusterIP", "remove clusterIP: None from the Service: metalev has no use for a headless one"),
     ("not enough clusterips", "make the cluster dual stack, or set ipFamilyPolicy: PreferDualStack"),
@@ -44,6 +47,13 @@ def unknown(name: Name, services: Iterable[Name]) -> Finding:
     ]
     advice = f"did you mean {listed(sorted(close))}?" if close else "look at the name and the namespace (-n NAMESPACE)"
     return no("exists", f"there is no Service {name}", advice)
+
+
+def hidden(service: Service) -> Finding:
+    """It cannot be read, and what was written of it before is all that is known."""
+    held = listed(service.status.addresses) or "nothing"
+    text = f"the manifest of {service.name} cannot be read; {held} is kept for it"
+    return no("exists", text, "correct what cannot be read")
 
 
 def of_type(service: Service) -> Finding:
@@ -81,6 +91,8 @@ def of_address(service: Service, allocation: Allocation, ledger: Ledger, *, look
     text = f"{listed(shown)} from pool {allocation.pool}{_usage(allocation, ledger)}"
     if allocation.condition is not None and allocation.condition.reason != "IPAllocated":
         _, _, remark = said.partition("; ")
+        if allocation.condition.reason == UNREAD:
+            return mind("address", f"{service.name} keeps {listed(shown)}: {remark}", _advice(remark))
         return mind("address", text, _advice(remark), remark)
     return yes("address", text)
 
@@ -101,6 +113,9 @@ def of_conditions(service: Service, due: tuple[Condition, ...]) -> Finding:
     details = [f"{one.type} is {one.status} ({one.reason}): {one.message}" for one in own]
     if not own:
         return mind("conditions", "no controller has written any", "does `metalev controller` run? Its log says why")
+    if any(one.reason == UNREAD for one in due) and any(map(_is_assigned, own)):
+        # A controller that runs goes by what it read before.
+        return yes("conditions", *details)
     if {(one.type, one.status, one.message) for one in own} != {(one.type, one.status, one.message) for one in due}:
         text = "what the controller said is not what is so now"
         return mind("conditions", text, "look again in a second; then, does `metalev controller` run?", *details)
@@ -108,6 +123,10 @@ def of_conditions(service: Service, due: tuple[Condition, ...]) -> Finding:
     if well:
         return yes("conditions", *details)
     return yes("conditions", "the controller says the same", *details)
+
+
+def _is_assigned(condition: Condition) -> bool:
+    return condition.type == CONDITION and condition.status is ConditionStatus.TRUE
 
 
 def _not_given(service: Service, allocation: Allocation, *, looked_at: bool) -> Finding:
@@ -124,7 +143,9 @@ def _not_given(service: Service, allocation: Allocation, *, looked_at: bool) -> 
 
 
 def _usage(allocation: Allocation, ledger: Ledger) -> str:
-    """How full the pool is, in the families that the Service uses."""
+    """How full the pool is, in the families that the Service uses; nothing of one that is not known."""
+    if allocation.pool not in ledger.pools:
+        return ""
     parts = []
     for family in sorted({one.version for one in allocation.addresses}):
         total, held, _ = ledger.usage(allocation.pool, family)

@@ -39,6 +39,17 @@ def of_advertisements(service: Service, pool: Pool | None, snapshot: Snapshot) -
     return yes("advertised", f"by L2Advertisement {listed([_described(one) for one in matching])}")
 
 
+def unread_advertisement(missing: Finding) -> Finding:
+    """Speakers announce the address although no L2Advertisement for it can be read: they read one before."""
+    advice = "correct what cannot be read: a speaker that starts meanwhile does not announce it"
+    return mind(
+        "advertised",
+        "the speakers go by what they read before, for not everything can be read now",
+        advice,
+        missing.text,
+    )
+
+
 def of_endpoints(service: Service, slices: Mapping[Name, EndpointSlice], unheard: Container[str] = ()) -> Finding:
     """Who stands behind the Service, and where. ``unheard`` are the nodes that may be dead."""
     endpoints = [endpoint for one in slices.values() for endpoint in one.endpoints]

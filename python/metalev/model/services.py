@@ -74,6 +74,8 @@ class Service(Struct, frozen=True):
     ``families`` are the families it can be reached by, primary first; empty means that it has no ClusterIP, so there is
     nothing to lead traffic to. ``version`` is opaque: equal versions are equal objects. ``created`` is in seconds since
     1970, ``None`` where nobody says it.
+
+    A ``hidden`` one cannot be read: nothing is known but ``name`` and ``status``, what metalev wrote of it before.
     """
 
     name: Name
@@ -92,6 +94,7 @@ class Service(Struct, frozen=True):
     annotations: Labels = {}
     status: ServiceStatus = ServiceStatus()
     created: int | None = None
+    hidden: bool = False
 
     @property
     def wants_address(self) -> bool:

@@ -179,10 +179,33 @@ def test_service_hidden_by_a_cut_document_keeps_its_address_over_a_restart(folde
     cluster.stop()
     folder.write("web.yaml", service()[:30] + '"')
     cluster, seen = folder.open()
-    assert WEB not in seen.objects
+    assert (web(seen).hidden, web(seen).wants_address, web(seen).status) == (True, False, ASSIGNED)
     folder.write("web.yaml", service())
     cluster.relist()
-    assert web(seen).status == ASSIGNED
+    assert (web(seen).hidden, web(seen).wants_address, web(seen).status) == (False, True, ASSIGNED)
+
+
+def test_hidden_service_is_gone_when_its_file_is_removed(folder: Folder) -> None:
+    folder.write("web.yaml", service())
+    cluster, seen = folder.open()
+    cluster.write_service_status(web(seen), ASSIGNED)
+    cluster.stop()
+    folder.write("web.yaml", service()[:30] + '"')
+    cluster, seen = folder.open()
+    (folder.path / "web.yaml").unlink()
+    cluster.relist()
+    assert WEB not in seen.objects
+    assert not list((folder.path / ".metalev/controller/services").glob("*/*.yaml"))
+
+
+def test_service_that_is_seen_to_go_is_gone_beside_a_file_that_is_broken(folder: Folder) -> None:
+    folder.write("web.yaml", service())
+    cluster, seen = folder.open()
+    cluster.write_service_status(web(seen), ASSIGNED)
+    folder.write("other.yaml", service("other")[:30] + '"')
+    (folder.path / "web.yaml").unlink()
+    cluster.relist()
+    assert WEB not in seen.objects
 
 
 def test_deleted_state_folder_is_made_again(folder: Folder) -> None:

@@ -12,7 +12,7 @@ from metalev.adapters.codec import Codec
 from metalev.adapters.kubernetes.mirror import Mirror
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.services import Service
-from metalev.model.snapshot import Deleted, Listed, Synced, Upserted
+from metalev.model.snapshot import Deleted, Listed, Rejected, Synced, Upserted
 
 WEB = ObjectKey(Kind.SERVICE, Name("shop", "web"))
 POOL = "metallb.io/ip-allocated-from-pool"
@@ -157,3 +157,32 @@ def test_after_a_restored_store_lower_versions_are_newer(watched: Watched) -> No
     watched.mirror.restored(Kind.SERVICE)
     watched.mirror.listed(Kind.SERVICE, [], "30")
     assert watched.version() == ""
+
+
+CONFIG = ObjectKey(Kind.CONFIG_MAP, Name("metallb-system", "config"))
+POOLS = "address-pools: [{name: default, protocol: layer2, %s: [192.0.2.0/24]}]"
+
+
+def config(version: int, text: str) -> bytes:
+    metadata = {"name": "config", "namespace": "metallb-system", "resourceVersion": str(version), "uid": "u1"}
+    return json.dumps({"metadata": metadata, "data": {"config": text}}).encode()
+
+
+def test_an_old_config_map_that_is_broken_at_the_start_is_a_problem_until_its_pools_are_told() -> None:
+    seen, mirror = Recorder(), Mirror(Codec("metallb-system"), [Kind.CONFIG_MAP], controller=True)
+    mirror.open(seen)
+    mirror.take(Kind.CONFIG_MAP, config(1, POOLS % "adresses"))
+    mirror.listed(Kind.CONFIG_MAP, [CONFIG], "1")
+    assert (CONFIG in seen.objects, seen.serious) == (False, {"ConfigMap metallb-system/config"})
+    mirror.take(Kind.CONFIG_MAP, config(2, POOLS % "addresses"))
+    told, withdrawn = seen.changes[-2:]
+    assert (type(told), withdrawn) == (Upserted, Rejected("ConfigMap metallb-system/config", ""))
+
+
+def test_an_old_config_map_that_is_removed_is_gone_before_its_problem_is() -> None:
+    seen, mirror = Recorder(), Mirror(Codec("metallb-system"), [Kind.CONFIG_MAP], controller=True)
+    mirror.open(seen)
+    mirror.take(Kind.CONFIG_MAP, config(1, POOLS % "addresses"))
+    mirror.take(Kind.CONFIG_MAP, config(2, POOLS % "adresses"))
+    mirror.drop(Kind.CONFIG_MAP, config(3, POOLS % "adresses"))
+    assert seen.changes[-2:] == [Deleted(CONFIG), Rejected("ConfigMap metallb-system/config", "")]

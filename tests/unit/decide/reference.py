@@ -26,24 +26,38 @@ class World(Struct):
     pools: list[Pool]
     barred: set[IPAddress]
     rests: dict[IPAddress, Resting]
+    unread: bool = False
+    """Something cannot be read, so what is in no pool may be in one all the same."""
 
     def expected(self, service: Service) -> Held:
         """What ``service`` should hold."""
-        if service.type != "LoadBalancer" or not self.pools:
+        if service.type != "LoadBalancer" or not (self.pools or (self.unread and service.status.addresses)):
             return ()
         held = tuple(one for one in service.status.addresses if one.version in service.families)
-        if held and not self.allowed(service, held):
+        if held and not self.may_stay(service, held):
             alone = [one for family in service.families for one in held if one.version == family]
-            held = next(((one,) for one in alone if self.allowed(service, [one])), ())
+            held = next(((one,) for one in alone if self.may_stay(service, [one])), ())
         wish = _wish(service)
         if wish is None or (service.family_policy is FamilyPolicy.REQUIRE and len(service.families) < 2):
             return held
-        if held and wish in {(), held, held[::-1]} and _pool_wish(service) in {"", self.pool_of(held[0]).name.name}:
+        if held and wish in {(), held, held[::-1]} and _pool_wish(service) in {"", self.pool_name(service, held)}:
             completed = self.completed(service, held)
             if completed:
                 return completed
             held = ()
         return self.new(service, wish) or held
+
+    def may_stay(self, service: Service, held: Sequence[IPAddress]) -> bool:
+        known = [one for one in held if self.is_known(one)]
+        if self.unread and len(known) < len(held):
+            return (not known or self.allowed(service, known)) and all(self.has_room(service, one) for one in held)
+        return self.allowed(service, held)
+
+    def pool_name(self, service: Service, held: Held) -> str:
+        return next((self.pool_of(one).name.name for one in held if self.is_known(one)), service.status.pool)
+
+    def is_known(self, address: IPAddress) -> bool:
+        return any(address in self.all_of(pool) for pool in self.pools)
 
     def allowed(self, service: Service, addresses: Sequence[IPAddress]) -> bool:
         pools = [pool for pool in self.pools if all(address in self.all_of(pool) for address in addresses)]
@@ -56,6 +70,8 @@ class World(Struct):
     def completed(self, service: Service, held: Held) -> Held:
         missing = [family for family in service.families if family not in {one.version for one in held}]
         if not missing:
+            return held
+        if not self.is_known(held[0]):
             return held
         pool = self.pool_of(held[0])
         extra = self.own(service, pool, missing[0]) or self.fit(service, pool, missing[0], rested=True)

@@ -80,6 +80,8 @@ STEPS = st.one_of(
     st.tuples(st.just("wait"), st.sampled_from([1, 20, 61])),
     st.just(("restart",)),
     st.tuples(st.just("restart with"), st.sampled_from([None, *MAINS]), st.sampled_from([None, *SIDES])),
+    st.tuples(st.just("restart"), st.sampled_from([{0}, {1}, {0, 1}])),
+    st.just(("mend",)),
 )
 
 
@@ -90,13 +92,15 @@ class History:
         self.now = 1_800_000_000
         self.decider = ControllerDecider(rest_seconds=REST)
         self.snapshot = Snapshot(synced=True, pools={MAINS[0].name: MAINS[0]})
+        self.declared: list[Pool | None] = [MAINS[0], None]
+        self.broken: set[int] = set()
         self.rests: dict[Any, Resting] = {}
 
     def world(self) -> World:
         pools = [self.snapshot.pools[name] for name in sorted(self.snapshot.pools)]
         barred = {address for node in self.snapshot.nodes.values() for address in node.addresses}
         barred |= {ip_address(text) for state in self.snapshot.speakers.values() for text in state.gateways}
-        return World(dict(self.snapshot.services), pools, barred, self.rests)
+        return World(dict(self.snapshot.services), pools, barred, self.rests, bool(self.broken))
 
     def step(self, step: Any) -> None:
         match step:
@@ -109,7 +113,7 @@ class History:
                     self.remove(name)
                 self.settle(names)
             case ("pools", *pools):
-                self.snapshot = replace(self.snapshot, pools={one.name: one for one in pools if one})
+                self.declare(pools)
                 self.settle([NAMES[0]])
             case ("nodes", texts):
                 self.set_nodes(sorted(texts))
@@ -118,12 +122,19 @@ class History:
                 self.now += seconds
                 self.rests = {key: one for key, one in self.rests.items() if one.until > self.now}
                 self.settle([NAMES[0]])
+            case _:
+                self.end_and_begin(step)
+
+    def end_and_begin(self, step: Any) -> None:
+        match step:
             case ("restart with", *pools):
                 self.stop()
-                self.snapshot = replace(self.snapshot, pools={one.name: one for one in pools if one})
+                self.declare(pools)
                 self.start()
-            case _:
-                self.restart()
+            case ("mend",):
+                self.mend()
+            case ("restart", *broken):
+                self.restart(*broken)
 
     def set_nodes(self, texts: list[str]) -> None:
         """The first is of a node, the second a gateway of it."""
@@ -132,12 +143,33 @@ class History:
         state = SpeakerState(name, gateways=tuple(texts[1:]))
         self.snapshot = replace(self.snapshot, nodes={name: node}, speakers={name: state})
 
-    def restart(self) -> None:
-        """Nothing is left but what was written; nobody's address may change because of it."""
+    def declare(self, pools: list[Pool | None]) -> None:
+        """What stands in the manifests, and what of it can be read."""
+        self.declared = pools
+        self.snapshot = replace(
+            self.snapshot,
+            pools={one.name: one for place, one in enumerate(pools) if one and place not in self.broken},
+            problems={f"pool-{place}.yaml:1": "is broken" for place in self.broken},
+        )
+
+    def restart(self, broken: set[int] | None = None) -> None:
+        """Nothing is left but what was written; nobody's address may change because of it, nor by what is broken."""
         before = self.holdings()
         self.stop()
+        if broken:
+            self.broken = self.broken | broken
+            self.declare(self.declared)
         self.start()
-        assert self.holdings() == before
+        assert {name: now for name, now in self.holdings().items() if before[name][0]} == {
+            name: then for name, then in before.items() if then[0]
+        }
+        assert broken or self.holdings() == before
+
+    def mend(self) -> None:
+        """Everything can be read again."""
+        self.broken = set()
+        self.declare(self.declared)
+        self.settle([NAMES[0]])
 
     def stop(self) -> None:
         """What the pools' statuses do not say is forgotten."""
@@ -207,7 +239,7 @@ class History:
             held = service.status.addresses
             assert held == world.expected(service), f"{service.name} waits in vain, or holds what it should not"
             assert all(world.has_room(service, address) for address in held)
-            assert all(self.is_in_a_pool(address) for address in held)
+            assert self.broken or all(self.is_in_a_pool(address) for address in held)
         statuses = self.decider.desired(self.snapshot, self.now).pool_statuses
         for one in world.pools:
             self.check_counts(world, one, statuses[one.name])

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from metalev.adapters.codec import Codec
 from metalev.adapters.codec.fields import Document
 from metalev.adapters.files.manifests import Manifests
-from metalev.adapters.files.state import State, pool_path, service_path, speaker_path
+from metalev.adapters.files.state import Record, State, pool_path, service_path, speaker_path
 from metalev.model.legacy import LegacyConfig
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.pools import Pool, PoolStatus
@@ -33,6 +33,7 @@ class View:
         self._objects: dict[ObjectKey, Object] = {}
         self._pool_statuses: dict[Name, PoolStatus] = {}
         self._problems: dict[str, Rejected] = {}
+        self._hidden: set[ObjectKey] | None = None  # until the first look
 
     def get(self, key: ObjectKey) -> Object | None:
         """The object as it was last reported."""
@@ -132,8 +133,23 @@ class View:
         return manifests, written
 
     def _report_all(self, touched: set[ObjectKey]) -> list[Change]:
+        touched = touched | self._uncovered()
         changes = [change for key in sorted(touched) for change in self._report_object(key)]
         return changes + self._report(self._all_problems())
+
+    def _uncovered(self) -> set[ObjectKey]:
+        """The Services that something hid when this program started, and that are seen now or known to be gone.
+
+        What it saw itself it remembers; of what came before there is only what was written.
+        """
+        if self._hidden is None:
+            written = (key for key, _ in self._state.written() if key.kind is Kind.SERVICE)
+            self._hidden = set() if self._manifests.whole else {key for key in written if not self._manifests.get(key)}
+            return set()
+        whole = self._manifests.whole
+        found = {key for key in self._hidden if whole or self._manifests.get(key)}
+        self._hidden -= found
+        return found
 
     def _report_object(self, key: ObjectKey) -> Iterator[Change]:
         before, now = self._objects.get(key), self._assemble(key)
@@ -172,12 +188,21 @@ class View:
         if key.kind is Kind.SPEAKER_STATE:
             return self._state.speaker(key.name)
         obj = self._manifests.get(key)
-        record = self._state.service(key.name) if isinstance(obj, Service) else None
+        record = self._state.service(key.name) if key.kind is Kind.SERVICE else None
+        if obj is None and self._hidden and key in self._hidden:
+            return _placeholder(key.name, record)
         if obj is None or record is None:
             return obj
         versioned = replace(obj, version=f"{obj.version}.{record.digest}")
         # What was written wins over a status in the manifest, which is that of an exported object.
         return replace(versioned, status=record.said) if isinstance(record.said, ServiceStatus) else versioned
+
+
+def _placeholder(name: Name, record: Record | None) -> Service | None:
+    """What stands for a Service that cannot be read: what was written of it, if that says anything."""
+    if record is None or not isinstance(record.said, ServiceStatus):
+        return None
+    return Service(name, version=record.digest, status=record.said, hidden=True)
 
 
 def _together(problems: list[Rejected]) -> Rejected:

@@ -190,12 +190,12 @@ class Mirror:
             self._known[key] = Known(version, uid, generation, before.obj if before else None)
             self._tell(Rejected(source, str(error)))
             return
-        self._withdraw(source)
         obj = None if obj is None else _stamped(obj, key.kind, uid, generation)
         self._known[key] = Known(version, uid, generation, obj)
         self._gone.pop(key, None)
         if obj is not None and (before is None or before.obj != obj):
             self._tell(Upserted(obj))
+        self._withdraw(source)  # only now: what a mistake hid is missed by nobody in between
         if key.kind is Kind.POOL and self._controller:
             self.note_pool_status(key.name, self._codec.read_pool_status(raw))
         if isinstance(obj, Service) and not obj.wants_address and obj.status == ServiceStatus() and self._controller:
@@ -207,11 +207,11 @@ class Mirror:
         self._gone.move_to_end(key)
         if len(self._gone) > TOMBSTONES:
             self._gone.popitem(last=False)
-        self._withdraw(str(key))
         if known is not None and known.obj is not None:
             self._tell(Deleted(key))
             if isinstance(known.obj, Service) and known.obj.status != ServiceStatus():
                 self._left(key.name)
+        self._withdraw(str(key))
         if key.kind is Kind.POOL:
             self.note_pool_status(key.name, None)
 
