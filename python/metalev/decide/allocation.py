@@ -10,6 +10,7 @@ from contextlib import suppress
 from enum import StrEnum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from metalev.decide.ledger import Ledger
 from metalev.decide.poolchoice import Addresses, Namespaces, Offers, automatic, is_for
@@ -78,7 +79,17 @@ def decide_addresses(
         return Allocation(Outcome.CLEARED)
     if service.load_balancer_class != lb_class:
         return Allocation(Outcome.NOT_OURS)
-    return _nothing_to_give(service, ledger, unread) or _Case(service, ledger, namespaces, unread).decide()
+    once = _with_each_family_once(service)
+    return _nothing_to_give(service, ledger, unread) or _Case(once, ledger, namespaces, unread).decide()
+
+
+def _with_each_family_once(service: Service) -> Service:
+    """``service``, of which the decisions may trust that it wants one address of each of its families.
+
+    Two of one family could never be right in its status: it would be given addresses again and again, for ever.
+    """
+    families = tuple(dict.fromkeys(service.families))
+    return service if families == service.families else replace(service, families=families)
 
 
 def _nothing_to_give(service: Service, ledger: Ledger, unread: Mapping[str, str]) -> Allocation | None:

@@ -13,6 +13,10 @@ from metalev.model.meta import Name
 from metalev.model.services import Condition, ConditionStatus, EndpointSlice, Port, Service, TrafficPolicy
 
 CODEC = Codec("metallb-system", default_families=(4,))
+POLICIES = "PreferDualStack or RequireDualStack or SingleStack"
+TWO_UNDER_SINGLE_STACK = (
+    "SingleStack does not go with two ipFamilies: write PreferDualStack or RequireDualStack, or name one family"
+)
 
 
 def service(metadata: dict[str, Any] | None = None, status: dict[str, Any] | None = None, **spec: Any) -> Service:
@@ -53,12 +57,14 @@ def test_resource_version_is_the_version() -> None:
     [
         ({}, (4,)),
         ({"clusterIP": ""}, (4,)),
+        ({"clusterIPs": [""]}, (4,)),
         ({"clusterIP": "None"}, ()),
         ({"clusterIPs": ["None"]}, ()),
         ({"clusterIP": "2001:db8::1"}, (6,)),
         ({"clusterIPs": ["10.0.0.1", "2001:db8::1"]}, (4, 6)),
         ({"clusterIPs": ["2001:db8::1"], "ipFamilies": ["IPv4"]}, (6,)),
         ({"ipFamilies": ["IPv6", "IPv4"]}, (6, 4)),
+        ({"ipFamilies": ["IPv6"], "ipFamilyPolicy": "SingleStack"}, (6,)),
         ({"type": "ExternalName"}, ()),
         ({"ipFamilyPolicy": "PreferDualStack"}, (4, 6)),
         ({"ipFamilyPolicy": "RequireDualStack", "ipFamilies": ["IPv6"]}, (6, 4)),
@@ -145,6 +151,16 @@ def test_null_is_the_same_as_absent() -> None:
             "spec.type: invalid enum value 'Loadbalancer': write ClusterIP or ExternalName or LoadBalancer or NodePort",
         ),
         ({"clusterIP": "10.0.0"}, 'spec.clusterIP: "10.0.0" is no IP address'),
+        ({"ipFamilies": ["IPv4", "IPv4"]}, "spec.ipFamilies[1]: IPv4 stands twice: name each family once"),
+        ({"ipFamilies": ["IPv6", "IPv4", "IPv6"]}, "spec.ipFamilies[2]: IPv6 stands twice: name each family once"),
+        (
+            {"ipFamilies": ["IPv4", "IPv6"], "ipFamilyPolicy": "SingleStack"},
+            f"spec.ipFamilyPolicy: {TWO_UNDER_SINGLE_STACK}",
+        ),
+        (
+            {"ipFamilyPolicy": "DualStack"},
+            f"spec.ipFamilyPolicy: invalid enum value 'DualStack': write {POLICIES}",
+        ),
         ({"selector": {"tier": 1}}, "spec.selector[...]: expected a string, got a whole number; put it in quotes"),
         ({"selector": ["app"]}, "spec.selector: expected a mapping, got a list"),
     ],

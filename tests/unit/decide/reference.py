@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from metalev.model.address import Family, IPAddress, address_of
 from metalev.model.meta import Name
@@ -33,6 +34,7 @@ class World(Struct):
         """What ``service`` should hold."""
         if service.type != "LoadBalancer" or not (self.pools or (self.unread and service.status.addresses)):
             return ()
+        service = replace(service, families=tuple(dict.fromkeys(service.families)))
         held = tuple(one for one in service.status.addresses if one.version in service.families)
         if held and not self.may_stay(service, held):
             alone = [one for family in service.families for one in held if one.version == family]

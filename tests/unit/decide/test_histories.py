@@ -49,6 +49,8 @@ FAMILIES: list[tuple[tuple[Family, ...], FamilyPolicy]] = [
     ((6, 4), FamilyPolicy.PREFER),
     ((4, 6), FamilyPolicy.REQUIRE),
     ((4,), FamilyPolicy.REQUIRE),
+    ((4, 4), FamilyPolicy.SINGLE),
+    ((6, 6), FamilyPolicy.PREFER),
 ]
 WISHES = ["", "", "", "10.0.0.1", "10.0.0.2", "10.0.1.0", "fd00::1", "10.0.0.1,fd00::1", "10.9.9.9", "please"]
 

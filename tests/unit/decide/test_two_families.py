@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
+import pytest
 from tests.unit.decide.allocations import complaint, decide, given, ledger, pool, service, told
 
 from metalev.decide.allocation import Outcome
@@ -173,3 +174,10 @@ def test_who_comes_to_have_two_cluster_ips_of_one_family_keeps_its_address() -> 
     allocation = decide(subject, holding(subject))
     assert (allocation.outcome, given(allocation)) == (Outcome.KEPT, ["10.0.0.2"])
     assert told(allocation) == [ONE_FAMILY_TWICE]
+
+
+@pytest.mark.parametrize("policy", FamilyPolicy)
+@pytest.mark.parametrize("held", [(), ("10.0.0.0",)])
+def test_a_family_that_is_named_twice_counts_once(policy: FamilyPolicy, held: tuple[str, ...]) -> None:
+    twice, once = (service(*held, families=families, policy=policy) for families in ((4, 4), (4,)))
+    assert decide(twice, holding(twice, V4_ONLY)) == decide(once, holding(once, V4_ONLY))

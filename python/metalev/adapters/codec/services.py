@@ -40,7 +40,7 @@ def service(document: wire.Service, name: Name, default_families: tuple[Family, 
         version=metadata.resource_version,
         type=spec.type,
         families=_families(spec, addresses, default_families),
-        family_policy=FamilyPolicy(spec.ip_family_policy),
+        family_policy=FamilyPolicy(spec.ip_family_policy or FamilyPolicy.SINGLE),
         cluster_ips=addresses or (),
         load_balancer_ip=spec.load_balancer_ip,
         load_balancer_class=spec.load_balancer_class,
@@ -94,7 +94,7 @@ def endpoint_slice(document: wire.EndpointSlice, name: Name) -> EndpointSlice | 
 
 def _cluster_ips(spec: wire.ServiceSpec) -> tuple[IPAddress, ...] | None:
     """The ClusterIPs; none for a headless Service, ``None`` if nothing is said of them."""
-    path, texts = "spec.clusterIPs", spec.cluster_ips
+    path, texts = "spec.clusterIPs", [text for text in spec.cluster_ips if text]
     if not texts and spec.cluster_ip:
         path, texts = "spec.clusterIP", [spec.cluster_ip]
     if not texts:
@@ -109,13 +109,24 @@ def _families(
 ) -> tuple[Family, ...]:
     if spec.type == "ExternalName":
         return ()
+    _check_families(spec)
     if addresses is not None:
         return tuple(address.version for address in addresses)
     families = tuple(_FAMILY[family] for family in spec.ip_families) or default
-    if spec.ip_family_policy == "SingleStack" or len(families) != 1:
+    if spec.ip_family_policy in {None, "SingleStack"} or len(families) != 1:
         return families
     # Behind an API server there are ClusterIPs of both where the cluster has both; here nobody gives them.
     return (*families, 6 if families[0] == 4 else 4)
+
+
+def _check_families(spec: wire.ServiceSpec) -> None:
+    """Refuse what no API server would take. Without a policy, two families are as good as a wish for both."""
+    for index, family in enumerate(spec.ip_families):
+        if family in spec.ip_families[:index]:
+            raise BadField(f"spec.ipFamilies[{index}]", f"{family} stands twice: name each family once")
+    if spec.ip_family_policy == "SingleStack" and len(spec.ip_families) > 1:
+        problem = "SingleStack does not go with two ipFamilies: write PreferDualStack or RequireDualStack"
+        raise BadField("spec.ipFamilyPolicy", f"{problem}, or name one family")
 
 
 def _affinity_seconds(spec: wire.ServiceSpec) -> int | None:

@@ -89,7 +89,7 @@ class ServiceSpec(Wire, frozen=True):
     cluster_ip: str = field(default="", name="clusterIP")
     cluster_ips: list[str] = field(default=[], name="clusterIPs")
     ip_families: list[Literal["IPv4", "IPv6"]] = []
-    ip_family_policy: Literal["SingleStack", "PreferDualStack", "RequireDualStack"] = "SingleStack"
+    ip_family_policy: Literal["SingleStack", "PreferDualStack", "RequireDualStack"] | None = None
     load_balancer_ip: str = field(default="", name="loadBalancerIP")
     load_balancer_class: str | None = None
     external_traffic_policy: Literal["Cluster", "Local"] = "Cluster"
