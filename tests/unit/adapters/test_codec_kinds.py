@@ -42,6 +42,21 @@ def test_unknown_kind_is_named() -> None:
         decode("example.com/v1", "Gizmo")
 
 
+@pytest.mark.parametrize(
+    ("kind", "nearest"),
+    [
+        ("IPAddressPol", "IPAddressPool (metallb.io/v1beta1)"),
+        ("L2Advertisment", "L2Advertisement (metallb.io/v1beta1)"),
+        ("Servise", "Service (v1)"),
+    ],
+)
+def test_misspelt_kind_is_told_the_nearest(kind: str, nearest: str) -> None:
+    name, _, version = nearest.partition(" ")
+    with pytest.raises(UnreadKind) as caught:
+        decode(version.strip("()"), kind)
+    assert str(caught.value).endswith(f'is not read by metalev: did you mean "{name}" {version}?')
+
+
 def test_known_kind_in_a_wrong_group_is_told_its_right_one() -> None:
     with pytest.raises(UnreadKind, match=r"Service is in v1$"):
         decode("apps/v1", "service")

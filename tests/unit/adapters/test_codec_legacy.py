@@ -224,6 +224,28 @@ def test_other_config_maps_are_nobodys_concern(name: str, namespace: str) -> Non
     assert CODEC.decode({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": 7}) is None
 
 
+def test_without_a_namespace_it_is_in_ours() -> None:
+    document = config_map({"config": POOL})
+    del document["metadata"]["namespace"]
+    assert CODEC.decode(document) == read(POOL)
+    assert CODEC.identify(document) == ObjectKey(Kind.CONFIG_MAP, NAME)
+
+
+@pytest.mark.parametrize("text", ["adress-pools: []\n", 'addressPools:\n- name: "cut\n'])
+def test_without_a_namespace_its_mistakes_are_named_too(text: str) -> None:
+    document = config_map({"config": text})
+    del document["metadata"]["namespace"]
+    with pytest.raises(BadField, match=r"data\.config: line \d"):
+        CODEC.decode(document)
+
+
+def test_a_config_map_of_somebody_elses_without_a_namespace_is_left_alone() -> None:
+    document = config_map({"config": "connection-pools: []\n"})
+    del document["metadata"]["namespace"]
+    assert CODEC.decode(document) is None
+    assert CODEC.unknown_fields(document) == ()
+
+
 # --- What is wrong with it ---
 
 
@@ -239,7 +261,7 @@ def test_pools_that_overlap_are_named_and_stay() -> None:
     [
         (pool(name=None), "line 2: address-pools[0].name: is missing"),
         (pool(protocol=None), "line 2: address-pools[0].protocol: is missing"),
-        (pool(protocol="l3"), "line 3: address-pools[0].protocol: invalid enum value 'l3': write arp or bgp or l2"),
+        (pool(protocol="l3"), "line 3: address-pools[0].protocol: invalid enum value 'l3': write layer2 or bgp"),
         (pool(addresses=[]), "line 4: address-pools[0].addresses: pool has no prefixes defined"),
         (pool(addresses="10.0.0.0/30"), "line 4: address-pools[0].addresses: expected a list, got a string"),
         (pool(addresses="[10.0.0.0/30, please]"), 'line 4: address-pools[0].addresses[1]: invalid CIDR "please"'),

@@ -161,7 +161,10 @@ def test_null_is_the_same_as_absent() -> None:
             {"ipFamilyPolicy": "DualStack"},
             f"spec.ipFamilyPolicy: invalid enum value 'DualStack': write {POLICIES}",
         ),
-        ({"selector": {"tier": 1}}, "spec.selector[...]: expected a string, got a whole number; put it in quotes"),
+        (
+            {"selector": {"app": "web", "example.com/tier": 1}},
+            'spec.selector["example.com/tier"]: expected a string, got a whole number; put it in quotes',
+        ),
         ({"selector": ["app"]}, "spec.selector: expected a mapping, got a list"),
     ],
 )

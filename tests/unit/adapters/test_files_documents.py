@@ -84,5 +84,9 @@ def test_field_is_found_by_its_path_or_by_what_should_hold_it(path: str, line: i
     assert Places(TEXT).line_of(path) == line
 
 
+def test_a_key_with_dots_is_found_where_it_is_in_quotes() -> None:
+    assert Places("labels:\n  a: b\n  example.com/tier: web\n").line_of('labels["example.com/tier"]') == 3
+
+
 def test_place_in_what_cannot_be_parsed_is_its_first_line() -> None:
     assert Places('\n\na: "cut').line_of("a") == 3

@@ -137,6 +137,18 @@ def test_the_status_of_its_pools_is_kept_as_long_as_it_gives_them(folder: Folder
     assert kept == ["production"]
 
 
+def test_one_in_another_namespace_is_named_and_not_used() -> None:
+    manifest = read(PAGE.replace("metallb-system", "default"))
+    wrong = "metadata.namespace: MetalLB's configuration is read in metallb-system alone: move it there"
+    assert complaints(manifest) == [(4, f"ConfigMap default/config: {wrong}")]
+    assert [complaint.serious for complaint in manifest.complaints] == [False]
+    assert pools(manifest) == {}
+
+
+def test_without_a_namespace_its_pools_are_given_as_those_of_a_resource_are() -> None:
+    assert pools(read(PAGE.replace("  namespace: metallb-system\n", ""))) == pools(read(PAGE))
+
+
 def test_two_config_maps_are_told_of_each_other(folder: Folder) -> None:
     folder.write("a.yaml", PAGE)
     folder.write("b.yaml", BARE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,6 +88,15 @@ def test_emptied_file_keeps_everything_until_it_is_filled_or_removed() -> None:
     assert names(after) == ["a"]
     assert "is empty" in after.complaints[0].message
     assert read(service("b"), after).complaints == ()
+
+
+@pytest.mark.parametrize(("content", "problem"), [(b"", "is empty"), (b"\xff", "is not UTF-8")])
+def test_what_was_wrong_in_a_file_is_not_mended_by_emptying_or_garbling_it(content: bytes, problem: str) -> None:
+    before = read(file(service("a"), service("b", "http")))
+    for earlier in (b"", b"\xff", b"\n\xff"):
+        after = read_manifest("web.yaml", content, read_manifest("web.yaml", earlier, before, CODEC), CODEC)
+        assert after.complaints[:-1] == before.complaints
+        assert after.complaints[-1].message.startswith(problem)
 
 
 def test_file_that_was_always_empty_is_no_reason_to_complain() -> None:

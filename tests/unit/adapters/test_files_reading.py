@@ -41,6 +41,23 @@ def test_link_to_a_file_is_followed(folder: Folder) -> None:
     assert WEB in seen.objects
 
 
+def test_link_to_no_file_is_named_and_what_it_led_to_stays(folder: Folder) -> None:
+    folder.write(".data/web.yaml", service())
+    (folder.path / "web.yaml").symlink_to(".data/web.yaml")
+    (folder.path / "never.yaml").symlink_to("nowhere.yaml")
+    cluster, seen = folder.open()
+    (folder.path / ".data/web.yaml").unlink()
+    cluster.relist()
+    nothing = "cannot be read: it is a link to a file that is not there"
+    assert seen.problems == {"never.yaml": nothing, "web.yaml": nothing}
+    assert WEB in seen.objects
+    (folder.path / "web.yaml").unlink()
+    (folder.path / "never.yaml").unlink()
+    cluster.relist()
+    assert not seen.problems
+    assert WEB not in seen.objects
+
+
 def test_fifo_is_named_and_not_waited_for(folder: Folder) -> None:
     os.mkfifo(folder.path / "pipe.yaml")
     _, seen = folder.open()

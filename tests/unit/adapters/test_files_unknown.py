@@ -94,9 +94,48 @@ def test_an_entry_of_the_beacons_secret_that_is_no_key_is_named(folder: Folder) 
     }
 
 
+ANNOTATED = """\
+apiVersion: v1
+kind: Service
+metadata:
+  name: web
+  annotations:
+    example.com/anything: goes
+    {key}: {value}
+spec: {{ports: [{{port: 80}}]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("metallb.io/loadbalancerips", 'did you mean "metallb.io/loadBalancerIPs"?'),
+        ("metallb.io/adress-pool", 'did you mean "metallb.io/address-pool"?'),
+        ("metallb.universe.tf/allow_shared_ip", 'did you mean "metallb.universe.tf/allow-shared-ip"?'),
+        (
+            "metallb.io/colour",
+            "there are address-pool, loadBalancerIPs, allow-shared-ip, ip-allocated-from-pool",
+        ),
+    ],
+)
+def test_an_annotation_of_metallbs_that_means_nothing_is_named_with_the_nearest(
+    folder: Folder, key: str, hint: str
+) -> None:
+    message = f'Service default/web: metadata.annotations["{key}"]: unknown annotation, it has no effect: {hint}'
+    assert said(folder, ANNOTATED.format(key=key, value="x")) == {"metallb.yaml:7": message}
+
+
+def test_an_annotation_that_is_no_string_is_named_by_its_key(folder: Folder) -> None:
+    message = 'Service default/web: metadata.annotations["metallb.io/allow-shared-ip"]: expected a string, '
+    message += "got a whole number; put it in quotes"
+    assert said(folder, ANNOTATED.format(key="metallb.io/allow-shared-ip", value="7")) == {"metallb.yaml:7": message}
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        ANNOTATED.format(key="metallb.universe.tf/ip-allocated-from-pool", value="first"),
+        ANNOTATED.format(key="metallb.io/loadBalancerIPs", value="192.0.2.1"),
         POOL + "status: {assignedIPv4: 3}\n",
         POOL + "  serviceAllocation:\n    namespaceSelectors:\n    - matchLabels: {whatever: there-is}\n",
         ADVERTISEMENT + "  nodeSelectors:\n  - matchExpressions:\n    - {key: rack, operator: In, values: [a]}\n",

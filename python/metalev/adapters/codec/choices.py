@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import re
 
-from msgspec import inspect
+from msgspec import Meta, inspect
+
+_RECOMMENDED = "recommended"
 
 _STEP = re.compile(r"([^.\[\]]+)|\[[^\]]*\]")
 
 
+def recommend(*words: str) -> Meta:
+    """Mark an enumeration: of all words that it takes, these are the ones to write."""
+    return Meta(extra={_RECOMMENDED: words})
+
+
 def choices_of(wire: object, path: str) -> tuple[str, ...]:
-    """The words that the field at ``path`` of the type ``wire`` takes; none if it is no enumeration."""
+    """The words that the field at ``path`` of the type ``wire`` should have; none if it is no enumeration."""
     found: inspect.Type | None = inspect.type_info(wire)
     for name in _STEP.findall(path):
         found = _below(found, name)
+    if isinstance(found, inspect.Metadata) and found.extra and _RECOMMENDED in found.extra:
+        return tuple(found.extra[_RECOMMENDED])
     match found and _bare(found):
         case inspect.LiteralType(values):
             return tuple(map(str, values))

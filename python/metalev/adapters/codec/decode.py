@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 import msgspec
@@ -65,7 +66,7 @@ class Codec(Struct, frozen=True):
         try:
             header = convert(document, wire.Header)
             kind = _KIND.get((split_api_version(header.api_version)[0], header.kind))
-            return ObjectKey(kind, self._name(kind, header.metadata)) if kind else None
+            return ObjectKey(kind, self._name_in(document, kind, header.metadata)) if kind else None
         except BadInput:
             return None
 
@@ -81,7 +82,7 @@ class Codec(Struct, frozen=True):
         kind = self._kind(header)
         if kind is None:
             return None
-        name = self._name(kind, header.metadata)
+        name = self._name_in(document, kind, header.metadata)
         if kind in self._only_one and name != self._only_one[kind]:
             return None
         if split_api_version(header.api_version)[0] == METALLB and name.namespace != self.namespace:
@@ -114,9 +115,10 @@ class Codec(Struct, frozen=True):
             return None
 
     def unknown_fields(self, document: object) -> tuple[Remark, ...]:
-        """What ``document`` says that has no effect, if it is a resource of MetalLB's or the Secret of the beacons.
+        """What ``document`` says that has no effect, if it is MetalLB's business or metalev's.
 
-        Kubernetes' other objects have many fields that metalev has no need to read.
+        Kubernetes' objects have many fields that metalev has no need to read; of theirs, the annotations of Services,
+        the entries of the beacons' Secret, and where MetalLB's old ConfigMap stands are looked at.
         """
         match document:
             case {"apiVersion": str(version), "kind": str(kind)} if split_api_version(version)[0] == METALLB:
@@ -124,6 +126,14 @@ class Codec(Struct, frozen=True):
                 return tuple(unknown_fields(document, _READERS[known][0])) if known else ()
             case {"kind": Kind.SECRET, "metadata": {"name": str(name)}} if name == BEACON_SECRET:
                 return tuple(core.unknown_entries(document))
+            case {"apiVersion": "v1", "kind": Kind.SERVICE}:
+                return tuple(services.unknown_annotations(document))
+            case {"apiVersion": "v1", "kind": Kind.CONFIG_MAP, "metadata": {"name": str(name), **rest}}:
+                elsewhere = rest.get("namespace") not in {None, "", self.namespace}
+                if elsewhere and name == LEGACY_CONFIG and legacy.is_meant(document):
+                    wrong = f"MetalLB's configuration is read in {self.namespace} alone: move it there"
+                    return (Remark("metadata.namespace", 0, wrong),)
+                return ()
             case _:
                 return ()
 
@@ -161,6 +171,13 @@ class Codec(Struct, frozen=True):
             return None
         raise UnreadKind(f"{named} is not read by metalev{_hint(header.kind)}")
 
+    def _name_in(self, document: object, kind: Kind, metadata: wire.Identity) -> Name:
+        """Its name; MetalLB's old configuration is known by what is in it, where it says no namespace."""
+        is_legacy = kind is Kind.CONFIG_MAP and metadata.name == LEGACY_CONFIG and not metadata.namespace
+        if is_legacy and legacy.is_meant(document):
+            return self._only_one[Kind.CONFIG_MAP]
+        return self._name(kind, metadata)
+
     def _name(self, kind: Kind, metadata: wire.Identity) -> Name:
         name = check_name(metadata.name, "metadata.name")
         if kind in CLUSTER_SCOPED:
@@ -189,4 +206,5 @@ def _hint(kind: str) -> str:
     for known in Kind:
         if known.lower() == kind.lower():
             return f": {known} is in {API_VERSION[known]}"
-    return ""
+    close = get_close_matches(kind, [str(known) for known in Kind], n=1, cutoff=0.8)
+    return f': did you mean "{close[0]}" ({API_VERSION[Kind(close[0])]})?' if close else ""

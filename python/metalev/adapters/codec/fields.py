@@ -29,6 +29,7 @@ _PLAIN_WORDS = {
 _MISSING = re.compile(r"Object missing required field `(.+)`")
 _UNQUOTED = re.compile(r"Expected `str`, got `(?:int|float|bool)`")
 _TYPE_NAME = re.compile(r"`([^`]*)`")
+_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 # RFC 1123 subdomain, as Kubernetes wants it. It is also what makes a name safe as a part of a path.
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")
 
@@ -63,7 +64,7 @@ def convert(document: object, wire: type[T], path: str = "") -> T:
     try:
         return msgspec.convert(_without_nulls(document), wire)
     except msgspec.ValidationError as error:
-        raise _in_plain_words(str(error), wire).below(path) from None
+        raise _with_its_key(_in_plain_words(str(error), wire), document).below(path) from None
     except RecursionError:
         raise BadField(path, "is too deep: lists in lists, or mappings in mappings") from None
 
@@ -101,6 +102,33 @@ def _without_nulls(value: object) -> object:
             return [_without_nulls(item) for item in value]
         case _:
             return value
+
+
+_ANY_KEY = "[...]"
+
+
+def _with_its_key(error: BadField, document: object) -> BadField:
+    """The same error with the key of the user's own, which msgspec leaves out; it is one whose value is no string."""
+    if not error.path.endswith(_ANY_KEY):
+        return error
+    path = error.path.removesuffix(_ANY_KEY)
+    mapping = _at(document, path)
+    keys = mapping if isinstance(mapping, Mapping) else {}
+    wrong = next((key for key, value in keys.items() if value is not None and not isinstance(value, str)), None)
+    return error if wrong is None else BadField(f'{path}["{wrong}"]', error.problem, error.line)
+
+
+def _at(document: object, path: str) -> object:
+    """What stands at ``path`` of ``document``; ``None`` if there is nothing."""
+    found = document
+    for name, index in _STEP.findall(path):
+        if isinstance(found, Mapping):
+            found = found.get(name)
+        elif isinstance(found, list) and index:
+            found = found[int(index)]
+        else:
+            return None
+    return found
 
 
 def _in_plain_words(message: str, wire: object) -> BadField:

@@ -6,6 +6,7 @@ some version or its documents had. Names come out as MetalLB's own migration too
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -24,6 +25,7 @@ from metalev.model.meta import Name
 from metalev.model.pools import L2Advertisement, Pool
 
 _FIELD: Final = "data.config"
+_POOLS: Final = re.compile(r"""^[ \t{"']*add?ress?(es)?[-_]?pools?["']?[ \t]*:""", re.MULTILINE | re.IGNORECASE)
 _UNUSED: Final = "BGP is not supported yet: this is read and has no effect"
 
 
@@ -43,6 +45,17 @@ def is_bare(document: object) -> bool:
     if not isinstance(document, Mapping) or "kind" in document:
         return False
     return any(isinstance(key, str) and folded(key) == "addresspools" for key in document)
+
+
+def is_meant(document: object) -> bool:
+    """Whether ``document``, a ConfigMap, holds MetalLB's configuration: it may be misspelt, or no good as YAML."""
+    match document:
+        case {"data": {"config": str(text)}}:
+            return _POOLS.search(text) is not None
+        case {"data": {"config": content}}:
+            return is_bare(content)
+        case _:
+            return False
 
 
 def config_map(document: wire.ConfigMap, name: Name) -> LegacyConfig:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta, Struct, field
 
+from metalev.adapters.codec.choices import recommend
 from metalev.model.meta import Operator
 
 _ASN: TypeAlias = Annotated[int, Meta(ge=1, le=2**32 - 1)]
@@ -27,7 +28,7 @@ class Top(Legacy, frozen=True):
 
 class Pool(Legacy, frozen=True):
     name: str
-    protocol: Literal["layer2", "bgp", "l2", "arp", "ndp"]
+    protocol: Annotated[Literal["layer2", "bgp", "l2", "arp", "ndp"], recommend("layer2", "bgp")]
     addresses: list[str]
     auto_assign: bool = True
     avoid_buggy_ips: bool = False

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 
 from metalev.adapters.codec import wire
 from metalev.adapters.codec.fields import BadField, parse_address
+from metalev.adapters.codec.section import folded
+from metalev.decide.wishes import ADDRESS_POOL, ALLOW_SHARED_IP, LOAD_BALANCER_IPS
 from metalev.model.address import Family, IPAddress
+from metalev.model.legacy import Remark
 from metalev.model.meta import Name
 from metalev.model.services import (
     Condition,
@@ -21,9 +25,11 @@ from metalev.model.services import (
 )
 
 OUR_PREFIX = "metalev.io/"
-OUR_ANNOTATIONS = ("metallb.io/", "metallb.universe.tf/", OUR_PREFIX)
+METALLB_ANNOTATIONS = ("metallb.io/", "metallb.universe.tf/")
+OUR_ANNOTATIONS = (*METALLB_ANNOTATIONS, OUR_PREFIX)
 POOL_ANNOTATION = "metallb.io/ip-allocated-from-pool"
 OLD_POOL_ANNOTATION = "metallb.universe.tf/ip-allocated-from-pool"
+_MEANINGS = (ADDRESS_POOL, LOAD_BALANCER_IPS, ALLOW_SHARED_IP, POOL_ANNOTATION.partition("/")[2])
 _SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 _FAMILY: Mapping[str, Family] = {"IPv4": 4, "IPv6": 6}
 
@@ -53,6 +59,23 @@ def service(document: wire.Service, name: Name, default_families: tuple[Family, 
         status=status(metadata, document.status),
         created=int(metadata.creation_timestamp.timestamp()) if metadata.creation_timestamp else None,
     )
+
+
+def unknown_annotations(document: object) -> Iterator[Remark]:
+    """Yield a remark for each annotation of a Service that has MetalLB's prefix and no meaning, with the nearest."""
+    match document:
+        case {"metadata": {"annotations": Mapping() as annotations}}:
+            for key in map(str, annotations):
+                prefix, slash, name = key.partition("/")
+                if prefix + slash in METALLB_ANNOTATIONS and name not in _MEANINGS:
+                    path = f'metadata.annotations["{key}"]'
+                    yield Remark(path, 0, f"unknown annotation, it has no effect: {_nearest(prefix + slash, name)}")
+
+
+def _nearest(prefix: str, name: str) -> str:
+    by_folded = {folded(one): one for one in _MEANINGS}
+    close = get_close_matches(folded(name), by_folded, n=1, cutoff=0.6)
+    return f'did you mean "{prefix}{by_folded[close[0]]}"?' if close else f"there are {', '.join(_MEANINGS)}"
 
 
 def status(metadata: wire.Metadata, document: wire.ServiceStatus) -> ServiceStatus:

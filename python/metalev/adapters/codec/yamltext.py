@@ -17,7 +17,7 @@ MAX_PARTS = 1_000_000
 MAX_DEPTH = 500
 # What nests before the text of a line; YAML 1.1 knows five ends of a line.
 _INDENT = re.compile(r"(?:\A|(?<=[\r\n\x85\u2028\u2029]))[\ufeff \t?:-]+")
-_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
+_STEP = re.compile(r'\["([^"]*)"\]|([^.\[\]]+)|\[(\d+)\]')
 
 
 class UnreadableDocument(Exception):
@@ -132,11 +132,12 @@ class Places:
     def line_of(self, path: str, inside: int = 0) -> int:
         """The line, from 1, where the field ``path`` (as in ``spec.ports[0].port``) stands, or what should hold it.
 
+        A key of the user's own, which may have dots, is written as in ``metadata.labels["example.com/tier"]``.
         With ``inside`` it is that line, from 1, of the text in the field, if it stands there line by line (after "|").
         """
         line, node = self.first_line(), self._root
-        for name, index in _STEP.findall(path):
-            mark, node = _child(node, name, index)
+        for quoted, name, index in _STEP.findall(path):
+            mark, node = _child(node, quoted or name, index)
             if mark is None:
                 break
             line = mark.line + 1

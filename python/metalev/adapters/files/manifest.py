@@ -41,6 +41,9 @@ class Complaint(Struct, frozen=True):
     serious: bool = True
 
 
+_NOT_UTF8 = "is not UTF-8: save it as such"
+_EMPTY = "is empty: fill it, or remove it to remove what it gave"
+
 # What one document gives.
 Part: TypeAlias = tuple[Given | Complaint, ...]
 
@@ -68,10 +71,10 @@ def read_manifest(path: str, content: bytes, before: Manifest | None, codec: Cod
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        return replace(before, complaints=(Complaint(line, "is not UTF-8: save it as such"),))
+        return _as_before(before, line, _NOT_UTF8)
     if not content and before.given:
         # An editor that truncates and then writes shows this for a moment. Nobody's address shall pay for it.
-        return replace(before, complaints=(Complaint(1, "is empty: fill it, or remove it to remove what it gave"),))
+        return _as_before(before, 1, _EMPTY)
     is_json = path.endswith(".json")
     parts: dict[bytes, Part] = {}
     found: list[Part] = []
@@ -81,6 +84,12 @@ def read_manifest(path: str, content: bytes, before: Manifest | None, codec: Cod
             parts[digest] = before.parts.get(digest) or tuple(_read(document.text, is_json=is_json, codec=codec))
         found.append(tuple(replace(item, line=item.line + document.line - 1) for item in parts[digest]))
     return _combine(found, before, parts)
+
+
+def _as_before(before: Manifest, line: int, message: str) -> Manifest:
+    """What the file gave stays in force, with what was wrong with it: that is not mended by hiding it."""
+    earlier = (one for one in before.complaints if one.message not in {_NOT_UTF8, _EMPTY})
+    return replace(before, complaints=(*earlier, Complaint(line, message)))
 
 
 def version_of(document: object) -> str:

@@ -125,6 +125,9 @@ class Tree(Generic[T]):
                 return {}
             content = (self.root / path).read_bytes()
         except FileNotFoundError:
+            if (self.root / path).is_symlink():
+                self.problems[path] = "cannot be read: it is a link to a file that is not there"
+                return {}
             return {path: self._forget(path)} if before is not None else {}
         except OSError as error:
             self.problems[path] = f"cannot be read: {error.strerror}"
