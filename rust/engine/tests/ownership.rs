@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{ETH, MS, World, group, key, vip};
+use common::{ETH, MS, World, group, group_of, key, vip, vip6};
 use metalev_engine::{Cause, Event, FactKind, Interface};
 use metalev_wire::MacAddr;
 
@@ -355,6 +355,20 @@ fn the_same_table_again_changes_nothing() {
     world.run(1_000 * MS);
     let after: Vec<usize> = world.nodes.values().map(|node| node.facts.len()).collect();
     assert_eq!(before, after);
+}
+
+#[test]
+fn the_same_table_again_begins_no_burst() {
+    let addresses = [vip(200), vip6(200)];
+    let mut world = World::new(3);
+    world.set_groups(vec![group_of(&addresses, &ORDER)]);
+    world.run(5_000 * MS);
+    let sent = |world: &World| (world.nodes["node1"].arp_sent.len(), world.nodes["node1"].ndp_sent.len());
+    let before = sent(&world);
+    assert_eq!(before, (12, 6), "six rounds, in both forms of ARP and one of NDP");
+    world.set_groups(vec![group_of(&addresses, &ORDER)]);
+    world.run(5_000 * MS);
+    assert_eq!(sent(&world), before);
 }
 
 #[test]

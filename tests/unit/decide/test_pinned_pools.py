@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from tests.unit.decide.allocations import complaint, decide, ledger, pool, service
+from msgspec.structs import replace
+from tests.unit.decide.allocations import POOL, complaint, decide, ledger, pool, service
 
 from metalev.decide.allocation import Outcome, decide_addresses
 from metalev.model.meta import Expression, LabelSelector, Name, Operator
@@ -59,3 +60,47 @@ def test_services_are_chosen_by_labels_and_namespace_together(tier: str, expecte
     rules = ServiceAllocation(namespaces=("shop",), service_selectors=(chosen,))
     books = ledger(pool("a", "10.0.0.0/30", rules=rules))
     assert decide(service(labels={"tier": tier}), books).outcome is expected
+
+
+def test_a_pinned_pool_that_does_not_assign_by_itself_is_left_alone_until_it_is_asked_for() -> None:
+    books = ledger(pool("a", "10.0.0.0/30", auto=False, rules=FOR_SHOP))
+    assert complaint(decide(service(), books)) == "no available IPs"
+    assert decide(service(annotations={POOL: "a"}), books).pool == "a"
+
+
+RED = LabelSelector({"team": "red"})
+WEB, API = LabelSelector({"tier": "web"}), LabelSelector({"tier": "api"})
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        ServiceAllocation(namespaces=("shop",), namespace_selectors=(RED,)),
+        ServiceAllocation(namespaces=("bank",), namespace_selectors=(LabelSelector({"team": "blue"}),)),
+    ],
+)
+def test_a_namespace_that_is_named_or_chosen_is_enough(rules: ServiceAllocation) -> None:
+    books = ledger(pool("a", "10.0.0.0/30", rules=rules))
+    assert decide(service(), books, team="blue").outcome is Outcome.ASSIGNED
+
+
+@pytest.mark.parametrize("selectors", [(WEB, API), (API, WEB)])
+def test_service_selectors_are_alternatives(selectors: tuple[LabelSelector, ...]) -> None:
+    books = ledger(pool("a", "10.0.0.0/30", rules=ServiceAllocation(service_selectors=selectors)))
+    assert decide(service(labels={"tier": "web"}), books).outcome is Outcome.ASSIGNED
+    assert decide(service(labels={"tier": "db"}), books).outcome is Outcome.PENDING
+
+
+@pytest.mark.parametrize("selectors", [(RED, LabelSelector({"team": "blue"})), (LabelSelector({"team": "blue"}), RED)])
+def test_namespace_selectors_are_alternatives(selectors: tuple[LabelSelector, ...]) -> None:
+    books = ledger(pool("a", "10.0.0.0/30", rules=ServiceAllocation(namespace_selectors=selectors)))
+    assert decide(service(), books, team="red").outcome is Outcome.ASSIGNED
+    assert decide(service(), books, team="green").outcome is Outcome.PENDING
+
+
+@pytest.mark.parametrize(
+    "foreign", [ServiceAllocation(namespaces=("bank",)), ServiceAllocation(namespace_selectors=(RED,))]
+)
+def test_labels_alone_are_not_enough_in_a_foreign_namespace(foreign: ServiceAllocation) -> None:
+    books = ledger(pool("a", "10.0.0.0/30", rules=replace(foreign, service_selectors=(WEB,))))
+    assert decide(service(labels={"tier": "web"}), books, team="blue").outcome is Outcome.PENDING
