@@ -11,7 +11,7 @@ from metalev.adapters.codec import BadField, Codec, encode
 from metalev.model.actions import Event, EventType, Holding, SpeakerState
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.pools import PoolStatus, Resting
-from metalev.model.services import Condition, ConditionStatus, ServiceStatus
+from metalev.model.services import Condition, ConditionStatus, Service, ServiceStatus
 
 CODEC = Codec("metallb-system")
 WEB = Name("shop", "web")
@@ -48,6 +48,17 @@ def test_condition_with_another_reason_gets_a_new_transition_time() -> None:
     before = encode.service_status(WEB, status("Assigned"), NOON)
     after = encode.service_status(WEB, status("Moved"), LATER, before)
     assert transition_time(after) == "2026-01-02T13:00:00Z"
+
+
+def test_the_pools_name_is_written_in_the_newer_spelling_and_the_older_one_is_removed() -> None:
+    assert encode.service_status(WEB, status(), NOON)["metadata"]["annotations"] == {
+        "metallb.io/ip-allocated-from-pool": "first"
+    }
+    patch = encode.service_patch(Service(WEB, status=ServiceStatus(pool="older")), status(), NOON)
+    assert patch["metadata"]["annotations"] == {
+        "metallb.io/ip-allocated-from-pool": "first",
+        "metallb.universe.tf/ip-allocated-from-pool": None,
+    }
 
 
 def test_time_is_written_in_utc() -> None:

@@ -136,7 +136,9 @@ class World(Struct):
         return next(pool for pool in self.pools if address in self.all_of(pool))
 
     def all_of(self, pool: Pool) -> list[IPAddress]:
-        return list(_every(pool))
+        """Its addresses but for those that a pool before it has."""
+        earlier = {address for one in self.pools[: self.pools.index(pool)] for address in _every(one)}
+        return [address for address in _every(pool) if address not in earlier]
 
 
 def _every(pool: Pool) -> Iterator[IPAddress]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -213,6 +214,30 @@ def test_a_pool_that_shrinks_moves_its_holders() -> None:
     controller.set_pools(pool("main", "10.0.0.1/32"), pool("other", "10.0.1.0/32"))
     controller.settle("b")
     assert controller.holders() == {"a": ["10.0.1.0"], "b": ["10.0.0.1"]}
+
+
+@pytest.mark.parametrize(
+    ("pools", "owners"),
+    [
+        ((pool("renamed", "10.0.0.0/30"),), {"a": "renamed", "b": "renamed"}),
+        ((pool("main", "10.0.0.0/32"), pool("split", "10.0.0.1-10.0.0.3")), {"a": "main", "b": "split"}),
+        ((pool("left", "10.0.0.0/31"), pool("right", "10.0.0.2/31")), {"a": "left", "b": "left"}),
+    ],
+    ids=["renamed", "split", "renamed and split"],
+)
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_pool_that_is_renamed_or_split_moves_nobody_and_nothing_is_told(
+    pools: tuple[Pool, ...], owners: dict[str, str], *, restarts: bool
+) -> None:
+    controller = Controller(service("a"), service("b"))
+    controller.settle("a", "b")
+    before = controller.holders()
+    controller.set_pools(*pools)
+    controller.decider = ControllerDecider() if restarts else controller.decider
+    actions = [action for text in "ab" for action in controller.reconcile(text)]
+    assert controller.holders() == before == {"a": ["10.0.0.0"], "b": ["10.0.0.1"]}
+    assert {key.name: one.status.pool for key, one in controller.snapshot.services.items()} == owners
+    assert all(isinstance(action, WriteServiceStatus) for action in actions)
 
 
 def test_a_new_version_of_a_pool_wakes_nobody() -> None:

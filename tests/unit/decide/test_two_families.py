@@ -124,6 +124,14 @@ def test_who_comes_to_require_both_is_completed_or_moved_or_cleared() -> None:
     assert complaint(decide(subject, holding(subject, V4_ONLY))) == "no available IPs"
 
 
+def test_who_comes_to_prefer_both_keeps_what_it_has_and_gets_one_where_both_were_not_to_be_had() -> None:
+    subject = prefers("10.0.2.1", "fd00::1")
+    allocation = decide(subject, holding(subject, BOTH))
+    assert (allocation.outcome, given(allocation), told(allocation)) == (Outcome.KEPT, ["10.0.2.1", "fd00::1"], [])
+    assert complaint(decide(requires(), ledger(V4_ONLY))) == "no available IPs"
+    assert given(decide(prefers(), ledger(V4_ONLY))) == ["10.0.0.0"]
+
+
 def test_who_has_one_cluster_ip_less_keeps_the_address_that_fits() -> None:
     subject = service("10.0.2.1", "fd00::1", families=(6,))
     assert given(decide(subject, holding(subject, BOTH))) == ["fd00::1"]

@@ -147,26 +147,32 @@ def test_the_conditions_that_are_named_are_those_that_are_written() -> None:
 CONFORMANCE_ROWS = list(tables(CONFORMANCE, "MetalLB", "tests"))
 
 
+NAMED_TEST = re.compile(r"(?:[\w/]+\.(?:py|rs)::)?[a-z0-9]+(?:_[a-z0-9]+){3,}")
+
+
 def named_tests(row: list[str]) -> set[str]:
     """The tests in the second column; options and words of MetalLB have fewer parts to their names."""
-    return {span for span in code_spans(row[1]) if re.fullmatch(r"[a-z0-9]+(_[a-z0-9]+){3,}", span)}
+    return {span for span in code_spans(row[1]) if NAMED_TEST.fullmatch(span)}
 
 
-def existing_tests() -> set[str]:
-    """The names of all tests, in Python and in Rust."""
-    python = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
-    rust = "".join(
-        path.read_text() for folder in ("src", "tests") for path in (ROOT / "rust").glob(f"*/{folder}/**/*.rs")
-    )
-    return {
-        *re.findall(r"^def (test_\w+)", python, re.MULTILINE),
-        *re.findall(r"#\[test\]\s+(?:#\[.*\]\s+)*fn (\w+)", rust),
-    }
+def existing_tests() -> dict[str, list[str]]:
+    """All tests, in Python and in Rust, by name with the files that define one of this name."""
+    python = [(path, r"^def (test_\w+)") for path in (ROOT / "tests").rglob("test_*.py")]
+    sources = (path for folder in ("src", "tests") for path in (ROOT / "rust").glob(f"*/{folder}/**/*.rs"))
+    rust = [(path, r"#\[test\]\s+(?:#\[.*\]\s+)*fn (\w+)") for path in sources]
+    found: dict[str, list[str]] = {}
+    for path, pattern in (*python, *rust):
+        for name in re.findall(pattern, path.read_text(), re.MULTILINE):
+            found.setdefault(name, []).append(shown(path))
+    return found
 
 
-def test_every_test_of_the_conformance_list_exists() -> None:
+def test_every_test_of_the_conformance_list_exists_and_is_told_from_its_namesakes() -> None:
+    existing = existing_tests()
+    once = {name for name, files in existing.items() if len(files) == 1}
+    with_file = {f"{file}::{name}" for name, files in existing.items() for file in files}
     assert CONFORMANCE_ROWS
-    assert set().union(*map(named_tests, CONFORMANCE_ROWS)) - existing_tests() == set()
+    assert set().union(*map(named_tests, CONFORMANCE_ROWS)) - once - with_file == set()
 
 
 def test_what_metallb_promises_is_answered_by_a_test_or_by_a_plain_word() -> None:
