@@ -12,24 +12,30 @@ from tests.unit.docs.markdown import DOCS, tables
 from metalev.decide.allocation import Allocation, Outcome, decide_addresses
 from metalev.decide.ledger import Ledger
 from metalev.decide.sharing import Terms, terms_of
+from metalev.decide.words import quoted_list
 from metalev.model.pools import Resting, ServiceAllocation
 from metalev.model.services import Port, Service
 
 SHARE = "metallb.io/allow-shared-ip"
-HELD = "10.0.0.9"
+HELD, HELD_TOO, NOT_ALLOWED = "10.0.0.9", "fd00::9", "10.9.9.8"
 
 WISHES: dict[str, Service] = {
     "nothing": service(),
     "an address that is free": service(wish="10.0.0.2"),
     "an address that rests": service(wish="10.0.0.4"),
     "an address that it may share": service(annotations={IPS: "10.0.0.5", SHARE: "k"}),
+    "a pair of addresses that are free": service(annotations={IPS: "10.0.0.2,fd00::2"}, families=(4, 6)),
     "a pool that has one free": service(annotations={POOL: "second"}),
     "something that is no address": service(wish="please"),
+    "an annotation that is no address": service(annotations={IPS: "please"}),
     "addresses both ways at once": service(wish="10.0.0.2", annotations={IPS: "10.0.0.2"}),
     "an address of a family that it has not": service(wish="1000::1"),
+    "one address for two families": service(wish="10.0.0.2", families=(4, 6)),
     "two addresses of one family": service(annotations={IPS: "10.0.0.1,10.0.0.2"}),
     "more than two addresses": service(annotations={IPS: "10.0.0.1,10.0.0.2,1000::1"}),
     "an address that somebody else has": service(wish="10.0.0.3"),
+    "a pair of which somebody else has one": service(annotations={IPS: "10.0.0.3,fd00::2"}, families=(4, 6)),
+    "a pair out of two pools": service(annotations={IPS: "10.0.0.2,fd00:1::1"}, families=(4, 6)),
     "a shared address whose port is taken": service(annotations={IPS: "10.0.0.6", SHARE: "k"}),
     "an address outside every pool": service(wish="10.9.9.9"),
     "an address that its pool avoids": service(wish="10.0.4.0"),
@@ -47,8 +53,8 @@ def books() -> Ledger:
     made.set_pools(
         [
             pool("buggy", "10.0.4.0/30", buggy=True),
-            pool("main", "10.0.0.0/28"),
-            pool("second", "10.0.1.0/30"),
+            pool("main", "10.0.0.0/28", "fd00::/124"),
+            pool("second", "10.0.1.0/30", "fd00:1::/126"),
             pool("bank", "10.0.2.0/30", rules=ServiceAllocation(namespaces=("bank",))),
             pool("tiny", "10.0.3.0/32"),
         ]
@@ -71,13 +77,18 @@ def row(wish: str, *held: str) -> tuple[Allocation, str]:
     return allocation, allocation.events[-1].reason if allocation.events else ""
 
 
+def held_by(wish: str) -> tuple[str, ...]:
+    """What a Service with this wish holds in the column of those who hold something."""
+    return (HELD, HELD_TOO) if len(WISHES[wish].families) == 2 else (HELD,)
+
+
 def in_words(wish: str) -> list[str]:
     without, event_without = row(wish)
-    having, event_having = row(wish, HELD)
-    names_it = wish.startswith("an address")
+    having, event_having = row(wish, *held_by(wish))
+    names_it = wish.startswith(("an address", "a pair"))
     got = "none" if without.outcome is Outcome.PENDING else "gets it" if names_it else "gets one"
     assert given(having)
-    return [wish, got, event_without, "keeps it" if given(having) == [HELD] else "moves", event_having]
+    return [wish, got, event_without, "keeps it" if given(having) == [*held_by(wish)] else "moves", event_having]
 
 
 def test_the_table_in_the_documents_says_what_is_done() -> None:
@@ -89,15 +100,23 @@ def test_the_table_in_the_documents_says_what_is_done() -> None:
 
 @pytest.mark.parametrize("wish", WISHES)
 def test_an_allowed_address_is_never_lost_to_a_new_wish(wish: str) -> None:
-    having, _ = row(wish, HELD)
+    having, _ = row(wish, *held_by(wish))
     without, _ = row(wish)
-    assert given(having) == (given(without) if wish != "nothing" and given(without) else [HELD])
+    assert given(having) == (given(without) if wish != "nothing" and given(without) else [*held_by(wish)])
+
+
+@pytest.mark.parametrize("wish", WISHES)
+def test_who_holds_what_is_not_allowed_any_more_loses_it_first_and_then_fares_as_one_that_holds_none(wish: str) -> None:
+    having, _ = row(wish, NOT_ALLOWED)
+    without, _ = row(wish)
+    assert (having.outcome, given(having), having.condition) == (without.outcome, given(without), without.condition)
+    assert [event.reason for event in having.events] == ["ClearAssignment", *(one.reason for one in without.events)]
 
 
 @pytest.mark.parametrize("wish", WISHES)
 def test_a_wish_that_is_not_met_stands_in_the_condition_and_is_told_once(wish: str) -> None:
-    having, _ = row(wish, HELD)
+    having, _ = row(wish, *held_by(wish))
     assert having.condition is not None
     told = [event.message for event in having.events if event.reason in {"AllocationFailed", "LoadBalancerFailed"}]
     assert len(told) == (having.condition.reason != "IPAllocated")
-    assert having.condition.message == "; ".join([f'Assigned IP ["{given(having)[0]}"]', *told])
+    assert having.condition.message == "; ".join([f"Assigned IP {quoted_list(having.addresses)}", *told])
