@@ -178,3 +178,11 @@ def test_every_test_of_the_conformance_list_exists_and_is_told_from_its_namesake
 def test_what_metallb_promises_is_answered_by_a_test_or_by_a_plain_word() -> None:
     plain = ("the same", "not there")
     assert [row[0] for row in CONFORMANCE_ROWS if not named_tests(row) and not row[1].startswith(plain)] == []
+
+
+def test_every_benchmark_and_each_of_their_helpers_is_listed() -> None:
+    bench = ROOT / "bench"
+    files = {path.name for path in bench.glob("*.py")} - {"conftest.py"}
+    measuring = {name for name in files if name.startswith("bench_")}
+    assert first_column(bench / "README.md", "file", "measures") == measuring
+    assert files <= set(code_spans(prose(bench / "README.md")))
