@@ -1,10 +1,10 @@
 """The controller on a real API server: cold start, reaction, writes, memory.
 
 Method. etcd and kube-apiserver on loopback, no other controllers; three Nodes, and Services without node ports; the
-real controller as a process, in one Python, with an administrator's kubeconfig. An observer watches the Services; it and the
-server use the same two cores, as does the raw client that all is compared with: by the same HTTP library, over eight
-connections and under the same observer, it does nothing but the patches that give each Service an address, with no
-decision, no event and no watch.
+real controller as a process, in one Python, with an administrator's kubeconfig. An observer watches the Services; it
+and the server use the same two cores, as does the raw client that all is compared with: by the same HTTP library, over
+eight connections and under the same observer, it does nothing but the patches that give each Service an address, with
+no decision, no event and no watch.
 
 *Cold start* is from the start of the process (its Python included) to the last Service's address. *Reaction* is from
 the answer to the creation of a Service to the watch event that shows its address, median of twenty.
