@@ -69,6 +69,7 @@ class Controller:
     def said_once_and_over(self) -> None:
         """Wait until all that it complained of is over; hold it to have said nothing twice before it was over."""
         until(lambda: self._open_troubles() == set(), "all troubles are over")
+        assert self.told(LASTS), "nothing was said to be wrong"
         assert len(self.told(f"{LASTS}|over: ")) <= TROUBLE_LINES, self.told(f"{LASTS}|over: ")
 
     def _open_troubles(self) -> set[str]:
