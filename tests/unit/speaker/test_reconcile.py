@@ -345,3 +345,12 @@ def test_figures_show_what_is_held_for_which_service() -> None:
     assert figures.announced is not None
     assert [(row.service, row.ip, row.node) for row in figures.announced] == [("shop/web", "192.0.2.1", "node1")]
     assert figures.engine == Counters(beacons_sent=4)
+
+
+def test_a_state_that_somebody_removed_is_there_again_within_a_minute() -> None:
+    speaker = Speaker(world(secret(KEY)))
+    key = ObjectKey(Kind.SPEAKER_STATE, Name("", "node1"))
+    assert key in speaker.cluster.world.objects
+    speaker.cluster.remove(key)
+    speaker.settle(within=61)
+    assert key in speaker.cluster.world.objects
