@@ -123,7 +123,7 @@ class Room:
         uid = self.seen(name, namespace)["metadata"]["uid"]
         path = f"/api/v1/namespaces/{namespace}/events?fieldSelector=involvedObject.uid%3D{uid}"
         return [
-            Told(one["type"], one["reason"], one["message"], one["source"]["component"], one["count"])
+            Told(one["type"], one["reason"], one["message"], one.get("source", {}).get("component", ""), one["count"])
             for one in self.cluster.items(path)
         ]
 
