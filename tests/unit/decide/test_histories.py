@@ -39,8 +39,6 @@ SIDES = [
     pool("side", "10.0.1.0/30", auto_assign=False),
     pool("side", "10.0.1.0/31", "fd00:1::/127"),
     pool("side", "10.0.1.0/32", "fd00:1::/127", allocation=FOR_SHOP),
-    # With the second of MAINS, what its first is split into.
-    pool("side", "10.0.0.2/31", "fd00::/127"),
     pool("side", "10.0.1.0/31", allocation=ServiceAllocation(namespaces=("bank",))),
 ]
 FAMILIES: list[tuple[tuple[Family, ...], FamilyPolicy]] = [
