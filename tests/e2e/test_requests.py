@@ -203,6 +203,7 @@ def test_looking_again_at_a_service_that_is_well_tells_nothing_new(room: Room) -
     room.service("web")
     room.address("web")
     room.told("web", "IPAllocated")
+    room.told("web", "NotAnnounced")
     room.annotate("web", "note=changed")
     room.service("later")
     room.told("later", "IPAllocated")

@@ -24,7 +24,7 @@ from metalev.lab.kubernetes.controlplane import ControlPlane
 from metalev.lab.kubernetes.faultproxy import FaultProxy
 from metalev.lab.kubernetes.kubeconfig import ADMIN
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 SERVICES = 50
 SYSTEM = "metallb-system"
 QUICK = Path(__file__).with_name("quick.py")

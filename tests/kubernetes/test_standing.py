@@ -19,7 +19,7 @@ LAB = (sys.executable, "-m", "metalev.lab")
 
 
 def run(*command: str, env: Mapping[str, str] = os.environ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*POWERLESS, *command], capture_output=True, text=True, check=False, timeout=100, env=env)
+    return subprocess.run([*POWERLESS, *command], capture_output=True, text=True, check=False, timeout=280, env=env)
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +41,9 @@ def test_what_it_tells_to_try_gives_curl_an_answer(folder: Path, tmp_path: Path)
     kubectl = str(folder / "bin" / "kubectl")
     assert run(kubectl, "apply", "-f", str(tutorial)).returncode == 0
     address = "jsonpath={.status.loadBalancer.ingress[0].ip}"
-    assert run(kubectl, "wait", "service/nginx-lb", f"--for={address}", "--timeout=30s").returncode == 0
-    assert run(kubectl, "rollout", "status", "deployment/nginx", "--timeout=30s").returncode == 0
-    curl = ("curl", "-s", "--retry", "9", "--retry-all-errors", "--retry-max-time", "30", "-m", "2", "192.168.1.200")
+    assert run(kubectl, "wait", "service/nginx-lb", f"--for={address}", "--timeout=90s").returncode == 0
+    assert run(kubectl, "rollout", "status", "deployment/nginx", "--timeout=90s").returncode == 0
+    curl = ("curl", "-s", "--retry", "90", "--retry-all-errors", "--retry-max-time", "90", "-m", "10", "192.168.1.200")
     assert "Server name: nginx-" in run(str(folder / "bin" / "on"), "client", *curl).stdout
 
 
@@ -55,10 +55,10 @@ def test_metalev_looks_at_it_by_its_kubeconfig(folder: Path) -> None:
 def test_a_node_loses_its_power_by_an_annotation(folder: Path) -> None:
     kubectl = str(folder / "bin" / "kubectl")
     run(kubectl, "annotate", "node", "node1", "lab.metalev.io/power=off")
-    gone = run(kubectl, "wait", "node/node1", "--for=condition=Ready=Unknown", "--timeout=30s")
+    gone = run(kubectl, "wait", "node/node1", "--for=condition=Ready=Unknown", "--timeout=90s")
     assert gone.returncode == 0, gone.stderr
     run(kubectl, "annotate", "node", "node1", "lab.metalev.io/power-")
-    assert run(kubectl, "wait", "node/node1", "--for=condition=Ready", "--timeout=30s").returncode == 0
+    assert run(kubectl, "wait", "node/node1", "--for=condition=Ready", "--timeout=90s").returncode == 0
 
 
 def test_an_unknown_host_is_answered_with_those_that_there_are(folder: Path) -> None:

@@ -215,7 +215,7 @@ def test_the_prober_connects_and_holds_connections(served: Lab, tmp_path: Path) 
 
 def test_a_connection_of_a_tests_own_reaches_a_pod(lab: Lab) -> None:
     with lab.node("node1").socket(family=socket.AF_INET6) as connection:
-        connection.settimeout(5)
+        connection.settimeout(60)
         connection.connect(("fd00:10:244:2::2", 7))
         connection.sendall(b"still there?")
         assert connection.recv(100) == b"still there?"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.programs.program import ON_A_WIRE, Program
+from tests.programs.program import ON_A_WIRE, Program, until
 from tests.programs.test_bad_input import POOL
 from tests.programs.test_controller import API, ingress
 from tests.programs.test_legacy import CONFIG
@@ -117,7 +117,7 @@ def test_a_speaker_announces_beside_a_broken_pool(allocated: Path, tmp_path: Pat
     options = ("--node-name", "node1", "--key-file", tmp_path / "key", "--interface", "lan0", *OFF)
     with Program("speaker", "--manifests", allocated, *options, "--log-level", "debug", through=ON_A_WIRE) as speaker:
         speaker.wait_for(r"took 192\.0\.2\.20[01] ")
-        speaker.wait_for("own state: changed: holdings")
+        until("all is well", lambda: look("why", "web", "--manifests", allocated)[0] == 0)
         status, said = look("why", "web", "--manifests", allocated)
     assert (status, "all is well: node1 answers for" in said) == (0, True), said
     assert "is in no pool that is known, and is kept because world.yaml:4 cannot be read" in " ".join(said.split())

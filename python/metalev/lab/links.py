@@ -20,7 +20,7 @@ UPLINK = "eth0"  # what a node's interface is called: the speaker's default excl
 
 BR_STATE_FORWARDING = 3
 NUD_NOARP = 0x40  # neighbours that need no resolution, as multicast groups: the kernel's own
-LINK_TIMEOUT_S = 10
+LINK_TIMEOUT_S = 60
 LINK_POLL_S = 0.002
 
 

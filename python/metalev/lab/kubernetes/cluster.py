@@ -28,7 +28,7 @@ from metalev.lab.namespace import LabError, Namespace
 from metalev.lab.process import Process
 from metalev.lab.topology import NodeSpec, home_network
 
-READY_TIMEOUT_S = 60
+READY_TIMEOUT_S = 120
 METALEV: Mapping[str, Image] = {"metalev": metalev}
 MANIFESTS = Path(__file__).parents[4] / "deploy"
 SYSTEM = "metallb-system"
@@ -140,7 +140,7 @@ class KubernetesLab(Looking):
         """``kubectl apply -k deploy``, and wait until every Pod of it is Ready; a line per object."""
         lines = self.plane.kubectl("apply", "-k", str(manifests)).splitlines()
         for workload in ("deployment/controller", "daemonset/speaker"):
-            self.plane.kubectl("rollout", "status", "-n", SYSTEM, workload, "--timeout=60s", timeout=70)
+            self.plane.kubectl("rollout", "status", "-n", SYSTEM, workload, "--timeout=120s", timeout=150)
         return lines
 
     def programs(self, component: str) -> dict[str, Process]:

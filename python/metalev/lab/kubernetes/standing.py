@@ -26,8 +26,8 @@ POWER_ANNOTATION = "lab.metalev.io/power"  # of a Node: "off" is a power cut
 POLL_S = 0.2
 PODS_PER_NODE = 12
 MANIFESTS = Path(__file__).parents[1] / "demo" / "manifests"
-UP_TIMEOUT_S = 180
-DOWN_TIMEOUT_S = 60
+UP_TIMEOUT_S = 270
+DOWN_TIMEOUT_S = 120
 
 WORDS = """\
 A Kubernetes is up on {nodes} ({version}, kube-proxy in {mode} mode), and metalev is installed in it.
