@@ -20,6 +20,7 @@ from metalev.model.meta import Name, any_matches
 from metalev.model.ownership import Candidate
 from metalev.model.pools import L2Advertisement, Pool
 from metalev.model.services import EndpointSlice, Service, TrafficPolicy
+from metalev.model.snapshot import Snapshot
 
 
 class Why(StrEnum):
@@ -170,6 +171,17 @@ class Topology:
 
     def _nobody(self, why: Why) -> Announcement:
         return Announcement(excluded={one.name.name: why for one in self._nodes})
+
+
+def fit_nodes(snapshot: Snapshot, *, ignore_exclude_lb: bool = False) -> frozenset[str]:
+    """The nodes from which some L2Advertisement would announce, whatever it is for."""
+    advertisements = snapshot.l2_advertisements.values()
+    return frozenset(
+        node.name.name
+        for node in snapshot.nodes.values()
+        if _unfit(node, ignore_exclude_lb) is None
+        and any(any_matches(one.node_selectors, node.labels) for one in advertisements)
+    )
 
 
 def pool_by_status(service: Service, pools: Mapping[str, Pool]) -> Pool:

@@ -56,6 +56,21 @@ def hidden(service: Service) -> Finding:
     return no("exists", text, "correct what cannot be read")
 
 
+def of_deletion(service: Service) -> tuple[Finding, ...]:
+    """What a Service that is being deleted waits for: until it is gone it keeps its address."""
+    if service.awaited is None:
+        return ()
+    if not service.awaited:
+        return (mind("exists", f"{service.name} is being deleted", "look again in a second"),)
+    kept = f"; until then it keeps {held}" if (held := listed(service.status.addresses)) else ""
+    text = f"{service.name} is being deleted, and waits for the finalizers {listed(service.awaited)}{kept}"
+    advice = (
+        "look at whoever is to remove these finalizers; what nobody is to remove any more: "
+        f"kubectl edit service {service.name.name} -n {service.name.namespace}"
+    )
+    return (mind("exists", text, advice),)
+
+
 def of_type(service: Service) -> Finding:
     """Only a Service of type LoadBalancer asks for an address."""
     if not service.wants_address:

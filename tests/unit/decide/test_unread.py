@@ -6,8 +6,8 @@ from ipaddress import ip_address
 
 import pytest
 from msgspec.structs import replace
-from tests.unit.decide.test_controller import Controller
-from tests.unit.decide.test_why import announced, speaker
+from tests.unit.decide.controller import Controller
+from tests.unit.decide.questions import announced, speaker
 from tests.unit.decide.worlds import name, pool, service, world
 
 from metalev.decide.allocation import CONDITION

@@ -58,6 +58,7 @@ def service(document: wire.Service, name: Name, default_families: tuple[Family, 
         annotations={key: text for key, text in metadata.annotations.items() if key.startswith(OUR_ANNOTATIONS)},
         status=status(metadata, document.status),
         created=int(metadata.creation_timestamp.timestamp()) if metadata.creation_timestamp else None,
+        awaited=None if metadata.deletion_timestamp is None else tuple(metadata.finalizers),
     )
 
 
