@@ -146,6 +146,14 @@ def test_no_address_is_tentative(lab: Lab) -> None:
     }
 
 
+def test_an_address_need_not_wait_for_the_kernel_to_come_to_it(lab: Lab) -> None:
+    """One that is added without this flag is tentative for a moment also where there is no DAD."""
+    for name in ("node1", "client", "pod-a"):
+        shown = lab.namespace_of(name).run(["ip", "-6", "-o", "address", "show", "scope", "global"]).stdout
+        assert shown
+        assert all(" nodad " in line for line in shown.splitlines())
+
+
 def test_pods_answer_across_nodes(lab: Lab) -> None:
     page = lab.namespace_of("pod-a").run(["curl", "-s", "-m", "5", "http://[fd00:10:244:3::2]/"]).stdout
     assert "Server address: [fd00:10:244:3::2]:80\nServer name: pod-c\nNode: node3\n" in page
