@@ -199,6 +199,9 @@ class World:
         body = {"metadata": {"labels": {"edited": str(monotonic())}}}
         self.persist(lambda: self._api.patch(f"{self.path}/{name}", body))
 
+    def change_type(self, name: str, to: str) -> None:
+        self.persist(lambda: self._api.patch(f"{self.path}/{name}", {"spec": {"type": to}}))
+
     def delete(self, name: str) -> None:
         self.persist(lambda: self._api.delete(f"{self.path}/{name}"))
 
