@@ -380,3 +380,16 @@ def test_a_mistake_in_the_config_map_takes_nothing_away_and_is_named(reader: Rea
     assert reader.room.held("web-service") == [address]
     reader.apply(CONFIG)
     wait_for("it is forgotten", lambda: reader.room.configuration()["result"] == "Valid")
+
+
+def test_speakers_that_start_beside_a_mistake_in_the_config_map_announce_what_was_announced(reader: Reader) -> None:
+    reader.create(WEB_SERVICE)
+    address = reader.room.address("web-service")
+    reader.room.announcer(address)
+    reader.apply(CONFIG.replace("layer2", "layer3"))
+    wait_for("it is named", lambda: "layer3" in reader.room.configuration().get("errorSummary", ""))
+    kubectl = reader.room.cluster.kubectl
+    kubectl("delete", "pods", "-n", SYSTEM, "-l", "component=speaker")
+    kubectl("rollout", "status", "daemonset/speaker", "-n", SYSTEM, "--timeout=120s")
+    reader.room.announcer(address)
+    assert reader.room.held("web-service") == [address]

@@ -19,6 +19,7 @@ from metalev.decide.ledger import ALONE, Ledger
 from metalev.decide.legacy import superseded
 from metalev.decide.sharing import Terms, terms_of
 from metalev.decide.turns import Turns
+from metalev.decide.unread import ANNOUNCEABLE
 from metalev.decide.waiting import Waiting
 from metalev.decide.words import quoted_list
 from metalev.model.actions import (
@@ -36,9 +37,6 @@ from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.pools import PoolStatus, Resting
 from metalev.model.services import Condition, ConditionStatus, Service, ServiceStatus, by_type
 from metalev.model.snapshot import Snapshot
-
-ANNOUNCEABLE = "metalev.io/Announceable"
-"""The condition that is False on a Service whose address no node may announce; it is there only while it is."""
 
 REST_SECONDS = 60.0
 """How long a released address rests: what neighbours remember of it (ARP) has mostly expired then."""

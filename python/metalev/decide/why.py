@@ -15,9 +15,10 @@ from metalev.decide.announcements import Announcements
 from metalev.decide.announcers import Speakers, of_announcers, of_speakers
 from metalev.decide.candidates import Announcement, fit_nodes, pool_by_status
 from metalev.decide.contest import contested
-from metalev.decide.controller import ANNOUNCEABLE, ControllerDecider
+from metalev.decide.controller import ControllerDecider
 from metalev.decide.findings import Answer, Chain, Finding, mind
 from metalev.decide.groups import Groups
+from metalev.decide.unread import ANNOUNCEABLE, legacy_is_unread
 from metalev.decide.whyaddress import (
     hidden,
     of_address,
@@ -127,7 +128,8 @@ class Inquiry:
         if advertised.answer is Answer.NO and self.snapshot.problems and all(map(self.speakers.claims, addresses)):
             # They know what they read before somebody spoilt it.
             answer, names = of_announcers(addresses, candidates, self.speakers)
-            return (unread_advertisement(advertised), *self._endpoints(service), answer), names
+            legacy = legacy_is_unread(self.snapshot)
+            return (unread_advertisement(advertised, legacy=legacy), *self._endpoints(service), answer), names
         silence = self._silence.get(service.name, "")
         nodes = of_nodes(group.announcement, group.services, silence, self.speakers.coming_up)
         found = (advertised, *self._endpoints(service), nodes)

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from metalev.decide.allocation import CONDITION, Allocation, Outcome
-from metalev.decide.controller import ANNOUNCEABLE
 from metalev.decide.findings import Finding, amount, listed, mind, no, yes
 from metalev.decide.ledger import Ledger
-from metalev.decide.unread import UNREAD
+from metalev.decide.unread import ANNOUNCEABLE, UNREAD
 from metalev.model.meta import Name
 from metalev.model.services import Condition, ConditionStatus, Service, TrafficPolicy
 

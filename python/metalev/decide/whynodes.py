@@ -41,9 +41,14 @@ def of_advertisements(service: Service, pool: Pool | None, snapshot: Snapshot) -
     return yes("advertised", f"by L2Advertisement {listed([_described(one) for one in matching])}")
 
 
-def unread_advertisement(missing: Finding) -> Finding:
-    """Speakers announce the address although no L2Advertisement for it can be read: they read one before."""
+def unread_advertisement(missing: Finding, *, legacy: bool) -> Finding:
+    """Speakers announce the address although no L2Advertisement for it can be read: they read one before.
+
+    ``legacy``: it may stand in MetalLB's old ConfigMap, of which a speaker that starts knows enough.
+    """
     advice = "correct what cannot be read: a speaker that starts meanwhile does not announce it"
+    if legacy:
+        advice = "correct what cannot be read: until then what was announced before is announced, and nothing new"
     return mind(
         "advertised",
         "the speakers go by what they read before, for not everything can be read now",

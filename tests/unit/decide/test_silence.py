@@ -6,7 +6,8 @@ from msgspec.structs import replace
 from tests.unit.decide.controller import Controller
 from tests.unit.decide.worlds import name, service, world
 
-from metalev.decide.controller import ANNOUNCEABLE, ControllerDecider
+from metalev.decide.controller import ControllerDecider
+from metalev.decide.unread import ANNOUNCEABLE
 from metalev.model.actions import RecordEvent, WriteServiceStatus
 from metalev.model.services import ConditionStatus, Service
 

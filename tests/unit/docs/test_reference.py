@@ -14,8 +14,7 @@ from tests.unit.docs.markdown import DOCS, ROOT, code_spans, prose, shown, table
 from metalev.adapters.metrics import Announced, Figures, Metrics
 from metalev.decide.allocation import CONDITION
 from metalev.decide.candidates import Why
-from metalev.decide.controller import ANNOUNCEABLE
-from metalev.decide.unread import UNREAD
+from metalev.decide.unread import ANNOUNCEABLE, UNREAD
 from metalev.model.pools import PoolStatus
 from metalev.ports.ownership import AddressCounters, Counters
 
