@@ -22,6 +22,7 @@ from metalev.decide.unread import ANNOUNCEABLE, legacy_is_unread
 from metalev.decide.whyaddress import (
     hidden,
     of_address,
+    of_annotations,
     of_class,
     of_conditions,
     of_contest,
@@ -100,7 +101,7 @@ class Inquiry:
         else:
             address = of_address(service, allocation, self.ledger, looked_at=self.controller_wrote)
         announced, nodes = self._announced(service) if service.status.addresses else (self._endpoints(service), ())
-        findings = (*whose, address, *announced, self._conditions(service, allocation))
+        findings = (*whose, *of_annotations(service), address, *announced, self._conditions(service, allocation))
         if any(one.answer is Answer.NO for one in findings):
             findings = (*findings, *self._input())
         return Chain(name, findings, service.status.addresses, service.status.pool, nodes)

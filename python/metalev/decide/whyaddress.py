@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from metalev.decide.allocation import CONDITION, Allocation, Outcome
 from metalev.decide.findings import Finding, amount, listed, mind, no, yes
 from metalev.decide.ledger import Ledger
+from metalev.decide.misspelt import misspelt
 from metalev.decide.unread import ANNOUNCEABLE, UNREAD
 from metalev.model.meta import Name
 from metalev.model.services import Condition, ConditionStatus, Service, TrafficPolicy
@@ -119,6 +120,11 @@ def of_contest(service: Service, left: Condition) -> Finding:
         "or give the Service the other one's loadBalancerClass; then edit the Service"
     )
     return no("address", f"{service.name} shows {shown}, which is not metalev's: {left.message}", advice)
+
+
+def of_annotations(service: Service) -> tuple[Finding, ...]:
+    """What the Service seems to ask for, by an annotation that nobody reads."""
+    return tuple(mind("annotations", one.message, "correct the name, or remove it") for one in misspelt(service))
 
 
 def of_conditions(service: Service, due: tuple[Condition, ...]) -> Finding:
