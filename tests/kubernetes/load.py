@@ -206,7 +206,9 @@ class World:
         self.persist(lambda: self._api.delete(f"{self.path}/{name}"))
 
     def empty(self) -> None:
-        for item in self._api.get(self.path)["items"]:
+        found: list[Object] = []
+        self.persist(lambda: found.extend(self._api.get(self.path)["items"]))
+        for item in found:
             self.delete(item["metadata"]["name"])
 
     def persist(self, change: Callable[[], Any]) -> None:

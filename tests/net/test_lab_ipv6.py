@@ -155,7 +155,7 @@ def test_an_address_need_not_wait_for_the_kernel_to_come_to_it(lab: Lab) -> None
 
 
 def test_pods_answer_across_nodes(lab: Lab) -> None:
-    page = lab.namespace_of("pod-a").run(["curl", "-s", "-m", "5", "http://[fd00:10:244:3::2]/"]).stdout
+    page = lab.namespace_of("pod-a").run(["curl", "-s", "-m", "20", "http://[fd00:10:244:3::2]/"]).stdout
     assert "Server address: [fd00:10:244:3::2]:80\nServer name: pod-c\nNode: node3\n" in page
     assert "Client address: [fd00:10:244:1::2]:" in page
 
@@ -207,7 +207,7 @@ def served(lab: Lab) -> Iterator[Lab]:
 
 
 def test_the_proxy_leads_to_pods_of_every_node_and_masquerades(served: Lab) -> None:
-    curl = ["curl", "-s", "-m", "1", "-H", "Connection: close", *[f"http://[{VIP}]/"] * 60]
+    curl = ["curl", "-s", "-m", "20", "-H", "Connection: close", *[f"http://[{VIP}]/"] * 60]
     answers = served.client.run(curl).stdout
     assert all(f"Node: node{number}\n" in answers for number in (1, 2, 3))
     assert str(served.client.address6) not in answers
