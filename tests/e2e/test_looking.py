@@ -145,3 +145,14 @@ def test_a_program_can_read_why(room: Room, address: str) -> None:
     chain = json.loads(said)
     assert (chain["service"], chain["healthy"], chain["addresses"]) == (f"{HOME}/web", True, [address])
     assert chain["announcers"] == [room.announcer(address)]
+
+
+def test_a_service_that_is_being_deleted_is_said_to_wait_for_its_finalizers(room: Room, address: str) -> None:
+    room.change("web", '{"metadata": {"finalizers": ["example.com/cleanup"]}}')
+    room.cluster.kubectl("delete", "service", "web", "-n", HOME, "--wait=false")
+    try:
+        wait_for_why(room, f"waits for the finalizers example.com/cleanup; until then it keeps {address}", status=0)
+        assert room.announcer(address)
+    finally:
+        room.change("web", '{"metadata": {"finalizers": null}}')
+    room.wait_for_silence(address)
