@@ -12,7 +12,8 @@ from time import monotonic
 
 import pytest
 from tests.kubernetes.installation import install
-from tests.kubernetes.load import LASTS, SERVICES, SYSTEM, Churn, World, leader, pause, until
+from tests.kubernetes.load import SERVICES, SYSTEM, Churn, World, leader
+from tests.kubernetes.said import LASTS, pause, until
 
 from metalev.lab.kubernetes.controlplane import ControlPlane
 from metalev.lab.kubernetes.faultproxy import Answer
@@ -23,6 +24,7 @@ REFUSED_PER_SECOND = 150
 """The most that a controller may ask in a second of what is refused: 100 that fail first, 20 a second then, lists."""
 CATCHING_UP = 10 * SERVICES
 """The most that it may ask for once all is well: what it is behind with, and no storm."""
+MANY = 300
 _numbers = count(1)
 
 
@@ -44,14 +46,15 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 @pytest.fixture
 def world(plane: ControlPlane) -> Iterator[World]:
     number = next(_numbers)
-    with World(plane, f"world{number}", f"10.{number}.0.0/24") as made:
+    with World(plane, f"world{number}", f"10.{number}.0.0/22") as made:
         yield made
 
 
-def test_the_api_server_is_killed_and_comes_back(world: World) -> None:
+@pytest.mark.timeout(300)
+def test_the_api_server_is_killed_among_many_services_and_comes_back(world: World) -> None:
     one = world.controller("one")
     leader(one)
-    with Churn(world, 1):
+    with Churn(world, 1, world.fill(MANY)):
         pause(1)
         world.plane.apiserver.kill()
         killed = monotonic()
@@ -99,6 +102,7 @@ def test_the_api_server_refuses_everything_for_a_while(world: World, answer: Ans
         pause(0.5)
     world.settled()
     assert one.said_once_and_over()
+    assert len(one.told(f" {answer.status} .*{LASTS}")) == 1  # for all the kinds and objects that were refused
     assert one.proxy.busiest_second(began, ended) < REFUSED_PER_SECOND
     assert len(one.proxy.asked(since=ended)) < CATCHING_UP
 

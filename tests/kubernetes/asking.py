@@ -1,0 +1,104 @@
+"""A client that asks for addresses again and again, and what it is told."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from time import monotonic
+from types import TracebackType
+from typing import Self
+
+from tests.kubernetes.said import PATIENCE, pause, until
+
+from metalev.lab import arp, links
+from metalev.lab.capture import packet_socket, receive
+from metalev.lab.host import answer_in
+from metalev.lab.kubernetes.looking import Looking
+from metalev.lab.topology import socket_address
+from metalev.model.address import IPAddress
+
+ANSWER_S = 0.2
+PAUSE_S = 0.05
+
+
+class Asking:
+    """Asks for each address by ARP, and one of them by curl, round after round for as long as the block runs.
+
+    A round ends once each has been answered; so the rounds that were made during a fault say that nothing fell silent.
+    """
+
+    def __init__(self, lab: Looking, addresses: Collection[IPAddress]) -> None:
+        self.rounds = 0
+        self._lab = lab
+        self._addresses = list(addresses)
+        self._macs: dict[IPAddress, set[str]] = defaultdict(set)
+        self._silent: set[IPAddress] = set()
+        self._ended = threading.Event()
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="asking", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+        if kind is None:
+            self._check()
+
+    def go_on(self, rounds: int = 5) -> None:
+        """Wait until everything has been answered so many more times."""
+        goal = self.rounds + rounds + 1  # the one that is under way may have been answered before
+        until(lambda: self.rounds >= goal or not self._thread.is_alive(), f"all are answered; {self._silent} are not")
+        self._check()
+
+    @property
+    def answered_by(self) -> Mapping[IPAddress, frozenset[str]]:
+        """The nodes that have answered for each address."""
+        return {one: frozenset(self._lab.lab.node_with(mac).name for mac in macs) for one, macs in self._macs.items()}
+
+    def _check(self) -> None:
+        assert self._failure is None, self._failure
+
+    def _run(self) -> None:
+        try:
+            with packet_socket(self._lab.client.namespace, links.UPLINK, arp.ETHERTYPE_ARP) as self._socket:
+                while not self._ended.wait(PAUSE_S):
+                    self._ask_all()
+                    self._fetch(self._addresses[self.rounds % len(self._addresses)])
+                    self.rounds += 1
+        except BaseException as error:  # noqa: BLE001
+            self._failure = error
+
+    def _ask_all(self) -> None:
+        end = monotonic() + PATIENCE
+        self._silent = set(self._addresses)
+        while self._silent and not self._ended.is_set():
+            assert monotonic() < end, f"nobody answered for {', '.join(map(str, self._silent))}"
+            for address in self._silent:
+                self._socket.send(self._lab.client.question(address))
+            self._listen(monotonic() + ANSWER_S)
+
+    def _listen(self, until_: float) -> None:
+        while self._silent and (left := until_ - monotonic()) > 0:
+            self._socket.settimeout(left)
+            try:
+                frame = receive(self._socket)
+            except TimeoutError:
+                return
+            for address in self._addresses:
+                if (mac := answer_in(frame, address)) is not None:
+                    self._macs[address].add(mac)
+                    self._silent.discard(address)
+
+    def _fetch(self, address: IPAddress) -> None:
+        """By curl, until it succeeds."""
+        command = ["curl", "-s", "-m", "5", "-o", "/dev/null", f"http://{socket_address(address, 80)}/"]
+        end = monotonic() + PATIENCE
+        while self._lab.client.run(command, check=False).returncode and not self._ended.is_set():
+            assert monotonic() < end, f"curl gets no answer from {address}"
+            pause(PAUSE_S)
