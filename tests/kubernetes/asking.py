@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from time import monotonic
 from types import TracebackType
 from typing import Self
@@ -19,6 +19,7 @@ from metalev.lab.topology import socket_address
 from metalev.model.address import IPAddress
 
 ANSWER_S = 0.2
+CENSUS_S = 0.5
 PAUSE_S = 0.05
 
 
@@ -102,3 +103,35 @@ class Asking:
         while self._lab.client.run(command, check=False).returncode and not self._ended.is_set():
             assert monotonic() < end, f"curl gets no answer from {address}"
             pause(PAUSE_S)
+
+
+def announcers(lab: Looking, addresses: Iterable[IPAddress]) -> Mapping[IPAddress, str]:
+    """The node that answers for each address, once it is one alone for each; all are asked at once."""
+    wanted = list(addresses)
+    found: dict[IPAddress, set[str]] = {}
+
+    def one_each() -> bool:
+        found.update(census(lab, wanted))
+        return all(len(macs) == 1 for macs in found.values())
+
+    until(one_each, f"one node answers for each of {', '.join(map(str, wanted))}")
+    return {address: lab.lab.node_with(min(macs)).name for address, macs in found.items()}
+
+
+def census(lab: Looking, addresses: Collection[IPAddress]) -> dict[IPAddress, set[str]]:
+    """The MAC addresses that answer for each address within a moment."""
+    found: dict[IPAddress, set[str]] = {address: set() for address in addresses}
+    with packet_socket(lab.client.namespace, links.UPLINK, arp.ETHERTYPE_ARP) as sock:
+        for address in addresses:
+            sock.send(lab.client.question(address))
+        end = monotonic() + CENSUS_S
+        while (left := end - monotonic()) > 0:
+            sock.settimeout(left)
+            try:
+                frame = receive(sock)
+            except TimeoutError:
+                break
+            for address in addresses:
+                if (mac := answer_in(frame, address)) is not None:
+                    found[address].add(mac)
+    return found

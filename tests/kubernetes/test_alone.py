@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from tests.kubernetes.asking import Asking
+from tests.kubernetes.asking import Asking, announcers
 from tests.kubernetes.manifests import apply, deployment, service
 from tests.kubernetes.said import log_of, until
 
@@ -88,11 +88,6 @@ def test_without_an_api_server_for_longer_than_any_lease_everything_stays_and_mo
     apply(lab, service("afterwards", selector={"app": "web"}, ipFamilyPolicy="SingleStack"))
     (address,) = lab.wait_for_addresses("afterwards", timeout=PATIENCE)
     lab.wait_for_announcer(address, PATIENCE)
-
-
-def announcers(lab: KubernetesLab, addresses: Iterable[IPAddress]) -> Mapping[IPAddress, str]:
-    """The one node that answers for each address."""
-    return {address: lab.wait_for_announcer(address, PATIENCE).name for address in addresses}
 
 
 def by_node(found: Mapping[IPAddress, str]) -> Mapping[str, set[IPAddress]]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.kubernetes.asking import Asking
+from tests.kubernetes.asking import Asking, announcers
 from tests.kubernetes.manifests import apply, deployment, service
 from tests.kubernetes.said import log_of, until
 
@@ -68,7 +68,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory, library: Path) -> Iterator[Kub
 def vips(lab: KubernetesLab) -> Mapping[IPAddress, str]:
     """The addresses there are, each with the node that announces it."""
     found = [lab.wait_for_addresses(f"early{number}", timeout=PATIENCE)[0] for number in range(VIPS)]
-    return {address: lab.wait_for_announcer(address, PATIENCE).name for address in found}
+    return announcers(lab, found)
 
 
 def named(name: str) -> dict[str, object]:
@@ -130,7 +130,7 @@ def test_another_controller_takes_over_by_its_own_clock_and_changes_nothing(
         assert address not in vips
         lab.wait_for_announcer(address, PATIENCE)
     found = [lab.wait_for_addresses(f"early{number}")[0] for number in range(VIPS)]
-    assert {address: lab.wait_for_announcer(address, PATIENCE).name for address in found} == vips
+    assert announcers(lab, found) == vips
 
 
 def test_an_address_moves_when_a_node_whose_clock_is_off_dies(
@@ -144,7 +144,3 @@ def test_an_address_moves_when_a_node_whose_clock_is_off_dies(
         address: node for address, node in vips.items() if node != victim
     }
     lab.revive(victim)
-
-
-def announcers(lab: KubernetesLab, addresses: Mapping[IPAddress, str]) -> Mapping[IPAddress, str]:
-    return {address: lab.wait_for_announcer(address, PATIENCE).name for address in addresses}

@@ -14,7 +14,7 @@ from time import monotonic
 from typing import Any
 
 import pytest
-from tests.kubernetes.asking import Asking
+from tests.kubernetes.asking import Asking, announcers
 from tests.kubernetes.load import SERVICES, Churn, World
 from tests.kubernetes.manifests import apply, deployment, service
 from tests.kubernetes.said import LASTS, Said, log_of, pause, until
@@ -103,7 +103,7 @@ def vips(lab: KubernetesLab, everything: World) -> Mapping[IPAddress, str]:
     steady = [addresses for name, addresses in everything.addresses().items() if name.startswith("steady")]
     found = [ip_address(address) for (address,) in steady]
     assert len(found) == STEADY
-    return {address: lab.wait_for_announcer(address, 120).name for address in found}
+    return announcers(lab, found)
 
 
 def within(manifest: Mapping[str, Any]) -> dict[str, Any]:
