@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import re
+import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -103,6 +104,7 @@ class World:
         key = self.plane._certificates.client(ADMIN.name, ADMIN.groups)
         proxy = self.stack.enter_context(FaultProxy(self.plane.server, authority=self.plane.authority, identity=key))
         controller = Controller(proxy, self.plane.directory / f"{self.name}-{name}.kubeconfig")
+        self.stack.callback(lambda: sys.stdout.writelines([f"{name} said:\n", *controller.program.catch_up()]))
         self.stack.callback(controller.kill)
         return controller
 

@@ -9,7 +9,7 @@ from time import monotonic
 
 from metalev.lab.process import Process
 
-PATIENCE = 60.0
+PATIENCE = 180.0
 LASTS = "; what was read before stays in force"
 TROUBLES = 5
 """Different troubles in one outage at most: nobody answers, and what a server says that is going or coming back."""
