@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -9,7 +10,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Self
 
-from tests.kubernetes.said import PATIENCE, pause, until
+from tests.kubernetes.said import PATIENCE, Said, pause, until
 
 from metalev.lab import arp, links
 from metalev.lab.capture import packet_socket, receive
@@ -116,6 +117,18 @@ def announcers(lab: Looking, addresses: Iterable[IPAddress]) -> Mapping[IPAddres
 
     until(one_each, f"one node answers for each of {', '.join(map(str, wanted))}")
     return {address: lab.lab.node_with(min(macs)).name for address, macs in found.items()}
+
+
+def stalls(logs: Mapping[str, Said], *silenced: str) -> list[str]:
+    """What speakers, by their nodes or Pods, say of others that fell silent, but for the nodes that were ``silenced``.
+
+    A machine that is busy with something else for longer than a few beacons may come to that, and addresses move: no
+    matter of the API. Whatever else makes them move is.
+    """
+    lost = "no longer heard|missed [0-9]+ beacons|this node did not run"
+    others = "|".join(f"{node} (is no longer|missed|has to be heard)" for node in silenced)
+    told = [line for name, said in logs.items() if name not in silenced for line in said.told(lost)]
+    return [line for line in told if not others or not re.search(others, line)]
 
 
 def census(lab: Looking, addresses: Collection[IPAddress]) -> dict[IPAddress, set[str]]:

@@ -11,8 +11,9 @@ from metalev.lab.process import Process
 
 PATIENCE = 180.0
 LASTS = "; what was read before stays in force"
-TROUBLES = 5
-"""Different troubles in one outage at most: nobody answers, and what a server says that is going or coming back."""
+TROUBLES = 8
+"""Troubles in one outage at most: nobody answers, and what a server says that is going or coming back, some of it twice.
+What there is to say of each object or resource is many times that."""
 
 
 def pause(seconds: float) -> None:

@@ -106,3 +106,19 @@ def test_who_stands_by_does_not_complain_for_ever_of_what_he_could_not_write(
     assert caught.value.told
     wrong = f"the API server {server.url} answers 500 etcd"
     assert lines(told) == [wrong, f"over: {wrong}"]
+
+
+def test_one_write_that_is_not_answered_is_everyday_life_and_the_next_one_is_not(
+    told: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Server(lambda _: Reply(200)) as server:
+        url = server.url
+    monkeypatch.setattr(api, "find", lambda _: Credentials(url))
+    cluster = KubernetesCluster(Api(Source()), VirtualClock(), namespace="metallb-system", writer=CONTROLLER)
+    cluster._mirror.open(lambda _: None)
+    for lines_told in (0, 1, 1):
+        with pytest.raises(Unreachable) as caught:
+            cluster.write_service_status(service("web"), ServiceStatus())
+        assert caught.value.told
+        assert len(lines(told)) == lines_told
+    cluster.stop()

@@ -64,6 +64,8 @@ class KubernetesCluster:
         self._mirror = Mirror(self._codec, kinds, controller=writer == CONTROLLER)
         self._events = EventRecorder(api, lambda key: known.uid if (known := self._mirror.get(key)) else "")
         self._troubles = Troubles()
+        self._unanswered = 0
+        """Writes in a row, more or less, that nobody answered."""
         self._stop = threading.Event()
         self._reflectors = [
             self._reflector(resource(kind, namespace, all_services=all_services), self._mirror.of(kind))
@@ -255,9 +257,13 @@ class KubernetesCluster:
             error.told = True
             raise
         except Unavailable as error:
-            self._troubles.note(WRITING, str(error), cause_of(error))
+            self._unanswered += 1
+            if self._unanswered > 1:
+                # A single connection that broke, or was broken since it was last used, is everyday life.
+                self._troubles.note(WRITING, str(error), cause_of(error))
             error.told = True
             raise
+        self._unanswered = 0
         self._troubles.over(WRITING)
 
     def _require_writer(self, owner: str, what: str) -> None:
