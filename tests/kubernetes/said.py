@@ -12,7 +12,7 @@ from metalev.lab.process import Process
 PATIENCE = 180.0
 LASTS = "; what was read before stays in force"
 TROUBLES = 8
-"""Troubles in one outage at most: nobody answers, and what a server says that is going or coming back, some of it twice.
+"""Troubles in one outage at most: nobody answers, and what a server says that goes or comes back, some of it twice.
 What there is to say of each object or resource is many times that."""
 
 
