@@ -36,6 +36,10 @@ class Contestant(Protocol):
         """Power the node on and start it there, and wait until it is a stand-by."""
         ...
 
+    def process(self, node: Node) -> Process:
+        """What runs on a node."""
+        ...
+
     def stop(self) -> None:
         """End it everywhere."""
         ...
@@ -63,6 +67,10 @@ class Metalev:
         node.revive()
         self._cluster.start_speaker(node.name)
         self._wait_for_peers(node.name)
+
+    def process(self, node: Node) -> Process:
+        """A node's speaker."""
+        return self._cluster.speaker(node.name)
 
     def stop(self) -> None:
         """Stop the speakers."""
@@ -103,6 +111,10 @@ class Keepalived:
         node.run(["ip", "address", "flush", "dev", UPLINK, "to", f"{self._address}/32"])
         node.revive()
         self._spawn(node)
+
+    def process(self, node: Node) -> Process:
+        """A node's router."""
+        return self._processes[node.name]
 
     def stop(self) -> None:
         """Stop the routers, which take the address with them."""

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import random
 import re
+import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPException
 from pathlib import Path
 from time import monotonic
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 from tests.kubernetes.observer import Observer
+from tests.kubernetes.said import PATIENCE, TROUBLES, Said, pause, until
 from tests.programs.program import Program
 
 from metalev.lab.kubernetes.api import ApiError, Object
@@ -24,23 +27,10 @@ from metalev.lab.kubernetes.controlplane import ControlPlane
 from metalev.lab.kubernetes.faultproxy import FaultProxy
 from metalev.lab.kubernetes.kubeconfig import ADMIN
 
-PATIENCE = 120.0
 SERVICES = 50
+CONNECTIONS = 8
 SYSTEM = "metallb-system"
 QUICK = Path(__file__).with_name("quick.py")
-
-
-def pause(seconds: float) -> None:
-    """Let a fault last."""
-    threading.Event().wait(seconds)
-
-
-def until(holds: Callable[[], bool], what: str) -> None:
-    """Wait until it is so."""
-    end = monotonic() + PATIENCE
-    while not holds():
-        assert monotonic() < end, f"it never came that {what}"
-        pause(0.05)
 
 
 class Controller:
@@ -54,6 +44,7 @@ class Controller:
     def start(self) -> None:
         options = ("--kubeconfig", self._config, "--metrics-address", "off", "--address-rest", "2")
         self.program = Program("controller", *options, program=(QUICK,))
+        self._said = Said(self.program.catch_up)
 
     def kill(self) -> None:
         self.program.kill()
@@ -64,34 +55,11 @@ class Controller:
 
     def told(self, pattern: str) -> list[str]:
         """The lines of its log that have ``pattern``, without their times."""
-        return [line.split(" ", 1)[1].strip() for line in self.program.catch_up() if re.search(pattern, line)]
+        return self._said.told(pattern)
 
-    def said_once_and_over(self) -> bool:
-        """Wait until all that it complained of is over; hold it to have said nothing twice before it was over.
-
-        Tells whether it complained at all: who only stands by may not notice.
-        """
-        until(lambda: self._open_troubles() == set(), "all troubles are over")
-        assert len(self.told(f"{LASTS}|over: ")) <= TROUBLE_LINES, self.told(f"{LASTS}|over: ")
-        return bool(self.told(LASTS))
-
-    def _open_troubles(self) -> set[str]:
-        """What it has said to be wrong and not yet to be over."""
-        wrong: set[str] = set()
-        for line in self.told(f"{LASTS}|INFO +over: "):
-            if line.endswith(LASTS):
-                trouble = line.removeprefix("WARN").removesuffix(LASTS).strip()
-                assert trouble not in wrong, f"said again before it was over: {trouble}"
-                wrong.add(trouble)
-            else:
-                wrong = {trouble for trouble in wrong if trouble not in line}
-        return wrong
-
-
-TROUBLE_LINES = 40
-"""Lines about the API server in one outage at most, both ways: each of some fifteen resources that a role may lack has
-one of its own, and a server that comes back does so in several steps."""
-LASTS = "; what was read before stays in force"
+    def said_once_and_over(self, troubles: int = TROUBLES) -> bool:
+        """See :meth:`Said.once_and_over`."""
+        return self._said.once_and_over(troubles)
 
 
 def leader(*controllers: Controller) -> Controller:
@@ -136,13 +104,27 @@ class World:
         key = self.plane._certificates.client(ADMIN.name, ADMIN.groups)
         proxy = self.stack.enter_context(FaultProxy(self.plane.server, authority=self.plane.authority, identity=key))
         controller = Controller(proxy, self.plane.directory / f"{self.name}-{name}.kubeconfig")
+        self.stack.callback(lambda: sys.stdout.writelines([f"{name} said:\n", *controller.program.catch_up()]))
         self.stack.callback(controller.kill)
         return controller
 
+    def fill(self, count: int) -> list[str]:
+        """Make so many Services, over several connections; their names."""
+        names = [f"filled{number}" for number in range(count)]
+        with ThreadPoolExecutor(CONNECTIONS) as threads:
+            apis = threading.local()
+
+            def make(name: str) -> None:
+                if not hasattr(apis, "one"):
+                    apis.one = self.plane.client(ADMIN)
+                    self.stack.callback(apis.one.close)
+                self.persist(lambda: apis.one.create(self.path, load_balancer(name)))
+
+            list(threads.map(make, names))
+        return names
+
     def create(self, name: str, **annotations: str) -> None:
-        spec = {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False, "ports": [{"port": 80}]}
-        body = {"metadata": {"name": name, "annotations": annotations}, "spec": spec}
-        self.persist(lambda: self._api.create(self.path, body))
+        self.persist(lambda: self._api.create(self.path, load_balancer(name, annotations)))
 
     def get(self, name: str) -> Object:
         return self._api.get(f"{self.path}/{name}")
@@ -205,11 +187,13 @@ class World:
     def delete(self, name: str) -> None:
         self.persist(lambda: self._api.delete(f"{self.path}/{name}"))
 
-    def empty(self) -> None:
+    def empty(self, keep: Collection[str] = ()) -> None:
+        """Delete all Services but those to keep."""
         found: list[Object] = []
         self.persist(lambda: found.extend(self._api.get(self.path)["items"]))
         for item in found:
-            self.delete(item["metadata"]["name"])
+            if item["metadata"]["name"] not in keep:
+                self.delete(item["metadata"]["name"])
 
     def persist(self, change: Callable[[], Any]) -> None:
         """Do it, however long the API server is away."""
@@ -238,13 +222,22 @@ class World:
         assert self.observer.history.changes() == []
 
 
+def load_balancer(name: str, annotations: Mapping[str, str] = MappingProxyType({})) -> Object:
+    """A Service of type LoadBalancer without node ports, of which there are not many."""
+    spec = {"type": "LoadBalancer", "allocateLoadBalancerNodePorts": False, "ports": [{"port": 80}]}
+    return {"metadata": {"name": name, "annotations": dict(annotations)}, "spec": spec}
+
+
 class Churn:
     """Services come, change and go, by a thread, for as long as the ``with`` block runs."""
 
-    def __init__(self, world: World, seed: int) -> None:
+    def __init__(self, world: World, seed: int, filled: Sequence[str] = ()) -> None:
+        """``filled`` are Services that there are already; never are there fewer, once there are so many."""
         self._world = world
+        self._seed = seed
         self._random = random.Random(seed)
-        self._names: list[str] = []
+        self._names = list(filled)
+        self._at_least = max(SERVICES, len(filled))
         self._ended = threading.Event()
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -271,8 +264,8 @@ class Churn:
     def _step(self) -> None:
         dice = self._random.random()
         self.changes += 1
-        if len(self._names) < SERVICES or dice < 0.3:
-            name = f"s{self.changes}"
+        if len(self._names) < self._at_least or dice < 0.3:
+            name = f"s{self._seed}-{self.changes}"
             self._names.append(name)
             self._world.create(name)
         elif dice < 0.6:

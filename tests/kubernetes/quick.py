@@ -1,4 +1,4 @@
-"""``metalev`` whose lease lasts 4 s instead of 15 and whose requests take 1 s at most: the same program, in less time.
+"""``metalev`` whose lease lasts 4 s instead of 10 and whose requests take 1 s at most: the same program, in less time.
 
 Everything between them stays as it is: a write needs as much of the lease as it may take, and a new leader waits as
 long. Run as ``python quick.py controller ...``.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.kubernetes.load import World, leader, until
+from tests.kubernetes.load import World, leader
+from tests.kubernetes.said import until
 
 from metalev.lab.kubernetes.api import Object
 from metalev.lab.kubernetes.controlplane import ControlPlane

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import selectors
 import socket
 import socketserver
 import threading
@@ -21,8 +22,6 @@ from metalev.model.errors import StartError
 METRICS_CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # A step of the loop is a few writes; one that takes this long will never end.
 ALIVE_SECONDS = 60.0
-# How soon the server notices that it shall end.
-POLL_SECONDS = 0.1
 
 
 class Reply(Struct, frozen=True):
@@ -85,9 +84,8 @@ class PageServer:
             self._server = _open(host, port, pages)
         except OSError as error:
             raise StartError(_complaint(host, port, error)) from error
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(POLL_SECONDS,), name="metalev-http", daemon=True
-        )
+        self._ended, self._end = socket.socketpair()
+        self._thread = threading.Thread(target=self._serve, name="metalev-http", daemon=True)
 
     @property
     def port(self) -> int:
@@ -102,9 +100,18 @@ class PageServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
+        self._end.close()
         self._thread.join()
+        self._ended.close()
         self._server.server_close()
+
+    def _serve(self) -> None:
+        """Wait in the kernel alone: ``serve_forever`` looks many times a second whether it shall end."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._server, selectors.EVENT_READ)
+            selector.register(self._ended, selectors.EVENT_READ)
+            while all(key.fileobj is not self._ended for key, _ in selector.select()):
+                self._server.handle_request()
 
 
 def _open(host: str, port: int, pages: Mapping[str, Page]) -> _Server:
@@ -129,6 +136,7 @@ def _complaint(host: str, port: int, error: OSError) -> str:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    timeout = 0.0  # whoever was about to connect may have gone again
 
     def __init__(self, family: socket.AddressFamily, address: Listen, pages: Mapping[str, Page]) -> None:
         self.address_family = family

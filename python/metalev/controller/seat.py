@@ -29,6 +29,8 @@ LEASE = "metalev-controller"
 WRITERS = 8
 """Writes at a time: an API server answers more of them a second than of one after the other."""
 GOODBYE_SECONDS = 2.0
+WRITE_SECONDS = 3.0
+"""How long a write may take. A new leader waits as long, once the lease of a killed one has ended."""
 KEY_BYTES = 32
 
 
@@ -61,10 +63,10 @@ def on_files(directory: Directory, namespace: str, clock: Clock, stack: ExitStac
 
 def on_kubernetes(source: Source, namespace: str, clock: Clock, stack: ExitStack, tell: ChangeSink) -> Seat:
     """An API server: one of several controllers is at work, the others stand by."""
-    api = Api(source)
+    api = Api(source, write_timeout=WRITE_SECONDS)
     cluster = KubernetesCluster(api, clock, namespace=namespace, writer=CONTROLLER, pod=pod_name())
     steps = (partial(remove_metallbs_webhooks, api, namespace), cluster.relist, cluster.look_back)
-    office = Office(steps, api.timeout, tell)
+    office = Office(steps, api.write_timeout, tell)
     workers = Workers(WRITERS)
 
     def changed(held: bool, clean: bool) -> None:

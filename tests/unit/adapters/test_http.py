@@ -1,5 +1,6 @@
 """The server of metrics and probes, on loopback."""
 
+import selectors
 import socket
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -106,3 +107,26 @@ def test_a_port_in_use_is_one_line_that_says_what_to_do(port: int) -> None:
 def test_an_address_of_somebody_else_is_named() -> None:
     with pytest.raises(StartError, match=r"^cannot listen on 192\.0\.2\.1:80 for /metrics: Cannot assign"):
         PageServer(("192.0.2.1", 80), {})
+
+
+def test_nothing_is_done_while_nobody_asks(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float | None] = []
+
+    class Selector(selectors.DefaultSelector):
+        def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+            waits.append(timeout)
+            return super().select(timeout)
+
+    monkeypatch.setattr(selectors, "DefaultSelector", Selector)
+    with PageServer(("127.0.0.1", 0), program_pages(lambda: b"", lambda _: True, lambda: "")) as server:
+        assert get(server.port, "/healthz")[0] == 200
+    assert waits == [None] * len(waits)
+    assert len(waits) <= 3
+
+
+def test_it_ends_also_while_a_client_is_connected(program: Program) -> None:
+    with (
+        PageServer(("127.0.0.1", 0), program_pages(lambda: b"", lambda _: True, lambda: "")) as server,
+        socket.create_connection(("127.0.0.1", server.port)),
+    ):
+        assert get(server.port, "/healthz")[0] == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from metalev.adapters.kubernetes.api import Api
 from metalev.adapters.kubernetes.errors import ApiError, Unreachable
-from metalev.adapters.kubernetes.lease import DURATION_SECONDS, KubernetesLease
+from metalev.adapters.kubernetes.lease import DURATION_SECONDS, RENEW_SECONDS, KubernetesLease
 from metalev.model.meta import Name
 
 NAME = Name("metallb-system", "metalev-controller")
@@ -26,7 +27,7 @@ class LeaseServer:
         self.there = self.back = 0.0
         self.down = self.lost = False
         self.lease: dict[str, Any] | None = None
-        self.timeout = 5.0
+        self.timeout = self.write_timeout = 3.0
         self.meanwhile: Callable[[], None] = lambda: None
         self._version = 0
 
@@ -109,6 +110,36 @@ def test_a_crash_is_taken_over_after_the_duration_on_the_waiters_own_clock(serve
     server.time += 0.1
     other.attempt()
     assert other.told == [(True, False)]  # and not clean: a write may be on its way
+
+
+def test_who_waits_tries_as_soon_as_it_has_ended(server: LeaseServer) -> None:
+    one, other = Candidate(server, "one"), Candidate(server, "other")
+    one.attempt()
+    killed = server.time
+    server.time += 0.5
+    other.attempt()
+    while not other.sure():
+        server.time += other.pause()
+        other.attempt()
+    assert server.time - killed < 0.5 + DURATION_SECONDS + 0.2
+    assert other.pause() == RENEW_SECONDS
+
+
+def test_what_was_lost_and_is_held_again_is_told_once_each(
+    server: LeaseServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    one = Candidate(server, "one")
+    one.attempt()
+    server.down = True
+    for _ in range(20):
+        one.attempt()
+    server.down = False
+    one.attempt()
+    assert [record.getMessage() for record in caplog.records] == [
+        f"the lease {NAME} is lost: it could not be renewed in time",
+        f"the lease {NAME} is held again",
+    ]
 
 
 def test_one_that_is_renewed_is_not_taken_over_whatever_the_clocks_say(server: LeaseServer) -> None:

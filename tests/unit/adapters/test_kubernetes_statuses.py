@@ -16,6 +16,7 @@ from metalev.adapters.kubernetes.api import Api
 from metalev.adapters.kubernetes.configstate import ConfigurationStates
 from metalev.adapters.kubernetes.errors import ApiError
 from metalev.adapters.kubernetes.l2status import NAME_LABEL, NAMESPACE_LABEL, NODE_LABEL, L2Statuses
+from metalev.adapters.kubernetes.troubles import Troubles
 from metalev.adapters.kubernetes.upkeep import Upkeep
 from metalev.model.actions import Configuration
 from metalev.model.meta import Name
@@ -105,14 +106,14 @@ class Clock:
 @pytest.fixture
 def statuses(objects: Objects) -> Iterator[L2Statuses]:
     owner = {"apiVersion": "v1", "kind": "Pod", "name": "speaker-1", "uid": "uid-1"}
-    made = L2Statuses(cast("Api", objects), "metallb-system", "node1", lambda: owner)
+    made = L2Statuses(cast("Api", objects), "metallb-system", "node1", lambda: owner, Troubles())
     objects.watcher = made
     yield from ended(made)
 
 
 @pytest.fixture
 def configuration(objects: Objects) -> Iterator[ConfigurationStates]:
-    made = ConfigurationStates(cast("Api", objects), "metallb-system", "controller", Clock())
+    made = ConfigurationStates(cast("Api", objects), "metallb-system", "controller", Clock(), Troubles())
     objects.watcher = made
     yield from ended(made)
 
@@ -203,7 +204,7 @@ def test_what_is_said_already_is_not_written_again(objects: Objects, configurati
     objects.until(lambda: result(objects) == "Valid")
     configuration.stop(PATIENCE)
     writes = objects.writes
-    again = ConfigurationStates(cast("Api", objects), "metallb-system", "controller", Clock())
+    again = ConfigurationStates(cast("Api", objects), "metallb-system", "controller", Clock(), Troubles())
     again.want(Configuration())
     again.stop(PATIENCE)
     assert objects.writes == writes

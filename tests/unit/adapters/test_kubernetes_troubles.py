@@ -11,7 +11,7 @@ from tests.unit.decide.worlds import service
 
 from metalev.adapters.kubernetes import CONTROLLER, Api, KubernetesCluster, api
 from metalev.adapters.kubernetes.credentials import Credentials
-from metalev.adapters.kubernetes.errors import ApiError
+from metalev.adapters.kubernetes.errors import ApiError, Unreachable, Unusable, cause_of
 from metalev.adapters.kubernetes.troubles import Troubles
 from metalev.adapters.places import Source
 from metalev.model.services import ServiceStatus
@@ -42,6 +42,36 @@ def test_what_comes_and_goes_before_it_is_over_is_told_once(told: pytest.LogCapt
         troubles.note("a", message)
     troubles.over("a")
     assert lines(told) == ["refused", "reset", "500", "over: refused; reset; 500"]
+
+
+def test_many_that_are_refused_each_in_its_own_words_are_one_line(told: pytest.LogCaptureFixture) -> None:
+    troubles = Troubles()
+    for part in ("services", "nodes", "pods"):
+        error = ApiError(403, "Forbidden", f"{part} is forbidden")
+        troubles.note(part, str(error), cause_of(error))
+    assert troubles.first() == "services is forbidden"
+    for part in ("services", "nodes", "pods"):
+        troubles.over(part)
+    assert lines(told) == ["services is forbidden", "over: services is forbidden"]
+
+
+def test_a_server_that_does_not_answer_is_one_line_however_it_fails_to(told: pytest.LogCaptureFixture) -> None:
+    troubles = Troubles()
+    for message in ("connection refused", "timed out", "reset"):
+        troubles.note(message, message, cause_of(Unreachable(message)))
+    assert lines(told) == ["connection refused"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ApiError(404, "NotFound", "no such resource"),
+        ApiError(403, "Forbidden", "it is being terminated", causes=frozenset({"NamespaceTerminating"})),
+        Unusable("it ends every watch at once"),
+    ],
+)
+def test_what_concerns_one_object_or_says_something_else_is_a_line_of_its_own(error: Exception) -> None:
+    assert cause_of(error) == ""
 
 
 def test_what_one_suffers_from_for_ever_does_not_hide_the_end_of_others(told: pytest.LogCaptureFixture) -> None:
@@ -76,3 +106,19 @@ def test_who_stands_by_does_not_complain_for_ever_of_what_he_could_not_write(
     assert caught.value.told
     wrong = f"the API server {server.url} answers 500 etcd"
     assert lines(told) == [wrong, f"over: {wrong}"]
+
+
+def test_one_write_that_is_not_answered_is_everyday_life_and_the_next_one_is_not(
+    told: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Server(lambda _: Reply(200)) as server:
+        url = server.url
+    monkeypatch.setattr(api, "find", lambda _: Credentials(url))
+    cluster = KubernetesCluster(Api(Source()), VirtualClock(), namespace="metallb-system", writer=CONTROLLER)
+    cluster._mirror.open(lambda _: None)
+    for lines_told in (0, 1, 1):
+        with pytest.raises(Unreachable) as caught:
+            cluster.write_service_status(service("web"), ServiceStatus())
+        assert caught.value.told
+        assert len(lines(told)) == lines_told
+    cluster.stop()

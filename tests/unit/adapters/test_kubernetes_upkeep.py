@@ -8,6 +8,7 @@ from queue import SimpleQueue
 import pytest
 
 from metalev.adapters.kubernetes import upkeep as module
+from metalev.adapters.kubernetes.troubles import Troubles
 from metalev.adapters.kubernetes.upkeep import Upkeep
 from metalev.model.errors import Unavailable
 
@@ -22,7 +23,7 @@ class Sayings(Upkeep[str]):
         self.begun, self.go = threading.Event(), threading.Event()
         self.go.set()
         self._errors = list(errors)
-        super().__init__("sayings")
+        super().__init__("sayings", Troubles())
 
     def _say(self, wanted: str) -> None:
         self.begun.set()
@@ -57,7 +58,10 @@ def test_what_fails_is_said_later_and_a_person_is_told_of_what_lasts(caplog: pyt
     sayings.want("a")
     assert sayings.next() == "a"
     sayings.stop(PATIENCE)
-    assert [record.getMessage() for record in caplog.records] == ["sayings: nobody answers", "sayings: said at last"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "sayings: nobody answers; what was read before stays in force",
+        "over: sayings: nobody answers",
+    ]
 
 
 def test_a_defect_does_not_end_it() -> None:

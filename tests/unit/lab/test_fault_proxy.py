@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from collections.abc import Iterator
@@ -47,6 +48,16 @@ def test_requests_pass_and_are_counted(proxy: FaultProxy) -> None:
     assert (proxy.connections, proxy.busiest_second()) == (2, 2)
     assert proxy.asked("PATCH") == [proxy.calls[0]]
     assert proxy.asked(since=monotonic()) == []
+
+
+def test_who_asked_is_read_from_a_pods_token(proxy: FaultProxy) -> None:
+    claims = json.dumps({"kubernetes.io": {"pod": {"name": "speaker-1"}}}).encode()
+    token = f"head.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.signature"
+    ask(proxy, "/a", headers={"Authorization": f"Bearer {token}"})
+    ask(proxy, "/b", headers={"Authorization": "Bearer opaque"})
+    assert [(call.path, call.who) for call in proxy.calls] == [("/a", "speaker-1"), ("/b", "")]
+    assert proxy.asked(who="speaker-1") == proxy.calls[:1]
+    assert (proxy.busiest_second(), proxy.busiest_second(who="speaker-1")) == (2, 1)
 
 
 def test_one_connection_carries_many_requests(proxy: FaultProxy) -> None:

@@ -67,10 +67,14 @@ class Api:
     ``Unavailable``.
     """
 
-    def __init__(self, source: Source, *, timeout: float = TIMEOUT_SECONDS) -> None:
-        """Raises ``StartError`` if there are no credentials."""
+    def __init__(self, source: Source, *, timeout: float = TIMEOUT_SECONDS, write_timeout: float | None = None) -> None:
+        """``write_timeout`` is for what changes something, where that shall end sooner.
+
+        Raises ``StartError`` if there are no credentials.
+        """
         self._source = source
         self.timeout = timeout
+        self.write_timeout = timeout if write_timeout is None else min(timeout, write_timeout)
         self._lock = threading.Lock()
         self._renewed_at = float("-inf")
         self._credentials = find(source)
@@ -89,7 +93,7 @@ class Api:
     @property
     def settled(self) -> bool:
         """Whether nothing that was written is likely to arrive yet: the last write without an answer is long ago."""
-        return time.monotonic() - self._unanswered_at > self.timeout
+        return time.monotonic() - self._unanswered_at > self.write_timeout
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
         """The body of the answer."""
@@ -147,8 +151,8 @@ class Api:
     def _request(
         self, method: str, path: str, query: Mapping[str, str] | None, body: object = None, kind: str = ""
     ) -> bytes:
-        """Ask until there is an answer that is not "later". Nothing is sent any more after ``timeout`` seconds."""
-        deadline = time.monotonic() + self.timeout
+        """Ask until there is an answer that is not "later". Nothing is sent any more after the time-out."""
+        deadline = time.monotonic() + (self.timeout if method == "GET" else self.write_timeout)
         encoded = None if body is None else msgspec.json.encode(body)
         while True:
             try:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from metalev.adapters.codec import Codec, encode
 from metalev.adapters.kubernetes.api import JSON_PATCH, MERGE, STRATEGIC, Api
 from metalev.adapters.kubernetes.configstate import ConfigurationStates
-from metalev.adapters.kubernetes.errors import ApiError
+from metalev.adapters.kubernetes.errors import ApiError, cause_of
 from metalev.adapters.kubernetes.events import EventRecorder
 from metalev.adapters.kubernetes.l2status import L2Statuses, announced
 from metalev.adapters.kubernetes.leavers import Leavers
@@ -64,6 +64,8 @@ class KubernetesCluster:
         self._mirror = Mirror(self._codec, kinds, controller=writer == CONTROLLER)
         self._events = EventRecorder(api, lambda key: known.uid if (known := self._mirror.get(key)) else "")
         self._troubles = Troubles()
+        self._unanswered = 0
+        """Writes in a row, more or less, that nobody answered."""
         self._stop = threading.Event()
         self._reflectors = [
             self._reflector(resource(kind, namespace, all_services=all_services), self._mirror.of(kind))
@@ -77,7 +79,7 @@ class KubernetesCluster:
         self._configuration: ConfigurationStates | None = None
         self._l2_statuses: L2Statuses | None = None
         if writer and watch:
-            self._configuration = ConfigurationStates(api, namespace, writer, clock)
+            self._configuration = ConfigurationStates(api, namespace, writer, clock, self._troubles)
             own = only(self._configuration.path, self._configuration.name)
             self._others.append(self._reflector(own, self._configuration))
         if writer == CONTROLLER and watch:
@@ -85,7 +87,7 @@ class KubernetesCluster:
                 remarks = NotYet(kind_name, self._mirror.remark)
                 self._others.append(self._reflector(Resource(path_of(kind_name, namespace)), remarks))
         if writer not in {"", CONTROLLER} and watch:
-            self._l2_statuses = L2Statuses(api, namespace, writer, self._owning_pod)
+            self._l2_statuses = L2Statuses(api, namespace, writer, self._owning_pod, self._troubles)
             self._others.append(self._reflector(self._l2_statuses.resource, self._l2_statuses))
 
     def start(self, sink: ChangeSink) -> None:
@@ -262,13 +264,17 @@ class KubernetesCluster:
         except ApiError as error:
             if error.stale:
                 raise StaleWrite(f"{key} is gone" if error.status == 404 else f"{key} has changed: {error}") from error
-            self._troubles.note(WRITING, error.everybody)
+            self._troubles.note(WRITING, error.everybody, cause_of(error))
             error.told = True
             raise
         except Unavailable as error:
-            self._troubles.note(WRITING, str(error))
+            self._unanswered += 1
+            if self._unanswered > 1:
+                # A single connection that broke, or was broken since it was last used, is everyday life.
+                self._troubles.note(WRITING, str(error), cause_of(error))
             error.told = True
             raise
+        self._unanswered = 0
         self._troubles.over(WRITING)
 
     def _require_writer(self, owner: str, what: str) -> None:

@@ -12,6 +12,7 @@ from metalev.adapters.codec import encode, wire
 from metalev.adapters.codec.decode import Json
 from metalev.adapters.kubernetes.api import MERGE, Api
 from metalev.adapters.kubernetes.errors import ApiError
+from metalev.adapters.kubernetes.troubles import Troubles
 from metalev.adapters.kubernetes.upkeep import Upkeep
 from metalev.model.actions import Configuration
 from metalev.model.meta import ObjectKey
@@ -29,7 +30,7 @@ class ConfigurationStates(Upkeep[Configuration]):
     It is told of that one object by a :class:`.reflector.Reflector`.
     """
 
-    def __init__(self, api: Api, namespace: str, writer: str, clock: Clock) -> None:
+    def __init__(self, api: Api, namespace: str, writer: str, clock: Clock, troubles: Troubles) -> None:
         """``writer`` is ``controller`` or a node's name."""
         self.name = encode.configuration_name(writer)
         self.path = f"/apis/metallb.io/v1beta1/namespaces/{namespace}/configurationstates"
@@ -37,7 +38,7 @@ class ConfigurationStates(Upkeep[Configuration]):
         self._writer = writer
         self._clock = clock
         self._written: dict[str, Any] | None = None
-        super().__init__(f"configuration state {self.name}")
+        super().__init__(f"configuration state {self.name}", troubles)
 
     def take(self, raw: Json) -> ObjectKey | None:
         """The object as it now is."""

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from metalev.model.errors import Unavailable
 
+UNREACHABLE = "unreachable"
+
 
 class Unreachable(Unavailable):
     """Nobody answered, or not in time. What was asked for may have been done all the same."""
+
+    cause = UNREACHABLE
+
+
+class Unusable(Unreachable):
+    """A server that answers, and yet is of no use."""
+
+    cause = ""
 
 
 class ApiError(Unavailable):
@@ -39,6 +49,12 @@ class ApiError(Unavailable):
         return self.status in {404, 409, 422}
 
     @property
+    def cause(self) -> str:
+        """What it has in common with other refusals, whatever was asked for; empty: it is a matter of that object."""
+        for_all = self.status in {401, 403, 429} or self.status >= 500
+        return str(self.status) if for_all and not self.namespace_ends else ""
+
+    @property
     def expired(self) -> bool:
         """Whether a list must be taken anew: the version asked for is too old (410), or not there yet (504)."""
         return self.status in {410, 504} or self.reason in {"Expired", "Gone"}
@@ -47,3 +63,8 @@ class ApiError(Unavailable):
     def namespace_ends(self) -> bool:
         """Whether the namespace in question is gone (404), or is being deleted (403)."""
         return not self._causes.isdisjoint({"NamespaceTerminating", "namespaces"})
+
+
+def cause_of(error: Exception) -> str:
+    """By which errors of many requests are one trouble (:class:`.troubles.Troubles`); empty: by their words."""
+    return error.cause if isinstance(error, Unreachable | ApiError) else ""

@@ -13,6 +13,7 @@ from metalev.adapters.codec.decode import Json
 from metalev.adapters.kubernetes.api import MERGE, Api
 from metalev.adapters.kubernetes.errors import ApiError
 from metalev.adapters.kubernetes.resources import Resource
+from metalev.adapters.kubernetes.troubles import Troubles
 from metalev.adapters.kubernetes.upkeep import Upkeep
 from metalev.model.actions import SpeakerState
 from metalev.model.meta import Name, ObjectKey
@@ -60,7 +61,14 @@ class L2Statuses(Upkeep[Announced]):
     It is told of its node's objects by a :class:`.reflector.Reflector`: who deletes or edits one finds it again.
     """
 
-    def __init__(self, api: Api, namespace: str, node: str, owner: Callable[[], Mapping[str, str] | None]) -> None:
+    def __init__(
+        self,
+        api: Api,
+        namespace: str,
+        node: str,
+        owner: Callable[[], Mapping[str, str] | None],
+        troubles: Troubles,
+    ) -> None:
         """``owner`` gives the reference to the speaker's pod, with which the objects go."""
         self._api = api
         self._path = f"/apis/{GROUP}/namespaces/{namespace}/servicel2statuses"
@@ -68,7 +76,7 @@ class L2Statuses(Upkeep[Announced]):
         self._node = node
         self._said: Announced = {}
         self._owner = owner
-        super().__init__("service L2 statuses")
+        super().__init__("service L2 statuses", troubles)
 
     def take(self, raw: Json) -> ObjectKey | None:
         """An object of this node as it now is."""

@@ -24,8 +24,11 @@ from metalev.adapters.kubernetes.errors import ApiError
 from metalev.model.errors import Unavailable
 from metalev.model.meta import Name
 
-DURATION_SECONDS = 15
+DURATION_SECONDS = 10
+"""Four renewals may fail in a row; and for so long nobody gives addresses after whoever did was killed."""
 RENEW_SECONDS = 2.0
+
+MOMENT_SECONDS = 0.05
 
 log = logging.getLogger("metalev.lease")
 
@@ -83,15 +86,18 @@ class KubernetesLease:
         self._now = now
         self._seen: tuple[str, float] = ("", 0.0)
         """The version that was last seen, and when it had been seen first."""
+        self._free_at = float("inf")
+        """When it may be taken, unless it is seen renewed."""
         self._held_until = 0.0
         self._held = False
+        self._was_lost = False
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._keep, name=f"lease {name.name}", daemon=True)
 
     @property
     def margin(self) -> float:
-        """A write may take as long as any request."""
-        return self._api.timeout
+        """How long a write may take."""
+        return self._api.write_timeout
 
     @property
     def held(self) -> bool:
@@ -125,7 +131,13 @@ class KubernetesLease:
     def _keep(self) -> None:
         while not self._stopped.is_set():
             self.attempt()
-            self._stopped.wait(self._renew)
+            self._stopped.wait(self.pause())
+
+    def pause(self) -> float:
+        """Seconds until the next attempt: who waits for it tries as soon as it has ended."""
+        if self._held:
+            return self._renew
+        return min(self._renew, max(MOMENT_SECONDS, self._free_at + MOMENT_SECONDS - self._now()))
 
     def attempt(self) -> None:
         """Renew it, or take it if it is free; find out that it is lost."""
@@ -140,6 +152,7 @@ class KubernetesLease:
             self._lose("it could not be renewed in time")
 
     def _try(self) -> None:
+        self._free_at = float("inf")  # what cannot be read or taken is tried again after the usual pause
         asked_at = self._now()
         lease = self._read()
         read_at = self._now()
@@ -156,9 +169,11 @@ class KubernetesLease:
         if self._seen[0] != lease.metadata.resource_version:
             # It may have been renewed at any time until the answer came.
             self._seen = (lease.metadata.resource_version, read_at)
-        duration = lease.spec.lease_duration_seconds or self._duration
-        if not holder or asked_at > self._seen[1] + duration:
+        free_at = self._seen[1] + (lease.spec.lease_duration_seconds or self._duration)
+        if not holder or asked_at > free_at:
             self._write(lease, asked_at, clean=not holder)
+        else:
+            self._free_at = free_at
 
     def _read(self) -> _Lease | None:
         try:
@@ -219,9 +234,12 @@ class KubernetesLease:
         self._held_until = asked_at + self._duration
         if not self._held:
             self._held = True
+            if self._was_lost:
+                log.info("the lease %s is held again", self._name)
+            self._was_lost = False
             self._changed(True, clean)
 
     def _lose(self, why: str) -> None:
-        self._held = False
+        self._held, self._was_lost = False, True
         log.warning("the lease %s is lost: %s", self._name, why)
         self._changed(False, False)

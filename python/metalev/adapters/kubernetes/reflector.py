@@ -15,7 +15,7 @@ from msgspec import Raw, Struct, field
 from metalev.adapters.codec import wire
 from metalev.adapters.codec.decode import Json
 from metalev.adapters.kubernetes.api import Api, Status
-from metalev.adapters.kubernetes.errors import ApiError, Unreachable
+from metalev.adapters.kubernetes.errors import ApiError, Unreachable, Unusable, cause_of
 from metalev.adapters.kubernetes.jitter import between
 from metalev.adapters.kubernetes.resources import Resource
 from metalev.adapters.kubernetes.troubles import Troubles
@@ -146,7 +146,7 @@ class Reflector:
                 self._expiries += 1
                 if self._expiries > 1:
                     self._hasty = True
-                    self._fail(Unreachable(f"the API server {self._api.host} has no watch of what it listed: {why}"))
+                    self._fail(Unusable(f"the API server {self._api.host} has no watch of what it listed: {why}"))
             except Unavailable as error:
                 self._fail(error)
             except Exception as error:
@@ -203,7 +203,7 @@ class Reflector:
                 self._thrives()
         if time.monotonic() - began < HEALTHY_SECONDS and not self._stop.is_set():
             self._hasty = True
-            raise Unreachable(f"the API server {self._api.host} ends every watch at once")
+            raise Unusable(f"the API server {self._api.host} ends every watch at once")
 
     def _thrives(self) -> None:
         """A watch has said something, or has lasted."""
@@ -245,7 +245,7 @@ class Reflector:
         self._failures += 1
         if self._failures > 1 or not isinstance(error, Unreachable):
             # A single watch that breaks is everyday life; what comes after it is not.
-            self._troubles.note(self.resource.path, _told(self.resource, error))
+            self._troubles.note(self.resource.path, _told(self.resource, error), cause_of(error))
         first, limit = BACKOFF_SECONDS
         # Spread wide: after an outage, everybody comes back.
         pause = between(0.5, 1.0) * min(limit, first * 2.0 ** min(self._failures - 1, 16))

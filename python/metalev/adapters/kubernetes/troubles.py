@@ -1,4 +1,4 @@
-"""What keeps a cluster from being read, told once when it begins and once when it is over."""
+"""What keeps a cluster from being read or written, told once when it begins and once when it is over."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ log = logging.getLogger("metalev.kubernetes")
 
 
 class Troubles:
-    """Which parts have trouble now. Many that suffer from the same are one line of the log, and so is its end.
+    """Which parts have trouble now. Many that suffer from one cause are one line of the log, and so is its end.
 
     What is told is not told again before it is over, also if something else goes wrong in between: a server that is
     coming back refuses, resets and answers 500 in turn.
@@ -18,16 +18,19 @@ class Troubles:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._of: dict[str, str] = {}
-        self._told: dict[str, None] = {}
+        self._told: dict[str, str] = {}
 
-    def note(self, part: str, message: str) -> None:
-        """``part`` cannot go on because of what ``message`` says."""
+    def note(self, part: str, message: str, cause: str = "") -> None:
+        """``part`` cannot go on because of what ``message`` says.
+
+        ``cause`` is what others suffer from whose message is another one (empty: the message itself): a role that lacks
+        everything refuses each resource in words of its own, and is one trouble.
+        """
         with self._lock:
-            self._of[part] = message
-            news = message not in self._told
-            self._told[message] = None
-        if news:
-            log.warning("%s; what was read before stays in force", message)
+            self._of[part] = cause or message
+            news = self._of[part] not in self._told
+            self._told.setdefault(self._of[part], message)
+            log.log(logging.WARNING if news else logging.DEBUG, "%s; what was read before stays in force", message)
 
     def over(self, part: str) -> None:
         """``part`` goes on."""
@@ -36,12 +39,11 @@ class Troubles:
         with self._lock:
             self._of.pop(part, None)
             left = set(self._of.values())
-            ended = [message for message in self._told if message not in left]
-            for message in ended:
-                del self._told[message]
-        if ended:
-            log.info("over: %s", "; ".join(ended))
+            ended = [self._told.pop(cause) for cause in tuple(self._told) if cause not in left]
+            if ended:
+                log.info("over: %s", "; ".join(ended))
 
     def first(self) -> str:
         """One of them, for whoever asks why there is nothing yet; empty if there are none."""
-        return next(iter(tuple(self._of.values())), "")
+        with self._lock:
+            return next((self._told[cause] for cause in self._of.values()), "")

@@ -9,7 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from metalev.adapters.kubernetes.errors import ApiError, cause_of
 from metalev.adapters.kubernetes.jitter import between
+from metalev.adapters.kubernetes.troubles import Troubles
 from metalev.model.errors import Unavailable
 
 T = TypeVar("T")
@@ -27,9 +29,10 @@ class Upkeep(ABC, Generic[T]):
     Somebody who goes on spoiling it is answered ever more slowly.
     """
 
-    def __init__(self, name: str) -> None:
-        """``name`` is for people."""
+    def __init__(self, name: str, troubles: Troubles) -> None:
+        """``name`` is for people; what lasts is one of ``troubles``."""
         self._name = name
+        self._troubles = troubles
         self._wanted: T | None = None
         self._stale = False
         self._busy = False
@@ -82,14 +85,16 @@ class Upkeep(ABC, Generic[T]):
         try:
             self._say(wanted)
         except Unavailable as error:
-            log.log(logging.WARNING if failures + 1 == LASTING else logging.DEBUG, "%s: %s", self._name, error)
+            log.debug("%s: %s", self._name, error)
+            if failures + 1 >= LASTING:
+                told = error.everybody if isinstance(error, ApiError) else str(error)
+                self._troubles.note(self._name, f"{self._name}: {told}", cause_of(error))
             return False
         except Exception:
             # A thread that ended would leave it unsaid for ever.
             log.exception("%s", self._name)
             return False
-        if failures >= LASTING:
-            log.info("%s: said at last", self._name)
+        self._troubles.over(self._name)
         return True
 
     def _next(self, failures: int) -> T | None:

@@ -20,8 +20,8 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from metalev.lab.kubernetes.faultrules import PATIENCE_S, Answer, Call, Held, Rule
-from metalev.lab.kubernetes.http1 import length, read_body, read_head, send
+from metalev.lab.kubernetes.faultrules import PATIENCE_S, Answer, Call, Held, Rule, pod_of
+from metalev.lab.kubernetes.http1 import header, length, read_body, read_head, send
 from metalev.lab.namespace import Namespace, OwnNetwork, enter
 
 _LIMIT = 1 << 20
@@ -120,13 +120,14 @@ class FaultProxy:
 
     # ===== what was asked =====
 
-    def asked(self, method: str = "", pattern: str = "", since: float = 0.0) -> list[Call]:
-        """The requests that match, since a moment of the monotonic clock."""
-        return [call for call in tuple(self.calls) if call.at >= since and call.matches(method, pattern)]
+    def asked(self, method: str = "", pattern: str = "", since: float = 0.0, *, who: str = "") -> list[Call]:
+        """The requests that match, since a moment of the monotonic clock; of the Pod ``who`` alone, if it is named."""
+        found = (call for call in tuple(self.calls) if call.at >= since and call.matches(method, pattern))
+        return [call for call in found if who in {"", call.who}]
 
-    def busiest_second(self, since: float = 0.0, until: float = inf) -> int:
+    def busiest_second(self, since: float = 0.0, until: float = inf, *, who: str = "") -> int:
         """The most requests within one second."""
-        times = [call.at for call in tuple(self.calls) if since <= call.at < until]
+        times = [call.at for call in self.asked(since=since, who=who) if call.at < until]
         counts = Counter(int(10 * at) for at in times)
         return max((sum(counts[tenth + step] for step in range(10)) for tenth in counts), default=0)
 
@@ -204,7 +205,8 @@ class FaultProxy:
     def _noted(self, head: bytes) -> Call:
         method, target = head.split(b" ", 2)[:2]
         path, _, query = target.decode().partition("?")
-        self.calls.append(Call(time.monotonic(), method.decode(), path, "watch=1" in query))
+        who = pod_of(header(head, b"authorization").decode().removeprefix("Bearer "))
+        self.calls.append(Call(time.monotonic(), method.decode(), path, "watch=1" in query, who))
         return self.calls[-1]
 
     async def _instead(self, call: Call) -> Answer | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import threading
@@ -13,18 +14,34 @@ PATIENCE_S = 60.0
 
 
 class Call(Struct, eq=False):
-    """A request: when it came (by the monotonic clock), and whether it is a watch; ``status`` once it is answered."""
+    """A request: when it came (by the monotonic clock), and whether it is a watch; ``status`` once it is answered.
+
+    ``who`` is the Pod that asked, if its token says so.
+    """
 
     at: float
     method: str
     path: str
     watch: bool
+    who: str = ""
     status: int = 0
     released: threading.Event = field(default_factory=threading.Event)
 
     def matches(self, method: str, pattern: str) -> bool:
         """Whether it is one of those; an empty ``method`` is any."""
         return (not method or method == self.method) and re.search(pattern, self.path) is not None
+
+
+def pod_of(bearer: str) -> str:
+    """The Pod that a token is bound to (RFC 7519, the claim ``kubernetes.io``); empty if it is none of a Pod.
+
+    Whether it is genuine is for the server to say.
+    """
+    parts = bearer.split(".")
+    if len(parts) != 3:
+        return ""
+    claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    return str(claims.get("kubernetes.io", {}).get("pod", {}).get("name", ""))
 
 
 class Answer(Struct, frozen=True):
