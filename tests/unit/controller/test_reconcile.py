@@ -3,13 +3,15 @@
 from collections.abc import Iterable
 from ipaddress import ip_address
 
+import pytest
 from msgspec.structs import replace
 from tests.fakes.clock import VirtualClock
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.driver import Driver
 
+from metalev.controller import reconcile as module
 from metalev.controller.reconcile import OVERVIEW, OVERVIEW_PAUSE, ControllerReconciler
-from metalev.decide.controller import REST_SECONDS
+from metalev.decide.controller import REST_SECONDS, ControllerDecider, ControllerDesired
 from metalev.model.actions import Configuration, SpeakerState
 from metalev.model.address import AddressRange
 from metalev.model.cluster import BeaconKey, Namespace, Node
@@ -41,6 +43,7 @@ class CountedReconciler(ControllerReconciler):
 
     def __init__(self, effects: Effects, clock: VirtualClock) -> None:
         super().__init__(effects, clock)
+        self.clock = clock
         self.seen: list[Name] = []
 
     def reconcile(self, name: Name, snapshot: Snapshot) -> Outcome | Later:
@@ -262,6 +265,32 @@ def test_many_services_are_served_with_few_looks_at_everything() -> None:
     assert controller.reconciler.figures(controller.loop.snapshot).pending == 0
     assert len(set(controller.addresses().values())) == 1000
     assert controller.reconciler.seen.count(OVERVIEW) <= 20
+
+
+class SlowDecider(ControllerDecider):
+    """Takes ``seconds`` of ``clock`` to look at everything."""
+
+    clock = VirtualClock()
+    seconds = 0.0
+    looks = 0
+
+    def desired(self, snapshot: Snapshot, now: float = 0.0) -> ControllerDesired:
+        SlowDecider.looks += 1
+        self.clock.seconds += self.seconds
+        return super().desired(snapshot, now)
+
+
+def test_a_look_at_everything_that_takes_long_is_taken_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ControllerDecider", SlowDecider)
+    controller = Controller(FakeCluster(pool("10.0.0.0/16")))
+    monkeypatch.setattr(SlowDecider, "clock", controller.reconciler.clock)
+    monkeypatch.setattr(SlowDecider, "seconds", 1.0)
+    before, began = SlowDecider.looks, controller.reconciler.clock.seconds
+    for number in range(30):
+        controller.cluster.put(service(f"s{number}"))
+        controller.settle(2.0)
+    assert 2 <= SlowDecider.looks - before <= (controller.reconciler.clock.seconds - began) / 8
+    assert controller.reconciler.figures(controller.loop.snapshot).pending == 0
 
 
 def remove(controller: Controller, text: str) -> None:
