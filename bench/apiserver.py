@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench import cores
+
 from metalev.adapters.kubernetes import Api
 from metalev.adapters.kubernetes.api import MERGE, STRATEGIC
 from metalev.adapters.kubernetes.connections import connections_of
@@ -125,6 +127,11 @@ class Plane:
                     if len(have) >= count:
                         break
         return time.perf_counter()
+
+    def cpu_seconds(self) -> float:
+        """The CPU time that etcd, the API server and this process have used so far."""
+        servers = (self.plane.etcd.process.pid, self.plane.apiserver.process.pid)
+        return sum(map(cores.cpu_seconds, servers)) + time.process_time()
 
     def writes(self) -> Mapping[str, int]:
         """How many requests of each kind the server has answered: ``PATCH services/status``."""
