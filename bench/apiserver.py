@@ -14,8 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench import cores
+
 from metalev.adapters.kubernetes import Api
-from metalev.adapters.kubernetes.api import STRATEGIC
+from metalev.adapters.kubernetes.api import MERGE, STRATEGIC
+from metalev.adapters.kubernetes.connections import connections_of
+from metalev.adapters.kubernetes.plain import find
 from metalev.adapters.places import Source
 from metalev.lab.kubernetes.controlplane import ControlPlane
 
@@ -35,7 +39,9 @@ class Plane:
 
     def __init__(self, plane: ControlPlane, directory: Path) -> None:
         self.plane = plane
-        self.api = Api(Source(str(plane.kubeconfig())), timeout=60)
+        source = Source(str(plane.kubeconfig()))
+        self.api = Api(source, timeout=60)
+        self._urllib3 = connections_of(find(source)).pool
         self._directory = directory
         self._pool = ThreadPoolExecutor(CONNECTIONS)
         plane.kubectl("apply", "-k", str(ROOT / "deploy"))
@@ -66,13 +72,32 @@ class Plane:
 
     def write_raw(self, index: int) -> None:
         """What a controller writes at least: an address, by one patch."""
-        address = f"10.0.{index // 256}.{index % 256}"
-        body = {"status": {"loadBalancer": {"ingress": [{"ip": address}]}}}
+        self.api.patch(f"{SERVICES}/{_name(index)}/status", _address(index), STRATEGIC)
+
+    def write_by_urllib3(self, index: int) -> None:
+        """The same by a library that is made for everything, as the figures of MetalLB were compared."""
+        path, headers = f"{SERVICES}/{_name(index)}/status", {"Content-Type": STRATEGIC}
+        body = json.dumps(_address(index)).encode()
+        answer = self._urllib3.urlopen("PATCH", path, body, headers, retries=False)
+        assert answer.status == 200, answer.data
+
+    def write_whole(self, index: int) -> None:
+        """All that metalev's controller says in its one patch, also the pool and the condition."""
+        words = f'Assigned IP ["{_ip(index)}"]'
+        condition = {"type": "metalev.io/AddressAssigned", "status": "True", "reason": "IPAllocated", "message": words}
+        body: dict[str, Any] = {"metadata": {"annotations": {"metallb.io/ip-allocated-from-pool": "bench"}}}
+        body["status"] = _address(index)["status"] | {
+            "conditions": [condition | {"lastTransitionTime": "2026-01-01T00:00:00Z"}]
+        }
         self.api.patch(f"{SERVICES}/{_name(index)}/status", body, STRATEGIC)
 
     def clear(self, index: int) -> None:
-        """Take what was written raw away again."""
-        self.api.patch(f"{SERVICES}/{_name(index)}/status", {"status": {"loadBalancer": {"ingress": None}}}, STRATEGIC)
+        """Take what was written away again."""
+        body = {
+            "metadata": {"annotations": None},
+            "status": {"loadBalancer": {"ingress": None}, "conditions": None},
+        }
+        self.api.patch(f"{SERVICES}/{_name(index)}/status", body, MERGE)
 
     @contextmanager
     def controller(self) -> Iterator[subprocess.Popen[bytes]]:
@@ -102,6 +127,11 @@ class Plane:
                     if len(have) >= count:
                         break
         return time.perf_counter()
+
+    def cpu_seconds(self) -> float:
+        """The CPU time that etcd, the API server and this process have used so far."""
+        servers = (self.plane.etcd.process.pid, self.plane.apiserver.process.pid)
+        return sum(map(cores.cpu_seconds, servers)) + time.process_time()
 
     def writes(self) -> Mapping[str, int]:
         """How many requests of each kind the server has answered: ``PATCH services/status``."""
@@ -135,6 +165,7 @@ class Plane:
     def close(self) -> None:
         """Let go of the connections."""
         self._pool.shutdown()
+        self._urllib3.close()
         self.api.stop()
 
 
@@ -170,6 +201,14 @@ def _is_news(what: str) -> bool:
 
 def _name(index: int) -> str:
     return f"app-{index:05}"
+
+
+def _ip(index: int) -> str:
+    return f"10.0.{index // 256}.{index % 256}"
+
+
+def _address(index: int) -> dict[str, Any]:
+    return {"status": {"loadBalancer": {"ingress": [{"ip": _ip(index)}]}}}
 
 
 def _has_address(found: Mapping[str, Any]) -> bool:

@@ -29,6 +29,8 @@ from metalev.runtime.store import Applied
 OVERVIEW: Final = Name("", "pools and groups")
 # Seconds between two looks at everything while many Services change.
 OVERVIEW_PAUSE = 0.25
+# The pause is at least so many times as long as the look took: among thousands it must not hold up the addresses.
+OVERVIEW_PAUSE_RATIO = 9.0
 
 
 class ControllerReconciler:
@@ -61,7 +63,7 @@ class ControllerReconciler:
         self._new_decider = partial(ControllerDecider, lb_class, rest_seconds, ignore_exclude_lb=ignore_exclude_lb)
         self._decider = self._new_decider()
         self._desired = self._applied = ControllerDesired()
-        self._overview_at = float("-inf")
+        self._overview_next = float("-inf")
         self._overview_of: tuple[object, ...] = ()
         self._wrote: SimpleQueue[tuple[Name, tuple[IPAddress, ...]]] = SimpleQueue()
 
@@ -116,7 +118,7 @@ class ControllerReconciler:
         """Know nothing of before: while another controller was at work, it decided."""
         self._decider = self._new_decider()
         self._desired = self._applied = ControllerDesired()
-        self._overview_at, self._overview_of = float("-inf"), ()
+        self._overview_next, self._overview_of = float("-inf"), ()
 
     def _carry_out(self, actions: Sequence[Action], outcome: Outcome) -> Outcome:
         try:
@@ -166,12 +168,14 @@ class ControllerReconciler:
             *(snapshot.nodes, snapshot.speaker_pods, snapshot.secrets),
         )
         now = self._clock.now()
-        rest = self._overview_at + OVERVIEW_PAUSE - now
+        rest = self._overview_next - now
         settled = self._applied is self._desired
         if settled and rest > 0 and all(one is other for one, other in zip(world, self._overview_of, strict=True)):
             return After(rest)
-        self._overview_at, self._overview_of = now, world
+        self._overview_of = world
         self._desired = self._decider.desired(snapshot, self._wall())
+        ended = self._clock.now()
+        self._overview_next = max(now + OVERVIEW_PAUSE, ended + OVERVIEW_PAUSE_RATIO * (ended - now))
         actions = controller_actions(self._applied, self._desired, snapshot.pools, snapshot.pool_statuses)
         if self._new_key is not None and not snapshot.secrets:
             actions = (self._beacon_key(self._new_key), *actions)

@@ -11,8 +11,8 @@ from functools import partial
 
 from msgspec import Struct
 
-from metalev.adapters.files import CONTROLLER, FilesCluster, FilesLease
 from metalev.adapters.kubernetes import Api, KubernetesCluster, KubernetesLease
+from metalev.adapters.kubernetes.cluster import CONTROLLER as WRITER
 from metalev.adapters.kubernetes.webhooks import remove_metallbs_webhooks
 from metalev.adapters.places import Directory, Source
 from metalev.controller.office import Office
@@ -52,6 +52,12 @@ class Seat(Struct, frozen=True):
 
 def on_files(directory: Directory, namespace: str, clock: Clock, stack: ExitStack) -> Seat:
     """A directory, which has one controller. Raises ``StartError`` if it has one already."""
+    from metalev.adapters.files import (  # noqa: PLC0415  (a controller on an API server starts sooner without it)
+        CONTROLLER,
+        FilesCluster,
+        FilesLease,
+    )
+
     lease = FilesLease(directory.state_folder, clock)
     lease.acquire()
     stack.callback(lease.release)
@@ -64,7 +70,7 @@ def on_files(directory: Directory, namespace: str, clock: Clock, stack: ExitStac
 def on_kubernetes(source: Source, namespace: str, clock: Clock, stack: ExitStack, tell: ChangeSink) -> Seat:
     """An API server: one of several controllers is at work, the others stand by."""
     api = Api(source, write_timeout=WRITE_SECONDS)
-    cluster = KubernetesCluster(api, clock, namespace=namespace, writer=CONTROLLER, pod=pod_name())
+    cluster = KubernetesCluster(api, clock, namespace=namespace, writer=WRITER, pod=pod_name())
     steps = (partial(remove_metallbs_webhooks, api, namespace), cluster.relist, cluster.look_back)
     office = Office(steps, api.write_timeout, tell)
     workers = Workers(WRITERS)

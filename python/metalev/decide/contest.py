@@ -82,14 +82,14 @@ class Contests:
         """Take in what its status shows; says what to do about it. ``now`` is in seconds."""
         name, shown = service.name, service.status.addresses
         contest = self._contests.get(name)
-        if contest is not None and contest.asked != _asked(service):
+        if contest is not None and contest.asked != asked(service):
             contest = None
             self.forget(name)
         if shown == self._meant.get(name):
             self._written[name] = shown
         elif self._written.get(name, shown) != shown:
             del self._written[name]
-            contest = self._contests.setdefault(name, contest or _Contest(_asked(service), []))
+            contest = self._contests.setdefault(name, contest or _Contest(asked(service), []))
             contest.lost.append(now)
         return Verdict.OURS if contest is None else self._judge(name, contest, now)
 
@@ -139,7 +139,7 @@ def contested(service: Service) -> Condition | None:
     return next(found, None)
 
 
-def _asked(service: Service) -> Service:
+def asked(service: Service) -> Service:
     """What its owner wants of it: all but what controllers write."""
     annotations = {key: text for key, text in service.annotations.items() if key not in _WRITTEN}
     return replace(service, version="", status=ServiceStatus(), annotations=annotations)

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from metalev.decide.allocation import COMPONENT, CONDITION, Allocation, Outcome, decide_addresses
 from metalev.decide.announcements import Announcements
 from metalev.decide.candidates import Why
-from metalev.decide.contest import Contests, Verdict
+from metalev.decide.contest import Contests, Verdict, asked
 from metalev.decide.groups import Groups, why_nobody
 from metalev.decide.keepback import addresses_in_use, skipped
 from metalev.decide.ledger import ALONE, Ledger
@@ -71,6 +71,13 @@ class ControllerDesired(Struct, frozen=True):
     configuration: Configuration | None = None
 
 
+class _Awaited(Struct, frozen=True):
+    """The status that a write brings to a Service, and what the Service asked for when that was decided."""
+
+    asked: Service
+    status: ServiceStatus
+
+
 class ControllerDecider:
     """Gives Services their addresses, one Service per call, and remembers who holds what and who waits.
 
@@ -96,6 +103,7 @@ class ControllerDecider:
         self._local: Mapping[Name, tuple[tuple[str, ...], tuple[str, ...]]] = {}
         self._in_use: Mapping[IPAddress, str] = {}
         self._due: dict[Name, None] = {}
+        self._awaited: dict[Name, _Awaited] = {}
         self._announcements = Announcements("", lb_class, ignore_exclude_lb=ignore_exclude_lb, patient=True)
         self._groups = Groups()
         self._silent: dict[Name, Condition] = {}
@@ -124,6 +132,9 @@ class ControllerDecider:
             verdict = self.contests.look(service, now)
             if verdict is not Verdict.OURS:
                 return self._leave(service, verdict, now)
+            if self._is_awaited(service):
+                self._hold(name, service.status.addresses, terms, now)
+                return ()
             self._settle(service, terms, snapshot)
         else:
             self.contests.forget(name)
@@ -138,6 +149,7 @@ class ControllerDecider:
         actions = _actions(service, allocation, self._announceable(service, snapshot, allocation))
         if actions:
             self.contests.means(name, allocation.addresses)
+            self._await(service, allocation, actions)
         return actions
 
     def due(self) -> tuple[Name, ...]:
@@ -258,11 +270,26 @@ class ControllerDecider:
             return ()
         return (ReportContest(service, "somebody else keeps writing its status"),)
 
+    def _await(self, service: Service, allocation: Allocation, actions: tuple[Action, ...]) -> None:
+        """Remember what is about to be written, if it leaves nothing to be wished for."""
+        for action in actions:
+            if isinstance(action, WriteServiceStatus) and allocation.addresses and allocation.want is None:
+                self._awaited[service.name] = _Awaited(asked(service), action.status)
+
+    def _is_awaited(self, service: Service) -> bool:
+        """Whether this is what was written, and as it was decided upon, so that there is nothing to decide.
+
+        Each write comes back as a change. Whoever is looked at for another reason, too, has been woken.
+        """
+        awaited = self._awaited.pop(service.name, None)
+        return awaited is not None and service.status == awaited.status and asked(service) == awaited.asked
+
     def _serves(self, service: Service) -> bool:
         return service.wants_address and service.load_balancer_class == self._lb_class
 
     def _let_go(self, name: Name, now: float) -> None:
         self.contests.forget(name)
+        self._awaited.pop(name, None)
         self._hold(name, (), ALONE, now)
         self.waiting.discard(name)
         self.wanting.discard(name)
@@ -280,7 +307,9 @@ class ControllerDecider:
         self._wake(self._turns.offer(addresses))
 
     def _wake(self, names: Iterable[Name]) -> None:
-        self._due.update(dict.fromkeys(names))
+        for name in names:
+            self._due[name] = None
+            self._awaited.pop(name, None)
 
     def _unannounced(self, snapshot: Snapshot) -> Mapping[str, Unannounced]:
         announcements = self._announcements.update(snapshot)

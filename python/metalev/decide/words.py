@@ -7,10 +7,13 @@ from collections.abc import Iterable
 
 from metalev.model.address import IPAddress
 
+# One for all: json.dumps makes a new one for each call.
+_go_string = json.JSONEncoder(ensure_ascii=False).encode
+
 
 def quoted(text: object) -> str:
     """``text`` as Go's ``%q`` prints a string."""
-    return json.dumps(str(text), ensure_ascii=False)
+    return _go_string(str(text))
 
 
 def quoted_list(addresses: Iterable[IPAddress]) -> str:

@@ -37,6 +37,7 @@ class CountedReconciler(ControllerReconciler):
 
     def __init__(self, effects: Effects, clock: VirtualClock) -> None:
         super().__init__(effects, clock)
+        self.clock = clock
         self.seen: list[Name] = []
 
     def reconcile(self, name: Name, snapshot: Snapshot) -> Outcome | Later:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -11,12 +12,14 @@ from msgspec.structs import replace
 from tests.unit.decide.controller import Controller
 from tests.unit.decide.worlds import name, node, pool, service, world
 
+from metalev.decide import controller as module
+from metalev.decide.allocation import Allocation, decide_addresses
 from metalev.decide.controller import ControllerDecider
 from metalev.model.actions import RecordEvent, SpeakerState, WriteServiceStatus
 from metalev.model.cluster import Namespace
 from metalev.model.meta import LabelSelector, Name
 from metalev.model.pools import Pool, ServiceAllocation
-from metalev.model.services import Condition, ConditionStatus, Port, ServiceStatus
+from metalev.model.services import Condition, ConditionStatus, Port, Service, ServiceStatus
 from metalev.model.snapshot import Snapshot
 
 
@@ -230,6 +233,57 @@ def test_a_write_that_failed_is_decided_again() -> None:
     controller = Controller(service("a"))
     first = controller.decider.service(controller.snapshot, name("a"))
     assert controller.decider.service(controller.snapshot, name("a")) == first
+
+
+def decisions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The Services that are decided upon from now on."""
+    made: list[str] = []
+
+    def decide(service: Service, *rest: Any, **options: Any) -> Allocation:
+        made.append(service.name.name)
+        return decide_addresses(service, *rest, **options)
+
+    monkeypatch.setattr(module, "decide_addresses", decide)
+    return made
+
+
+def test_a_write_that_comes_back_as_it_was_made_is_not_decided_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, controller = decisions(monkeypatch), Controller(service("a"))
+    controller.settle("a", "a")
+    assert (made, controller.held("a")) == (["a", "a"], ["10.0.0.0"])  # the third look is a new one
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"load_balancer_ip": "10.0.0.3"}, {"status": ServiceStatus((ip_address("10.0.0.2"),))}, {"labels": {"new": "1"}}],
+    ids=["another wish", "another status", "another label"],
+)
+def test_what_is_not_as_it_was_written_is_decided(monkeypatch: pytest.MonkeyPatch, change: dict[str, Any]) -> None:
+    controller = Controller(service("a"))
+    controller.reconcile("a")
+    made = decisions(monkeypatch)
+    controller.put(replace(controller.snapshot.services[name("a")], **change))
+    controller.reconcile("a")
+    assert made == ["a"]
+
+
+def test_a_pool_that_changes_before_a_write_is_seen_is_not_overlooked() -> None:
+    controller = Controller(service("a"))
+    controller.reconcile("a")
+    controller.set_pools(pool("main", "10.0.1.0/30"))
+    controller.settle("a")
+    assert controller.held("a") == ["10.0.1.0"]
+
+
+def test_a_write_that_comes_back_gives_free_what_it_took_away() -> None:
+    controller = Controller(service("a", "10.0.0.0"), pools=(pool("main", "10.0.0.0/31"),))
+    controller.settle("a")
+    controller.put(replace(controller.snapshot.services[name("a")], load_balancer_ip="10.0.0.1"), service("b"))
+    controller.reconcile("a")
+    controller.settle("b")
+    assert controller.held("b") == []
+    controller.settle("a")
+    assert controller.holders() == {"a": ["10.0.0.1"], "b": ["10.0.0.0"]}
 
 
 def test_a_service_that_becomes_internal_is_cleared_and_its_address_is_free() -> None:

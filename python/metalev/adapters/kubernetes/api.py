@@ -15,10 +15,11 @@ import urllib3
 from msgspec import Struct
 
 from metalev import __version__
-from metalev.adapters.kubernetes.connections import Token, pool_of
-from metalev.adapters.kubernetes.credentials import find
+from metalev.adapters.kubernetes.connections import Token, connections_of
 from metalev.adapters.kubernetes.errors import ApiError, Unreachable
+from metalev.adapters.kubernetes.exchange import Answer, NotSent
 from metalev.adapters.kubernetes.jitter import between
+from metalev.adapters.kubernetes.plain import find
 from metalev.adapters.places import Source
 from metalev.model.errors import StartError
 
@@ -78,7 +79,7 @@ class Api:
         self._lock = threading.Lock()
         self._renewed_at = float("-inf")
         self._credentials = find(source)
-        self._pool = pool_of(self._credentials)
+        self._connections = connections_of(self._credentials)
         self._token = Token(self._credentials)
         self._told_refusal = ""
         self._unanswered_at = float("-inf")
@@ -119,7 +120,7 @@ class Api:
     def lines(self, path: str, query: Mapping[str, str], silence: float) -> Iterator[Iterator[bytes]]:
         """The lines of a watch, as they come. ``silence``: seconds without a byte that mean that it is broken."""
         deadline = time.monotonic() + self.timeout
-        response = self._open("GET", _url(path, query), None, "", deadline=deadline, silence=silence)
+        response = self._stream(_url(path, query), deadline, silence)
         self._streams.add(response)
         try:
             if self._stopping.is_set():
@@ -156,53 +157,71 @@ class Api:
         encoded = None if body is None else msgspec.json.encode(body)
         while True:
             try:
-                with self._open(method, _url(path, query), encoded, kind, deadline=deadline) as response:
-                    return response.data
+                return self._ask(method, _url(path, query), encoded, kind, deadline)
             except ApiError as error:
                 # 429, of priority and fairness: everybody who is told the same would come back at the same moment.
                 pause = between(1.0, 1.5) * (error.retry_after or 0.0)
                 if error.retry_after is None or time.monotonic() + pause > deadline or self._stopping.wait(pause):
                     raise
-            except (urllib3.exceptions.HTTPError, OSError) as error:
-                raise self._unreachable(error) from error
 
-    def _open(
-        self, method: str, url: str, body: bytes | None, kind: str, *, deadline: float, silence: float | None = None
-    ) -> urllib3.BaseHTTPResponse:
+    def _ask(self, method: str, url: str, body: bytes | None, kind: str, deadline: float) -> bytes:
+        """Send a request; returns the body of an answer of success."""
+        for last in (False, True):
+            token, rest = self._token, self._rest(deadline)
+            headers, connect = self._headers(body, kind), min(CONNECT_SECONDS, rest)
+            try:
+                answer = self._connections.exchange.ask(method, url, headers, body, connect=connect, rest=rest)
+            except NotSent as error:
+                raise self._unreachable(error) from error
+            except OSError as error:
+                if method != "GET":
+                    self._unanswered_at = time.monotonic()
+                raise self._unreachable(error) from error
+            if answer.status < 300:
+                return answer.body
+            self._look_again(self._error(method, url, answer), token, last=last)
+        raise AssertionError
+
+    def _stream(self, url: str, deadline: float, silence: float) -> urllib3.BaseHTTPResponse:
         """Send a request; returns an answer of success whose body has not been read.
 
         It may be sent until ``deadline``; ``silence`` is for an answer that takes longer.
         """
         for last in (False, True):
             token = self._token
-            rest = deadline - time.monotonic()
-            if rest <= 0:
-                raise Unreachable(f"the API server {self.host} did not answer in time")
-            timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, rest), total=silence or rest)
-            response = self._send(method, url, body, kind, timeout)
+            timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, self._rest(deadline)), total=silence)
+            response = self._begin(url, timeout)
             if response.status < 300:
                 return response
-            error = self._error(method, url, response)
-            if last or error.status != 401 or not self._renew(token):
-                raise error
+            self._look_again(self._error("GET", url, _whole(response)), token, last=last)
         raise AssertionError
 
-    def _send(
-        self, method: str, url: str, body: bytes | None, kind: str, timeout: urllib3.Timeout
-    ) -> urllib3.BaseHTTPResponse:
+    def _begin(self, url: str, timeout: urllib3.Timeout) -> urllib3.BaseHTTPResponse:
+        pool, headers = self._connections.pool, self._headers(None, "")
+        try:
+            return pool.urlopen(
+                "GET", url, None, headers, retries=False, timeout=timeout, preload_content=False, redirect=False
+            )
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise self._unreachable(error) from error
+
+    def _headers(self, body: bytes | None, kind: str) -> dict[str, str]:
         headers = {"Accept": "application/json", "User-Agent": f"metalev/{__version__}", **self._token.header()}
         if body is not None:
             headers["Content-Type"] = kind
-        try:
-            return self._pool.urlopen(
-                method, url, body, headers, retries=False, timeout=timeout, preload_content=False, redirect=False
-            )
-        except urllib3.exceptions.NewConnectionError as error:
-            raise self._unreachable(error) from error  # nothing was sent
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            if method != "GET":
-                self._unanswered_at = time.monotonic()
-            raise self._unreachable(error) from error
+        return headers
+
+    def _rest(self, deadline: float) -> float:
+        """Seconds until ``deadline``, of which there must be some."""
+        rest = deadline - time.monotonic()
+        if rest <= 0:
+            raise Unreachable(f"the API server {self.host} did not answer in time")
+        return rest
+
+    def _look_again(self, error: ApiError, refused: Token, *, last: bool) -> None:
+        """Look for other credentials where that may help, once; raises ``error`` where not."""
+        if last or error.status != 401 or not self._renew(refused):
+            raise error
 
     def _renew(self, refused: Token) -> bool:
         """Look for other credentials after ``refused`` was, not too often; tells whether there may be others now."""
@@ -221,27 +240,21 @@ class Api:
                 return False
             self._told_refusal = ""
             if found != self._credentials:
-                before, self._credentials, self._pool = self._pool, found, pool_of(found)
+                before, self._credentials, self._connections = self._connections, found, connections_of(found)
                 before.close()
             self._token = Token(found)
             return True
 
-    def _error(self, method: str, url: str, response: urllib3.BaseHTTPResponse) -> ApiError:
+    def _error(self, method: str, url: str, answer: Answer) -> ApiError:
         try:
-            content = response.data
-        except (urllib3.exceptions.HTTPError, OSError):
-            content = b""
-        finally:
-            response.close()
-        try:
-            status = msgspec.json.decode(content, type=Status)
+            status = msgspec.json.decode(answer.body, type=Status)
         except msgspec.DecodeError:
-            status = Status(content.decode(errors="replace").strip()[:200])
-        after = response.headers.get("Retry-After", "")
-        said = f"{response.status} {status.message or response.reason or ''}".strip()
-        busy = response.status == 429 or response.status >= 500
+            status = Status(answer.body.decode(errors="replace").strip()[:200])
+        after = answer.headers.get("retry-after", "")
+        said = f"{answer.status} {status.message or answer.reason}".strip()
+        busy = answer.status == 429 or answer.status >= 500
         return ApiError(
-            response.status,
+            answer.status,
             status.reason,
             f"{method} {url.partition('?')[0]}: {said}",
             # As client-go: also a server that is starting or losing etcd says when to come again.
@@ -256,6 +269,18 @@ class Api:
 
 def _url(path: str, query: Mapping[str, str] | None) -> str:
     return f"{path}?{urlencode(query)}" if query else path
+
+
+def _whole(response: urllib3.BaseHTTPResponse) -> Answer:
+    """What there is of an answer that is none of success."""
+    body = b""
+    try:
+        with suppress(urllib3.exceptions.HTTPError, OSError):
+            body = response.data
+    finally:
+        response.close()
+    headers = {name.lower(): text for name, text in response.headers.items()}
+    return Answer(response.status, response.reason or "", headers, body)
 
 
 def _reason(error: Exception) -> str:

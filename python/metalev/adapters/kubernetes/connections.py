@@ -8,12 +8,14 @@ import ssl
 import time
 from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import urllib3
+from msgspec import Struct
 from urllib3.connection import HTTPConnection
 
 from metalev.adapters.kubernetes.credentials import Credentials
+from metalev.adapters.kubernetes.exchange import Exchange
 from metalev.model.errors import StartError
 
 CONNECTIONS = 48
@@ -50,23 +52,42 @@ class Token:
         return {"Authorization": f"Basic {self._basic}"} if self._basic else {}
 
 
-def pool_of(credentials: Credentials) -> urllib3.HTTPConnectionPool:
+class Connections(Struct, frozen=True):
+    """The ways to one server: ``exchange`` for a request and its answer, ``pool`` for what streams."""
+
+    exchange: Exchange
+    pool: urllib3.HTTPConnectionPool
+
+    def close(self) -> None:
+        """Let go of those that wait for a request."""
+        self.exchange.close()
+        self.pool.close()
+
+
+def connections_of(credentials: Credentials) -> Connections:
     """The connections to the server of ``credentials``. Raises ``StartError`` if that is no address."""
     url = urlsplit(credentials.host)
     if not url.hostname:
         raise StartError(f'"{credentials.host}" is no address of an API server: it begins with https://')
-    options = [*HTTPConnection.default_socket_options, *_KEEPALIVE]
     if url.scheme == "http":
-        return urllib3.HTTPConnectionPool(
+        options = [*HTTPConnection.default_socket_options, *_KEEPALIVE]
+        pool = urllib3.HTTPConnectionPool(
             url.hostname, url.port or 80, maxsize=CONNECTIONS, socket_options=options, retries=False
         )
+        return Connections(Exchange(url.hostname, url.port or 80, _KEEPALIVE), pool)
+    context = _context(credentials)
+    exchange = Exchange(url.hostname, url.port or 443, _KEEPALIVE, context, credentials.server_name)
+    return Connections(exchange, _secure_pool(url, credentials, context))
+
+
+def _secure_pool(url: SplitResult, credentials: Credentials, context: ssl.SSLContext) -> urllib3.HTTPSConnectionPool:
     return urllib3.HTTPSConnectionPool(
-        url.hostname,
+        url.hostname or "",
         url.port or 443,
         maxsize=CONNECTIONS,
-        socket_options=options,
+        socket_options=[*HTTPConnection.default_socket_options, *_KEEPALIVE],
         retries=False,
-        ssl_context=_context(credentials),
+        ssl_context=context,
         server_hostname=credentials.server_name or None,
         assert_hostname=None if credentials.verify else False,
     )
