@@ -105,7 +105,9 @@ def _announced(before: SpeakerState | None, now: SpeakerState, desired: SpeakerD
 
 def _what_changed(before: OwnershipTable | None, now: OwnershipTable) -> str:
     if before is None:
-        return f"first table: {len(now.groups)} groups, {len(now.peers)} peers"
+        kept = sum(not group.candidates for group in now.groups)
+        more = f", {kept} groups without a candidate" if kept else ""
+        return f"first table: {len(now.groups) - kept} groups, {len(now.peers)} peers{more}"
     parts = [f"{field} changed" for field in ("peers", "keys") if getattr(before, field) != getattr(now, field)]
     old, new = _only_in(before.groups, now.groups), _only_in(now.groups, before.groups)
     parts += _named("added", [str(key) for key in new if key not in old])

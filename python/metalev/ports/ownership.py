@@ -52,6 +52,13 @@ class Ownership(Protocol):
         """The counters as they are now."""
         ...
 
+    def drill(self, address: IPAddress) -> None:
+        """Have the group of ``address`` move, if this node announces it and somebody else can; returns at once."""
+        ...
+
     def stop(self) -> None:
-        """Say goodbye to the peers, fall silent and end the engine's thread. May be called twice."""
+        """Hand over what is held, for a second at most; say goodbye to the peers, end the engine's thread.
+
+        May be called twice.
+        """
         ...

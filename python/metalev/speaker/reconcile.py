@@ -27,7 +27,7 @@ from metalev.model.actions import (
 from metalev.model.cluster import BEACON_SECRET, BeaconKey
 from metalev.model.errors import StaleWrite, StartError, Unavailable
 from metalev.model.meta import Name
-from metalev.model.ownership import OwnershipTable
+from metalev.model.ownership import OwnershipTable, Preempt
 from metalev.model.snapshot import Snapshot
 from metalev.ports.clock import Clock
 from metalev.ports.ownership import Counters
@@ -63,13 +63,16 @@ class SpeakerReconciler:
         fallback_keys: Sequence[BeaconKey] = (),
         lb_class: str | None = None,
         ignore_exclude_lb: bool = False,
+        preempt: Preempt = Preempt.STICKY,
     ) -> None:
         """``fallback_keys`` count until the Secret has keys; ``key_secret`` names it to people; see ``decide``."""
         self._effects = effects
         self._clock = clock
         self._node = node
         self._key_secret = key_secret
-        self._decider = SpeakerDecider(node, fallback_keys, lb_class, ignore_exclude_lb=ignore_exclude_lb)
+        self._decider = SpeakerDecider(
+            node, fallback_keys, lb_class, ignore_exclude_lb=ignore_exclude_lb, preempt=preempt
+        )
         self._decided_on: tuple[object, ...] = ()
         self._desired = SpeakerDesired()
         self._table: OwnershipTable | None = None

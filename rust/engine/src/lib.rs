@@ -21,6 +21,7 @@ mod group;
 mod herald;
 mod links;
 mod memberships;
+mod moves;
 mod ownership;
 mod peer;
 mod peers;
@@ -36,5 +37,6 @@ pub use engine::{Config, Engine};
 pub use event::{
     Action, AddressCounters, Cause, Counters, Datagram, DropReason, Event, Fact, FactKind, Host, Interface,
 };
-pub use table::{Candidate, Group, Peer, Table};
+pub use moves::HOLD_DOWN;
+pub use table::{Candidate, Group, Peer, Preempt, Table};
 pub use time::Time;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use metalev_engine as engine;
 use metalev_wire::beacon;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 // ===== in: the table =====
@@ -35,6 +36,26 @@ struct Group {
     candidates: Vec<Candidate>,
     interfaces: Vec<String>,
     gives_way: bool,
+    keeps: bool,
+    preempt: Preempt,
+}
+
+/// By its word.
+struct Preempt(engine::Preempt);
+
+impl<'py> FromPyObject<'_, 'py> for Preempt {
+    type Error = PyErr;
+
+    fn extract(word: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match word.extract::<&str>()? {
+            "sticky" => Ok(Self(engine::Preempt::Sticky)),
+            "balanced" => Ok(Self(engine::Preempt::Balanced)),
+            "immediate" => Ok(Self(engine::Preempt::Immediate)),
+            other => {
+                Err(PyValueError::new_err(format!("preempt must be sticky, balanced or immediate, not {other:?}")))
+            }
+        }
+    }
 }
 
 #[derive(FromPyObject)]
@@ -73,6 +94,8 @@ impl From<Group> for engine::Group {
             candidates: group.candidates.into_iter().map(Into::into).collect(),
             interfaces: group.interfaces,
             gives_way: group.gives_way,
+            keeps: group.keeps,
+            preempt: group.preempt.0,
         }
     }
 }

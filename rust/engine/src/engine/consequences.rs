@@ -18,6 +18,10 @@ impl Engine {
             let outcomes = self.ownership.decide(now, &self.peers, listening);
             self.settle(now, outcomes);
         }
+        if self.stopping && !self.ownership.holds_any() {
+            self.end(now);
+            return;
+        }
         self.outbox.extend(self.responder.memberships().changes());
         self.announce(now);
         self.speak(now);
