@@ -74,6 +74,7 @@ class Counters:
     dropped: dict[str, int]
     beacons_sent: int
     beacons_received: int
+    failovers: tuple[list[tuple[float, int]], int, float]
     unsent: int
     facts_lost: int
 

@@ -24,6 +24,11 @@ STARVED = "cause=overslept"
 TRIES = 5
 
 
+def read(path: Path) -> str:
+    """The text of a file with its lines joined: YAML folds long ones."""
+    return " ".join(path.read_text().split()).replace('\\"', '"')
+
+
 def stop(cluster: LabCluster, owner: Node) -> None:
     cluster.speaker(owner.name).ask_to_end()
 
@@ -129,6 +134,14 @@ def test_both_sides_of_a_move_say_why_and_to_whom(
         assert f"cause={cause}" in taken
         assert f"{owner.name} " in taken
         assert "asked to be relieved" in taken
+        assert cluster.metrics(successor.name)[f'metalev_moves_total{{reason="{cause}"}}'] >= 1
+        events = cluster.state / successor.name / "events"
+        said = f'{vip} moved from node "{owner.name}" to node "{successor.name}": {cause}'
+        cluster.wait_for(
+            "the event is told",
+            lambda _: any("announcerMoved" in text and said in text for text in map(read, events.glob("*.yaml"))),
+            timeout=60,
+        )
 
 
 def test_the_successor_announces_before_the_old_one_says_goodbye(cluster: LabCluster, vip: IPv4Address) -> None:

@@ -13,7 +13,7 @@ from metalev import _native  # noqa: TID251  (this module is the one that may)
 from metalev.model.address import IPAddress
 from metalev.model.errors import StartError
 from metalev.model.ownership import Fact, FactKind, OwnershipTable
-from metalev.ports.ownership import AddressCounters, Counters
+from metalev.ports.ownership import AddressCounters, Counters, Failovers
 
 BEACON_INTERVAL = 0.05
 BEACON_MISSES = 3
@@ -95,6 +95,7 @@ class NativeOwnership:
             dropped=counters.dropped,
             beacons_sent=counters.beacons_sent,
             beacons_received=counters.beacons_received,
+            failovers=_failovers(*counters.failovers),
             unsent=counters.unsent,
             facts_lost=counters.facts_lost,
         )
@@ -139,6 +140,10 @@ def _fact(fact: _native.Fact) -> Fact:
         peer=fact.peer,
         interface=fact.interface,
     )
+
+
+def _failovers(within: list[tuple[float, int]], count: int, total: float) -> Failovers:
+    return Failovers(tuple(within), count, total)
 
 
 @contextmanager

@@ -106,7 +106,7 @@ class SpeakerReconciler:
             state = replace(state, problems=(*state.problems, self._problem))
         due = self._published is not None and self._state_at + STATE_REFRESH <= self._clock.now()
         actions = (
-            *(state_actions(self._published, state, self._desired) or _again(state, due=due)),
+            *(state_actions(self._published, state, self._desired, snapshot.held) or _again(state, due=due)),
             *configuration_actions(self._configuration, configuration_of(snapshot)),
             *self._new_refusals(snapshot),
         )
@@ -128,8 +128,14 @@ class SpeakerReconciler:
             config_loaded=snapshot.synced,
             config_stale=bool(snapshot.problems),
             announced=tuple(sorted(_announced(snapshot, self._desired, self._node))),
+            moved=self._moved(snapshot),
             engine=counters,
         )
+
+    def _moved(self, snapshot: Snapshot) -> tuple[tuple[str, float], ...]:
+        """Each address that is held, and the time of day (Unix time) at which it came to this node."""
+        ahead = self._clock.wall().timestamp() - self._clock.now()
+        return tuple((str(address), fact.at + ahead) for fact in snapshot.held.values() for address in fact.addresses)
 
     def _decide(self, snapshot: Snapshot) -> None:
         """Work out what is wanted, unless nothing that it depends on has changed."""

@@ -12,6 +12,7 @@ use metalev_wire::MacAddr;
 use crate::Time;
 use crate::announcer::Announcer;
 use crate::event::{Action, Counters, Event};
+use crate::failover::Stopwatch;
 use crate::herald::Herald;
 use crate::links::Links;
 use crate::ownership::Ownership;
@@ -56,6 +57,7 @@ pub struct Engine {
     herald: Herald,
     responder: Responder,
     announcer: Announcer,
+    stopwatch: Stopwatch,
     outbox: VecDeque<Action>,
     deadline: Option<Time>,
     beacons_received: u64,
@@ -77,6 +79,7 @@ impl Engine {
             herald: Herald::new(timing),
             responder: Responder::default(),
             announcer: Announcer::new(config.refresh),
+            stopwatch: Stopwatch::default(),
             outbox: VecDeque::new(),
             deadline: None,
             beacons_received: 0,
@@ -134,6 +137,7 @@ impl Engine {
             dropped: self.responder.dropped(),
             beacons_sent: self.herald.sent(),
             beacons_received: self.beacons_received,
+            failovers: self.stopwatch.failovers(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use metalev_wire::MacAddr;
 
-use crate::{Table, Time};
+use crate::{Failovers, Table, Time};
 
 /// An input. The time of it is handed in beside it.
 #[derive(Clone, Debug)]
@@ -341,6 +341,8 @@ pub struct Counters {
     pub beacons_sent: u64,
     /// Beacons heard and accepted, over all paths.
     pub beacons_received: u64,
+    /// How long addresses were without an announcer that had died.
+    pub failovers: Failovers,
 }
 
 /// What was seen and sent for one address.

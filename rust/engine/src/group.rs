@@ -42,6 +42,8 @@ pub(crate) struct Group {
     pub(crate) quiet_until: Option<Time>,
     /// Who was last seen to announce it.
     pub(crate) announcer: Option<String>,
+    /// In which life of it that was.
+    pub(crate) life: Option<u64>,
     /// Since when nobody has, or whoever does asks to be relieved.
     pub(crate) vacant_since: Option<Time>,
     /// That this node, which announces it, asks to be relieved.
@@ -114,6 +116,7 @@ impl Group {
             segment: Vec::new(),
             quiet_until: None,
             announcer: None,
+            life: None,
             vacant_since: None,
             offer: None,
             better_since: None,
@@ -192,6 +195,7 @@ impl Group {
         let holder = self.living_holder(peers);
         if let Some(holder) = &holder {
             self.announcer = Some(holder.name.clone());
+            self.life = peers.life(&holder.name);
             // Announced from where its subnet is not: as good as vacant, until somebody who has it takes it.
             if hindered || (holder.offers.is_none() && holder.off_link <= self.off_link) {
                 self.vacant_since = None;
@@ -231,6 +235,9 @@ impl Group {
         // The others have been listening too: their time to act begins when ours does.
         let since = *self.vacant_since.get_or_insert(moment.now);
         let ahead = self.ahead(peers, moment.me);
+        if let Some(reborn) = self.reborn(peers) {
+            return self.turn_after(reborn, &ahead, since, peers, moment);
+        }
         let hesitating = u32::try_from(ahead.len()).unwrap_or(u32::MAX);
         let patience = if peers.in_step(&self.segment) { hesitating } else { hesitating.max(1) };
         if patience == 0 {
@@ -299,7 +306,7 @@ impl Group {
 
     /// How many of the addresses are off-link at a candidate that lives on the segment and has not said that it cannot
     /// announce them. One that has said nothing as yet is given credit.
-    fn promise_of(&self, peers: &Peers, name: &str) -> Option<u8> {
+    pub(crate) fn promise_of(&self, peers: &Peers, name: &str) -> Option<u8> {
         let session = peers.get(name).and_then(|peer| peer.session.as_ref());
         let claims = self.spec.addresses.iter().filter_map(|address| session?.claim(*address));
         let promise = claims.map(|claim| claim.standing).try_fold(0, |most: u8, standing| match standing {

@@ -17,6 +17,7 @@ mod announcer;
 mod claims;
 mod engine;
 mod event;
+mod failover;
 mod group;
 mod herald;
 mod links;
@@ -37,6 +38,7 @@ pub use engine::{Config, Engine};
 pub use event::{
     Action, AddressCounters, Cause, Counters, Datagram, DropReason, Event, Fact, FactKind, Host, Interface,
 };
+pub use failover::Failovers;
 pub use moves::HOLD_DOWN;
 pub use table::{Candidate, Group, Peer, Preempt, Table};
 pub use time::Time;

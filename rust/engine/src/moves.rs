@@ -109,6 +109,32 @@ impl Group {
         peers.heard_by(holder, &self.segment) && peers.in_step(&self.segment)
     }
 
+    /// The announcer, if it has been started again before it was given up and could go on.
+    pub(crate) fn reborn(&self, peers: &Peers) -> Option<&str> {
+        let last = self.announcer.as_deref()?;
+        let lives_again = self.life.is_some() && peers.life(last) != self.life && !peers.said_goodbye(last);
+        (lives_again && self.may(last) && self.promise_of(peers, last).is_some()).then_some(last)
+    }
+
+    /// When it is this node's turn to take what `reborn` announced in its former life: once that has had the time to take
+    /// it itself. A move would cost the connections that still go through it; its silence costs none.
+    ///
+    /// It listens for one grace and then passes over those before it, for it does not know that it was the announcer.
+    pub(crate) fn turn_after(
+        &self,
+        reborn: &str,
+        ahead: &[&str],
+        since: Time,
+        peers: &Peers,
+        moment: Moment<'_>,
+    ) -> Time {
+        let me_first = usize::from(self.rank(moment.me) < self.rank(reborn));
+        let passed_over = self.ahead(peers, reborn).len() + me_first;
+        let before_me = ahead.iter().filter(|name| **name != reborn).count();
+        let graces = u32::try_from(1 + passed_over + before_me).unwrap_or(u32::MAX);
+        since + moment.grace * graces + moment.slack * 2
+    }
+
     fn score(&self, node: &str) -> Option<i64> {
         self.spec.candidates.iter().find(|candidate| candidate.node == node).map(|candidate| candidate.score)
     }

@@ -163,6 +163,11 @@ impl Peers {
         there.filter_map(|peer| peer.session.as_ref()).all(Session::in_step)
     }
 
+    /// The number that names a peer's present life.
+    pub(crate) fn life(&self, name: &str) -> Option<u64> {
+        self.by_name.get(name)?.session.as_ref().map(|session| session.nonce)
+    }
+
     /// Whether everything that a peer has said is known.
     pub(crate) fn is_in_step(&self, name: &str) -> bool {
         self.by_name.get(name).and_then(|peer| peer.session.as_ref()).is_some_and(Session::in_step)

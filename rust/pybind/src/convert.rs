@@ -145,6 +145,7 @@ pub(crate) struct Counters {
     dropped: BTreeMap<String, u64>,
     beacons_sent: u64,
     beacons_received: u64,
+    failovers: (Vec<(f64, u64)>, u64, f64),
     unsent: u64,
     facts_lost: u64,
 }
@@ -161,10 +162,17 @@ impl From<metalev_net::Counters> for Counters {
             dropped: engine.dropped.iter().map(|(reason, count)| (reason.to_string(), *count)).collect(),
             beacons_sent: engine.beacons_sent,
             beacons_received: engine.beacons_received,
+            failovers: failovers(engine.failovers),
             unsent,
             facts_lost,
         }
     }
+}
+
+/// Upper bounds in seconds and how many each has; how many there are; their sum in seconds.
+fn failovers(of: engine::Failovers) -> (Vec<(f64, u64)>, u64, f64) {
+    let within = of.within.into_iter().map(|(bound, count)| (bound.as_secs_f64(), count)).collect();
+    (within, of.count, of.sum.as_secs_f64())
 }
 
 /// Exact to the nanosecond for a hundred days, to a quarter of a microsecond for as long as machines run.

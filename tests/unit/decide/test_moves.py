@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
+
 import pytest
 from msgspec.structs import replace
 from tests.unit.decide.test_candidates import EVERYTHING, advertisement, announce, node, service
@@ -9,9 +11,10 @@ from tests.unit.decide.worlds import service as service_of
 from tests.unit.decide.worlds import world
 
 from metalev.decide.candidates import Why, calmest
+from metalev.decide.moved import moves
 from metalev.decide.speaker import SpeakerDecider, speaker_state
 from metalev.model.cluster import EXCLUDE_LABEL, Node
-from metalev.model.ownership import Group, Preempt
+from metalev.model.ownership import Fact, FactKind, Group, Preempt
 from metalev.model.services import Endpoint
 from metalev.model.snapshot import Snapshot
 
@@ -124,3 +127,39 @@ def test_a_word_that_there_is_not_is_a_problem_and_has_no_effect() -> None:
     assert problem.endswith(
         "adv-0: metalev.io/preempt is 'imediate', which has no effect: write one of sticky, balanced, immediate"
     )
+
+
+# --- what is told of it ---
+
+
+def moved_events(cause: str, peer: str = "node-b", *names: str) -> list[tuple[str, str]]:
+    """The events ``announcerMoved`` after node-a took over, by Service."""
+    services = [service_of(name, "10.0.0.1") for name in names or ("web",)]
+    group = ip_address("10.0.0.1")
+    fact = Fact(FactKind.TOOK, 7.0, cause, "", group=group, addresses=(group,), term=2, peer=peer)
+    snapshot = replace(world(*services), held={"10.0.0.1": fact})
+    desired = SpeakerDecider("node-a").desired(snapshot)
+    before = speaker_state(world(*services), "node-a", desired)
+    after = speaker_state(snapshot, "node-a", desired)
+    assert not any(moves(after, after, desired, snapshot.held)), "it is told once"
+    told = moves(before, after, desired, snapshot.held)
+    assert all(event.reason == "announcerMoved" for event in told)
+    return [(str(event.regarding), event.message) for event in moves(before, after, desired, snapshot.held)]
+
+
+def test_a_move_is_told_on_each_service_with_its_origin_and_cause() -> None:
+    said = '10.0.0.1 moved from node "node-b" to node "node-a": missed-beacons; open connections do not survive a move'
+    assert moved_events("missed-beacons", "node-b", "web", "dns") == [
+        ("Service shop/dns", said),
+        ("Service shop/web", said),
+    ]
+
+
+def test_whoever_was_passed_over_is_not_where_it_came_from() -> None:
+    ((_, said),) = moved_events("passed-over")
+    assert said.startswith('10.0.0.1 moved to node "node-a": passed-over')
+
+
+@pytest.mark.parametrize("cause", ["first-candidate", "link", "regrouped"])
+def test_what_nobody_had_before_has_not_moved(cause: str) -> None:
+    assert moved_events(cause) == []

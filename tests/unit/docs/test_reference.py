@@ -31,6 +31,7 @@ SPEAKER = Figures(
     config_loaded=True,
     config_stale=False,
     announced=(Announced("default/web", "192.0.2.1", "node1"),),
+    moved=(("192.0.2.1", 0.0),),
     engine=Counters((AddressCounters(ip_address("192.0.2.1")),), {"announceIP": 1}),
 )
 
