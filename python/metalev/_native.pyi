@@ -25,6 +25,12 @@ class _Group(Protocol):
     def candidates(self) -> Sequence[_Candidate]: ...
     @property
     def interfaces(self) -> Sequence[str]: ...
+    @property
+    def gives_way(self) -> bool: ...
+    @property
+    def keeps(self) -> bool: ...
+    @property
+    def preempt(self) -> str: ...
 
 class _Peer(Protocol):
     @property
@@ -68,6 +74,7 @@ class Counters:
     dropped: dict[str, int]
     beacons_sent: int
     beacons_received: int
+    failovers: tuple[list[tuple[float, int]], int, float]
     unsent: int
     facts_lost: int
 
@@ -82,13 +89,15 @@ class Speaker:
         beacon_interval: float,
         beacon_misses: int,
         refresh: float,
+        hold_down: float,
         port: int,
         interfaces: Sequence[str],
         exclude: Sequence[str],
     ) -> Speaker:
         """Open the sockets and start the thread.
 
-        ``beacon_interval`` and ``refresh``, the time between two gratuitous announcements (0: none), are in seconds.
+        ``beacon_interval``, ``refresh``, the time between two gratuitous announcements (0: none), and ``hold_down``,
+        how long a better candidate has to be up before it takes a group back, are in seconds.
         ``interfaces`` empty means every interface whose name matches none of the regular expressions in ``exclude``.
         Raises ``PermissionError`` without CAP_NET_RAW, ``OSError`` when ``port`` is in use, ``LookupError`` for an
         interface that does not exist, ``ValueError`` for options that make no sense.
@@ -106,8 +115,14 @@ class Speaker:
     def counters(self) -> Counters:
         """The counters as they are now."""
 
+    def drill(self, address: IPv4Address | IPv6Address) -> None:
+        """Have the group of ``address`` move, if it is held here and another can have it. Returns at once."""
+
     def stop(self) -> None:
-        """Say goodbye, close the sockets, join the thread. May be called twice."""
+        """Hand over what is held, for a second at most; say goodbye, close the sockets, join the thread.
+
+        May be called twice.
+        """
 
 def clock() -> float:
     """Seconds of CLOCK_BOOTTIME: the clock of ``Fact.at``."""

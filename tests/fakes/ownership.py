@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from queue import Empty, SimpleQueue
 
+from metalev.model.address import IPAddress
 from metalev.model.ownership import Fact, OwnershipTable
 from metalev.ports.ownership import Counters
 
@@ -15,6 +16,7 @@ class FakeOwnership:
     def __init__(self) -> None:
         self.tables: list[OwnershipTable] = []
         self.stopped = False
+        self.drilled: list[IPAddress] = []
         self.goodbye: tuple[Fact, ...] = ()
         self._reported: SimpleQueue[Fact | Exception | None] = SimpleQueue()
 
@@ -37,6 +39,9 @@ class FakeOwnership:
 
     def counters(self) -> Counters:
         return Counters()
+
+    def drill(self, address: IPAddress) -> None:
+        self.drilled.append(address)
 
     def stop(self) -> None:
         if not self.stopped:

@@ -104,7 +104,7 @@ def test_a_speaker_that_is_asked_to_stop_hands_over_without_waiting_for_missed_b
     takeover = Takeover(cluster, vip)
     assert cluster.speaker(owner.name).terminate() == 0
     successor = cluster.wait_for_announcer(vip)
-    assert "cause=released" in takeover.told_by(successor)
+    assert "cause=stopping" in takeover.told_by(successor)
 
 
 def test_a_frozen_speaker_is_silent_when_it_thaws(cluster: LabCluster, vip: IPv4Address) -> None:

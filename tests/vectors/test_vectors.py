@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 HERE = Path(__file__).parent
-STANDINGS = {"holds": 1, "able": 2, "unable": 3, "gone": 4}
+STANDINGS = {"holds": 1, "able": 2, "unable": 3, "gone": 4, "offers": 0x80}
 
 
 def load(name: str) -> dict[str, Any]:
@@ -40,7 +40,7 @@ def name(text: str) -> bytes:
 
 def claim(of: dict[str, Any]) -> bytes:
     address = ip_address(of["address"])
-    fixed = struct.pack(">QBB", of["term"], STANDINGS[of["standing"]], of.get("reason", 0))
+    fixed = struct.pack(">QBB", of["term"], STANDINGS[of["standing"]] | of.get("why", 0), of.get("reason", 0))
     return bytes([address.version]) + address.packed + fixed
 
 

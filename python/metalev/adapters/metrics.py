@@ -17,11 +17,17 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, UnknownMetricFamily
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+    UnknownMetricFamily,
+)
 from prometheus_client.registry import Collector
 
 from metalev.model.pools import PoolStatus
-from metalev.ports.ownership import AddressCounters, Counters
+from metalev.ports.ownership import AddressCounters, Counters, Failovers
 
 # The client library appends "_total" to the name of every counter. MetalLB's dashboards ask for these without it.
 _BARE_COUNTERS: Mapping[str, tuple[str, Callable[[AddressCounters], int]]] = {
@@ -46,7 +52,10 @@ class Announced(Struct, frozen=True, order=True):
 
 
 class Figures(Struct, frozen=True):
-    """What a program shows at one moment; a part that is ``None`` is not this program's."""
+    """What a program shows at one moment; a part that is ``None`` is not this program's.
+
+    ``moved``: each address that is held, and when it came to this node (Unix time).
+    """
 
     config_loaded: bool
     config_stale: bool
@@ -55,6 +64,7 @@ class Figures(Struct, frozen=True):
     pending: int | None = None
     leads: bool | None = None
     announced: tuple[Announced, ...] | None = None
+    moved: tuple[tuple[str, float], ...] = ()
     engine: Counters | None = None
 
 
@@ -129,6 +139,7 @@ class _FiguresCollector(Collector):
             yield GaugeMetricFamily("metalev_leader", text, value=float(figures.leads))
         if figures.announced is not None:
             yield _announced(figures.announced)
+            yield _moved(figures.moved)
         if figures.engine is not None:
             yield from _engine(figures.engine)
 
@@ -180,12 +191,29 @@ def _announced(rows: Iterable[Announced]) -> Metric:
     return family
 
 
+def _moved(rows: Iterable[tuple[str, float]]) -> Metric:
+    text = "When the address came to this node, which announces it (Unix time)"
+    family = GaugeMetricFamily("metalev_last_move_timestamp_seconds", text, labels=["ip"])
+    for ip, at in rows:
+        family.add_metric([ip], at)
+    return family
+
+
+def _failovers(failovers: Failovers) -> Metric:
+    text = "Seconds from the last beacon of an announcer that died to the first gratuitous frame of this node"
+    family = HistogramMetricFamily("metalev_failover_duration_seconds", text)
+    buckets = [*((f"{bound:g}", float(count)) for bound, count in failovers.within), ("+Inf", float(failovers.count))]
+    family.add_metric([], buckets, failovers.sum)
+    return family
+
+
 def _engine(counters: Counters) -> Iterator[Metric]:
     for metric, (text, value) in _BARE_COUNTERS.items():
         family = UnknownMetricFamily(metric, text, labels=["ip"])
         for row in counters.addresses:
             family.add_metric([str(row.address)], value(row))
         yield family
+    yield _failovers(counters.failovers)
     dropped = CounterMetricFamily("metalev_layer2_dropped", "Frames that got no answer", labels=["reason"])
     for reason, number in counters.dropped.items():
         dropped.add_metric([reason], number)

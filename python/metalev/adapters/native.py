@@ -10,14 +10,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from metalev import _native  # noqa: TID251  (this module is the one that may)
+from metalev.model.address import IPAddress
 from metalev.model.errors import StartError
 from metalev.model.ownership import Fact, FactKind, OwnershipTable
-from metalev.ports.ownership import AddressCounters, Counters
+from metalev.ports.ownership import AddressCounters, Counters, Failovers
 
 BEACON_INTERVAL = 0.05
 BEACON_MISSES = 3
 BEACON_PORT = 7946
 GRATUITOUS_INTERVAL = 60.0
+HOLD_DOWN = 30.0
 
 DEFAULT_EXCLUDE = (
     "^docker.*",
@@ -41,7 +43,8 @@ DEFAULT_EXCLUDE = (
 class NativeOwnership:
     """The engine on its own thread, started by the constructor.
 
-    ``beacon_interval`` and ``gratuitous_interval`` (0: announce at a takeover only) are in seconds. ``interfaces``
+    ``beacon_interval``, ``gratuitous_interval`` (0: announce at a takeover only) and ``hold_down`` (how long a better
+    candidate has to be up before it takes a group back) are in seconds. ``interfaces``
     empty means every interface whose name matches none of the regular expressions in ``exclude``. Raises
     :class:`StartError` when it cannot start.
     """
@@ -53,6 +56,7 @@ class NativeOwnership:
         beacon_interval: float = BEACON_INTERVAL,
         beacon_misses: int = BEACON_MISSES,
         gratuitous_interval: float = GRATUITOUS_INTERVAL,
+        hold_down: float = HOLD_DOWN,
         port: int = BEACON_PORT,
         interfaces: Sequence[str] = (),
         exclude: Sequence[str] = DEFAULT_EXCLUDE,
@@ -65,6 +69,7 @@ class NativeOwnership:
                 beacon_interval=beacon_interval,
                 beacon_misses=beacon_misses,
                 refresh=gratuitous_interval,
+                hold_down=hold_down,
                 port=port,
                 interfaces=interfaces,
                 exclude=exclude,
@@ -90,12 +95,20 @@ class NativeOwnership:
             dropped=counters.dropped,
             beacons_sent=counters.beacons_sent,
             beacons_received=counters.beacons_received,
+            failovers=_failovers(*counters.failovers),
             unsent=counters.unsent,
             facts_lost=counters.facts_lost,
         )
 
+    def drill(self, address: IPAddress) -> None:
+        """Have the group of ``address`` move, if this node announces it and somebody else can."""
+        self._speaker.drill(address)
+
     def stop(self) -> None:
-        """Say goodbye to the peers, fall silent and end the engine's thread. May be called twice."""
+        """Hand over what is held, for a second at most; say goodbye to the peers, end the engine's thread.
+
+        May be called twice.
+        """
         self._speaker.stop()
 
 
@@ -127,6 +140,10 @@ def _fact(fact: _native.Fact) -> Fact:
         peer=fact.peer,
         interface=fact.interface,
     )
+
+
+def _failovers(within: list[tuple[float, int]], count: int, total: float) -> Failovers:
+    return Failovers(tuple(within), count, total)
 
 
 @contextmanager

@@ -72,6 +72,20 @@ def register(subparsers: Subparsers) -> None:
         default="60",
         help="between two announcements of what is held; 0: at a takeover only (%(default)s)",
     )
+    add(
+        "--preempt",
+        choices=("sticky", "balanced", "immediate"),
+        default="sticky",
+        help="when an address goes back to a better node: if its score is higher; if it comes first; the same and at "
+        "once (%(default)s)",
+    )
+    add(
+        "--hold-down",
+        metavar="SECONDS",
+        type=seconds_or_none,
+        default="30",
+        help="how long a better node has to be up before (%(default)s)",
+    )
     parser.set_defaults(run=_run)
 
 
@@ -80,6 +94,7 @@ def _run(options: argparse.Namespace) -> None:
     if not options.node_name:
         raise StartError("--node-name N is needed, or METALLB_NODE_NAME: the name of the Node that this host is")
     # Usage errors need not wait for these.
+    from metalev.model.ownership import Preempt  # noqa: PLC0415
     from metalev.runtime.collector import tune_collector  # noqa: PLC0415
     from metalev.speaker.main import SpeakerOptions, run  # noqa: PLC0415
 
@@ -98,6 +113,8 @@ def _run(options: argparse.Namespace) -> None:
             beacon_interval=options.beacon_interval,
             beacon_misses=options.beacon_misses,
             gratuitous_interval=options.gratuitous_interval,
+            preempt=Preempt(options.preempt),
+            hold_down=options.hold_down,
             interfaces=tuple(options.interface),
             exclude=_patterns(options.exclude_interface),
             exclude_file=options.exclude_file,

@@ -6,7 +6,7 @@ to the same answer. What a node *can* do at the moment is not asked here: each s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from hashlib import sha256
 
@@ -16,9 +16,9 @@ from metalev.decide.pools import PoolIndex, check_pools
 from metalev.decide.unread import NO_ADVERTISEMENT, was_announced
 from metalev.decide.wishes import shares
 from metalev.model.address import IPAddress
-from metalev.model.cluster import EXCLUDE_LABEL, Node
+from metalev.model.cluster import EXCLUDE_LABEL, OUT_OF_SERVICE_TAINT, Node
 from metalev.model.meta import Name, any_matches
-from metalev.model.ownership import Candidate
+from metalev.model.ownership import Candidate, Preempt
 from metalev.model.pools import L2Advertisement, Pool
 from metalev.model.services import EndpointSlice, Service, TrafficPolicy
 from metalev.model.snapshot import Snapshot
@@ -33,6 +33,7 @@ class Why(StrEnum):
     SHARED = "sharedIPWithServiceSelector"
     NETWORK_UNAVAILABLE = "nodeNetworkUnavailable"
     EXCLUDED = "nodeLabeledExcludeBalancers"
+    OUT_OF_SERVICE = "nodeOutOfService"
     NO_ENDPOINTS = "noEndpoints"
     NO_LOCAL_ENDPOINTS = "noLocalEndpoints"
     NOT_OWNER = "notOwner"
@@ -49,6 +50,7 @@ ADVICE: Mapping[Why, str] = {
     Why.NETWORK_UNAVAILABLE: "the node's condition NetworkUnavailable is true: look at its CNI plug-in",
     Why.EXCLUDED: f"remove the label {EXCLUDE_LABEL} from a node, or start the controller and every speaker with "
     "--ignore-exclude-lb",
+    Why.OUT_OF_SERVICE: f"the node has the taint {OUT_OF_SERVICE_TAINT}: remove it when the node is back",
     Why.NO_ENDPOINTS: "no endpoint of the Service is ready on any node: look at its pods and its selector",
     Why.METALLB: "a speaker of MetalLB still announces it; metalev takes over when the last such pod is gone",
     Why.NO_LOCAL_ENDPOINTS: "externalTrafficPolicy is Local, and no ready endpoint of the Service is on the node: run "
@@ -69,12 +71,16 @@ class Announcement(Struct, frozen=True):
     ``candidates`` are in the order in which they are asked, for the Service's first address; ``excluded`` says why each
     other node is not among them. ``interfaces`` are those of the node that asked, and empty means every one. While it
     ``gives_way``, the candidates only keep what they announce, until a speaker of MetalLB that comes up is heard.
+    ``serves``: the node that asked is advertised from and has what it takes to serve the traffic, so it may go on with
+    what it announces until somebody relieves it. ``preempt`` is what the advertisements say, if they say anything.
     """
 
     candidates: tuple[Candidate, ...] = ()
     excluded: Mapping[str, Why] = {}
     interfaces: tuple[str, ...] = ()
     gives_way: bool = False
+    serves: bool = False
+    preempt: Preempt | None = None
 
 
 class Topology:
@@ -137,7 +143,10 @@ class Topology:
         interfaces = _interfaces(matching, self._node)
         if self._foreign and any(one.node in self._foreign for one in candidates):
             return self._beside_metallb(candidates, excluded, interfaces)
-        return Announcement(candidates, excluded, interfaces)
+        local = service.traffic_policy is TrafficPolicy.LOCAL
+        advertised = any(self._node in one.nodes for one in matching)
+        serves = advertised and bool(serving) and (not local or self._node in serving)
+        return Announcement(candidates, excluded, interfaces, serves=serves, preempt=calmest(_policies(matching)))
 
     def _beside_metallb(
         self, candidates: tuple[Candidate, ...], excluded: dict[str, Why], interfaces: tuple[str, ...]
@@ -228,9 +237,26 @@ class _Matched:
         )
 
 
+def calmest(policies: Iterable[Preempt | None]) -> Preempt | None:
+    """Of several that disagree the one under which the fewest moves are made; whoever says nothing has no say."""
+    said = set(policies)
+    return next((one for one in Preempt if one in said), None)
+
+
+def preempt_of(advertisement: L2Advertisement) -> Preempt | None:
+    """What an advertisement says, if it is a word that there is."""
+    return next((one for one in Preempt if one == advertisement.preempt), None)
+
+
+def _policies(matching: Iterable[_Matched]) -> Iterator[Preempt | None]:
+    return (preempt_of(one.spec) for one in matching)
+
+
 def _unfit(node: Node, ignore_exclude_lb: bool) -> Why | None:
     if node.network_unavailable:
         return Why.NETWORK_UNAVAILABLE
+    if node.out_of_service:
+        return Why.OUT_OF_SERVICE
     return Why.EXCLUDED if node.excluded and not ignore_exclude_lb else None
 
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from metalev.decide.allocation import COMPONENT as CONTROLLER
 from metalev.decide.controller import ControllerDesired
+from metalev.decide.moved import moves
 from metalev.decide.speaker import SpeakerDesired
 from metalev.decide.words import quoted
 from metalev.model.actions import (
@@ -23,7 +24,7 @@ from metalev.model.actions import (
 )
 from metalev.model.address import IPAddress
 from metalev.model.meta import Kind, Name, ObjectKey
-from metalev.model.ownership import Group, OwnershipTable
+from metalev.model.ownership import Fact, Group, OwnershipTable
 from metalev.model.pools import Pool, PoolStatus
 from metalev.model.snapshot import source_of
 
@@ -39,10 +40,16 @@ def table_actions(applied: OwnershipTable | None, desired: OwnershipTable) -> tu
     return () if applied == desired else (SetOwnership(desired, _what_changed(applied, desired)),)
 
 
-def state_actions(published: SpeakerState | None, state: SpeakerState, desired: SpeakerDesired) -> tuple[Action, ...]:
-    """What people read: ``state`` if it is other than what was ``published`` (nothing after a start), and its news."""
+def state_actions(
+    published: SpeakerState | None, state: SpeakerState, desired: SpeakerDesired, held: Mapping[str, Fact] = {}
+) -> tuple[Action, ...]:
+    """What people read: ``state`` if it is other than what was ``published`` (nothing after a start), and its news.
+
+    ``held`` are the facts behind what it holds.
+    """
     write = () if published == state else (WriteSpeakerState(state, _what_state_changed(published, state)),)
-    return (*write, *(RecordEvent(event) for event in _announced(published, state, desired)))
+    news = (*_announced(published, state, desired), *moves(published, state, desired, held))
+    return (*write, *map(RecordEvent, news))
 
 
 def controller_actions(
@@ -105,7 +112,9 @@ def _announced(before: SpeakerState | None, now: SpeakerState, desired: SpeakerD
 
 def _what_changed(before: OwnershipTable | None, now: OwnershipTable) -> str:
     if before is None:
-        return f"first table: {len(now.groups)} groups, {len(now.peers)} peers"
+        kept = sum(not group.candidates for group in now.groups)
+        more = f", {kept} groups without a candidate" if kept else ""
+        return f"first table: {len(now.groups) - kept} groups, {len(now.peers)} peers{more}"
     parts = [f"{field} changed" for field in ("peers", "keys") if getattr(before, field) != getattr(now, field)]
     old, new = _only_in(before.groups, now.groups), _only_in(now.groups, before.groups)
     parts += _named("added", [str(key) for key in new if key not in old])

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from metalev.decide.candidates import ADVICE, Announcement, Why, in_order
+from metalev.decide.candidates import ADVICE, Announcement, Why, calmest, in_order
 from metalev.model.address import IPAddress, sort_key
 from metalev.model.meta import Name
-from metalev.model.ownership import Candidate, Group
+from metalev.model.ownership import Candidate, Group, Preempt
 
 _NO_NODE = "no node is known"
 _Services = Mapping[Name, Sequence[IPAddress]]
@@ -22,10 +22,10 @@ _Numbers = Mapping[Name, Sequence[_Number]]
 
 
 class Grouping(Struct, frozen=True):
-    """All groups that somebody may own, by ascending key.
+    """All groups that somebody may own, or may keep, by ascending key.
 
     By the key of a group as text: ``services`` that it carries, ``excluded`` the nodes that are no candidates and why,
-    ``nobody`` why a group has no candidate at all (such a one is not among ``groups``).
+    ``nobody`` why a group has no candidate at all (such a one is among ``groups`` only for its last announcer).
     """
 
     groups: tuple[Group, ...] = ()
@@ -48,7 +48,9 @@ class _Row(Struct, frozen=True):
 class Groups:
     """Forms the groups; one whose Services have the same announcements as before is the same object."""
 
-    def __init__(self) -> None:
+    def __init__(self, preempt: Preempt = Preempt.STICKY) -> None:
+        """``preempt`` counts where no advertisement says anything of it."""
+        self._preempt = preempt
         self._numbers: dict[Name, tuple[Sequence[IPAddress], tuple[_Number, ...]]] = {}
         self._rows: dict[tuple[Name, ...], _Row] = {}
 
@@ -62,11 +64,12 @@ class Groups:
             parts = tuple([announcements[name] for name in names])
             row = before.get(names)
             if row is None or any(now is not then for now, then in zip(parts, row.parts, strict=True)):
-                row = _row(names, [services[name] for name in names], parts)
+                row = _row(names, [services[name] for name in names], parts, self._preempt)
             self._rows[names] = row
         rows = sorted(self._rows.values(), key=lambda row: row.number)
         return Grouping(
-            groups=tuple([row.group for row in rows if row.group.candidates]),
+            # One without a candidate stays with its last announcer, if that can serve it.
+            groups=tuple([row.group for row in rows if row.group.candidates or row.group.keeps]),
             services={row.key: row.names for row in rows},
             excluded={row.key: row.excluded for row in rows},
             nobody={row.key: _why_nobody(row) for row in rows if not row.group.candidates},
@@ -103,18 +106,26 @@ def _components(services: _Numbers) -> Iterable[tuple[Name, ...]]:
     return [tuple(sorted(names)) if len(names) > 1 else tuple(names) for names in components.values()]
 
 
-def _row(names: tuple[Name, ...], held: Sequence[Sequence[IPAddress]], parts: tuple[Announcement, ...]) -> _Row:
+def _row(
+    names: tuple[Name, ...], held: Sequence[Sequence[IPAddress]], parts: tuple[Announcement, ...], preempt: Preempt
+) -> _Row:
     key = min((addresses[0] for addresses in held), key=sort_key)
-    group, excluded = _group(key, {address for addresses in held for address in addresses}, parts)
+    group, excluded = _group(key, {address for addresses in held for address in addresses}, parts, preempt)
     return _Row(sort_key(key), str(key), names, parts, group, excluded)
 
 
 def _group(
-    key: IPAddress, addresses: Iterable[IPAddress], parts: Sequence[Announcement]
+    key: IPAddress, addresses: Iterable[IPAddress], parts: Sequence[Announcement], preempt: Preempt
 ) -> tuple[Group, Mapping[str, Why]]:
-    interfaces = _union([part.interfaces for part in parts])
-    gives_way = any(part.gives_way for part in parts)
-    group = Group(key, tuple(sorted(addresses, key=sort_key)), _intersection(key, parts), interfaces, gives_way)
+    group = Group(
+        key,
+        tuple(sorted(addresses, key=sort_key)),
+        _intersection(key, parts),
+        _union([part.interfaces for part in parts]),
+        gives_way=any(part.gives_way for part in parts),
+        keeps=all(part.serves for part in parts),
+        preempt=calmest(part.preempt for part in parts) or preempt,
+    )
     if len(parts) == 1:
         return group, parts[0].excluded
     excluded: dict[str, Why] = {}

@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from metalev.decide.announcements import Announcements
-from metalev.decide.candidates import Why
+from metalev.decide.candidates import Why, preempt_of
 from metalev.decide.groups import Groups
 from metalev.model.actions import Holding, SpeakerState
 from metalev.model.cluster import BEACON_SECRET, BeaconKey
 from metalev.model.meta import Name
-from metalev.model.ownership import OwnershipTable, Peer
+from metalev.model.ownership import OwnershipTable, Peer, Preempt
+from metalev.model.pools import PREEMPT_ANNOTATION
 from metalev.model.snapshot import Snapshot
 
 # Groups that a node cannot announce and that its state spells out: with its link down, that is all of them.
@@ -39,7 +40,8 @@ class SpeakerDecider:
 
     ``fallback_keys`` sign beacons until the Secret ``metalev-beacon`` has keys (embedded use: a key file). ``lb_class``
     is the one ``loadBalancerClass`` that is served, ``None`` serves the Services that name none. ``ignore_exclude_lb``
-    lets nodes announce that carry the label to exclude them.
+    lets nodes announce that carry the label to exclude them. ``preempt`` is for
+    what no advertisement says otherwise of.
     """
 
     def __init__(
@@ -49,11 +51,12 @@ class SpeakerDecider:
         lb_class: str | None = None,
         *,
         ignore_exclude_lb: bool = False,
+        preempt: Preempt = Preempt.STICKY,
     ) -> None:
         self._node = node
         self._fallback_keys = tuple(fallback_keys)
         self._announcements = Announcements(node, lb_class, ignore_exclude_lb=ignore_exclude_lb)
-        self._groups = Groups()
+        self._groups = Groups(preempt)
 
     def desired(self, snapshot: Snapshot) -> SpeakerDesired:
         """The whole table for the engine: the same groups on every node that knows the same."""
@@ -96,9 +99,20 @@ def speaker_state(snapshot: Snapshot, node: str, desired: SpeakerDesired) -> Spe
         gateways=tuple(sorted(snapshot.gateways)),
         problems=(
             *(f"{source}: {message}" for source, message in sorted(snapshot.problems.items())),
+            *_unknown_policies(snapshot),
             *_disabilities(snapshot, node, desired),
         ),
     )
+
+
+def _unknown_policies(snapshot: Snapshot) -> list[str]:
+    """Advertisements that want a policy for moves back that there is not."""
+    words = f"{', '.join(Preempt)}"
+    return [
+        f"L2Advertisement {name}: {PREEMPT_ANNOTATION} is {one.preempt!r}, which has no effect: write one of {words}"
+        for name, one in sorted(snapshot.l2_advertisements.items())
+        if one.preempt and preempt_of(one) is None
+    ]
 
 
 def _disabilities(snapshot: Snapshot, node: str, desired: SpeakerDesired) -> list[str]:

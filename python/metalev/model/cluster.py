@@ -8,6 +8,7 @@ from metalev.model.address import IPAddress
 from metalev.model.meta import Labels, Name
 
 EXCLUDE_LABEL = "node.kubernetes.io/exclude-from-external-load-balancers"
+OUT_OF_SERVICE_TAINT = "node.kubernetes.io/out-of-service"
 BEACON_SECRET = "metalev-beacon"  # noqa: S105  (the name of the Secret, not its content)
 
 
@@ -15,6 +16,7 @@ class Node(Struct, frozen=True):
     """A node as far as metalev reads it.
 
     ``addresses`` are its InternalIPs, where its speaker hears beacons by UDP; ``other_addresses`` are the rest of them.
+    It is ``out_of_service`` by the taint that says that its pods may be taken to have ended.
     """
 
     name: Name
@@ -23,6 +25,7 @@ class Node(Struct, frozen=True):
     addresses: tuple[IPAddress, ...] = ()
     network_unavailable: bool = False
     other_addresses: tuple[IPAddress, ...] = ()
+    out_of_service: bool = False
 
     @property
     def excluded(self) -> bool:

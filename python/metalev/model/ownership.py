@@ -21,12 +21,25 @@ class Candidate(Struct, frozen=True):
     score: int = 0
 
 
+class Preempt(StrEnum):
+    """When a living announcer has to leave a group to a better candidate, from the fewest moves to the most.
+
+    ``sticky``: if that one has a strictly higher preference score, after the hold-down. ``balanced``: if it comes first
+    in the order, after the hold-down. ``immediate`` (MetalLB's way): the same as soon as it is up and has listened.
+    """
+
+    STICKY = "sticky"
+    BALANCED = "balanced"
+    IMMEDIATE = "immediate"
+
+
 class Group(Struct, frozen=True):
     """The unit of ownership: addresses that move together.
 
     ``key`` is the smallest of the first addresses of its Services. ``candidates`` are in the order in which they are
     asked. ``interfaces`` empty means every interface. One that ``gives_way`` is left to a speaker of MetalLB that comes
-    up: whoever announces it goes on until that one is heard to, and nobody takes it.
+    up: whoever announces it goes on until that one is heard to, and nobody takes it. ``keeps``: this node could serve
+    it, so if it announces it and is no candidate any more, it goes on for as long as nobody relieves it.
     """
 
     key: IPAddress
@@ -34,6 +47,8 @@ class Group(Struct, frozen=True):
     candidates: tuple[Candidate, ...]
     interfaces: tuple[str, ...] = ()
     gives_way: bool = False
+    keeps: bool = False
+    preempt: Preempt = Preempt.STICKY
 
 
 class Peer(Struct, frozen=True):
@@ -56,6 +71,8 @@ class FactKind(StrEnum):
 
     TOOK = "took"
     YIELDED = "yielded"
+    OFFERED = "offered"
+    KEPT = "kept"
     PEER_HEARD = "peer heard"
     PEER_LOST = "peer lost"
     ONE_WAY = "one way"

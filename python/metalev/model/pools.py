@@ -54,6 +54,10 @@ class PoolStatus(Struct, frozen=True):
     resting: tuple[Resting, ...] = ()
 
 
+PREEMPT_ANNOTATION = "metalev.io/preempt"
+"""Of an L2Advertisement: when its addresses go back to a better candidate (``Preempt``)."""
+
+
 class Preference(Struct, frozen=True):
     """Adds ``weight`` (1..100) to the score of the nodes that ``selector`` matches."""
 
@@ -64,7 +68,7 @@ class Preference(Struct, frozen=True):
 class L2Advertisement(Struct, frozen=True):
     """Which pools are announced by ARP and NDP, from which nodes and interfaces, for which Services.
 
-    Every list is a set of alternatives; an empty one means all.
+    Every list is a set of alternatives; an empty one means all. ``preempt`` is what its annotation says of moves back.
     """
 
     name: Name
@@ -75,3 +79,4 @@ class L2Advertisement(Struct, frozen=True):
     service_selectors: tuple[LabelSelector, ...] = ()
     interfaces: tuple[str, ...] = ()
     preferences: tuple[Preference, ...] = ()
+    preempt: str = ""

@@ -20,6 +20,18 @@ class AddressCounters(Struct, frozen=True):
     gratuitous_sent: int = 0
 
 
+class Failovers(Struct, frozen=True):
+    """How long addresses were without an announcer that had died, as a histogram.
+
+    It counts from the last beacon of that one to the first gratuitous frame of this node. ``within``: seconds, and how
+    many took so long at most; ``sum``: seconds of all together.
+    """
+
+    within: tuple[tuple[float, int], ...] = ()
+    count: int = 0
+    sum: float = 0.0
+
+
 class Counters(Struct, frozen=True):
     """The engine's counters; ``dropped`` counts frames by the reason for which they were not answered.
 
@@ -30,6 +42,7 @@ class Counters(Struct, frozen=True):
     dropped: dict[str, int] = {}
     beacons_sent: int = 0
     beacons_received: int = 0
+    failovers: Failovers = Failovers()
     unsent: int = 0
     facts_lost: int = 0
 
@@ -52,6 +65,13 @@ class Ownership(Protocol):
         """The counters as they are now."""
         ...
 
+    def drill(self, address: IPAddress) -> None:
+        """Have the group of ``address`` move, if this node announces it and somebody else can; returns at once."""
+        ...
+
     def stop(self) -> None:
-        """Say goodbye to the peers, fall silent and end the engine's thread. May be called twice."""
+        """Hand over what is held, for a second at most; say goodbye to the peers, end the engine's thread.
+
+        May be called twice.
+        """
         ...

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from msgspec.structs import replace
+
 from metalev.model.ownership import Fact, FactKind
 
 
@@ -29,7 +31,7 @@ class FactLevels:
     def _note_group(self, fact: Fact) -> None:
         match fact.kind:
             case FactKind.TOOK:
-                self._held[str(fact.group)] = fact
+                self._held[str(fact.group)] = self._since(fact)
             case FactKind.YIELDED:
                 self._held.pop(str(fact.group), None)
             case FactKind.UNABLE:
@@ -38,6 +40,11 @@ class FactLevels:
                 self._unable.pop(str(fact.group), None)
             case _:
                 pass
+
+    def _since(self, fact: Fact) -> Fact:
+        """``fact``, with the time of the move if it only tells anew of what is held."""
+        before = self._held.get(str(fact.group))
+        return fact if before is None or before.term != fact.term else replace(fact, at=before.at)
 
     def _note_link(self, fact: Fact) -> None:
         match fact.kind:

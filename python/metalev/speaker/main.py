@@ -20,6 +20,7 @@ from metalev.adapters.native import (
     BEACON_MISSES,
     DEFAULT_EXCLUDE,
     GRATUITOUS_INTERVAL,
+    HOLD_DOWN,
     NativeOwnership,
     check_patterns,
     keep_capabilities,
@@ -27,6 +28,7 @@ from metalev.adapters.native import (
 from metalev.adapters.places import Directory, Source
 from metalev.model.cluster import BEACON_SECRET, BeaconKey
 from metalev.model.errors import StartError
+from metalev.model.ownership import Preempt
 from metalev.runtime.effects import Effects
 from metalev.runtime.loop import Loop
 from metalev.runtime.outcome import Outcome, Retry, Stop
@@ -43,9 +45,9 @@ log = logging.getLogger("metalev.speaker")
 class SpeakerOptions(Struct, frozen=True):
     """The command line. ``metrics`` unset means no server.
 
-    ``beacon_interval`` and ``gratuitous_interval`` (0: at a takeover only) are in seconds. ``interfaces`` empty means
-    all whose name no regular expression of ``exclude`` matches; that unset means those in ``exclude_file`` (unset:
-    MetalLB's), and without such a file those of containers and overlays.
+    ``beacon_interval``, ``gratuitous_interval`` (0: at a takeover only) and ``hold_down`` are in seconds.
+    ``interfaces`` empty means all whose name no regular expression of ``exclude`` matches; that unset means those in
+    ``exclude_file`` (unset: MetalLB's), and without such a file those of containers and overlays.
     """
 
     cluster: Directory | Source
@@ -60,6 +62,8 @@ class SpeakerOptions(Struct, frozen=True):
     beacon_interval: float = BEACON_INTERVAL
     beacon_misses: int = BEACON_MISSES
     gratuitous_interval: float = GRATUITOUS_INTERVAL
+    preempt: Preempt = Preempt.STICKY
+    hold_down: float = HOLD_DOWN
     interfaces: tuple[str, ...] = ()
     exclude: tuple[str, ...] | None = None
     exclude_file: Path | None = None
@@ -85,6 +89,7 @@ def _serve(options: SpeakerOptions, keys: tuple[BeaconKey, ...], stack: ExitStac
         beacon_interval=options.beacon_interval,
         beacon_misses=options.beacon_misses,
         gratuitous_interval=options.gratuitous_interval,
+        hold_down=options.hold_down,
         interfaces=options.interfaces,
         exclude=DEFAULT_EXCLUDE if options.exclude is None else options.exclude,
     )
@@ -102,6 +107,7 @@ def _serve(options: SpeakerOptions, keys: tuple[BeaconKey, ...], stack: ExitStac
         fallback_keys=keys,
         lb_class=options.lb_class,
         ignore_exclude_lb=options.ignore_exclude_lb,
+        preempt=options.preempt,
     )
 
     def observe(seconds: float, outcome: Outcome) -> None:
@@ -119,7 +125,7 @@ def _serve(options: SpeakerOptions, keys: tuple[BeaconKey, ...], stack: ExitStac
         log.info("metrics and probes on port %d", server.port)
     pump = FactPump(ownership, loop.inbox.put, took=metrics.moved, failed=loop.fail)
     pump.start()
-    # Entered last, so that the goodbye goes out first: until the peers hear it, nobody answers.
+    # Entered last, so that what is held is handed over first: until it is, this node alone answers.
     stack.callback(pump.stop)
     seat.start(loop.inbox.put)
     log.info("metalev %s: the speaker of %s reads %s", __version__, options.node_name, seat.place)

@@ -18,6 +18,8 @@ _QUIET = frozenset(
     {
         FactKind.TOOK,
         FactKind.YIELDED,
+        FactKind.OFFERED,
+        FactKind.KEPT,
         FactKind.PEER_HEARD,
         FactKind.ABLE,
         FactKind.INTERFACE_UP,

@@ -27,7 +27,7 @@ from metalev.model.actions import (
 from metalev.model.cluster import BEACON_SECRET, BeaconKey
 from metalev.model.errors import StaleWrite, StartError, Unavailable
 from metalev.model.meta import Name
-from metalev.model.ownership import OwnershipTable
+from metalev.model.ownership import OwnershipTable, Preempt
 from metalev.model.snapshot import Snapshot
 from metalev.ports.clock import Clock
 from metalev.ports.ownership import Counters
@@ -63,13 +63,16 @@ class SpeakerReconciler:
         fallback_keys: Sequence[BeaconKey] = (),
         lb_class: str | None = None,
         ignore_exclude_lb: bool = False,
+        preempt: Preempt = Preempt.STICKY,
     ) -> None:
         """``fallback_keys`` count until the Secret has keys; ``key_secret`` names it to people; see ``decide``."""
         self._effects = effects
         self._clock = clock
         self._node = node
         self._key_secret = key_secret
-        self._decider = SpeakerDecider(node, fallback_keys, lb_class, ignore_exclude_lb=ignore_exclude_lb)
+        self._decider = SpeakerDecider(
+            node, fallback_keys, lb_class, ignore_exclude_lb=ignore_exclude_lb, preempt=preempt
+        )
         self._decided_on: tuple[object, ...] = ()
         self._desired = SpeakerDesired()
         self._table: OwnershipTable | None = None
@@ -103,7 +106,7 @@ class SpeakerReconciler:
             state = replace(state, problems=(*state.problems, self._problem))
         due = self._published is not None and self._state_at + STATE_REFRESH <= self._clock.now()
         actions = (
-            *(state_actions(self._published, state, self._desired) or _again(state, due=due)),
+            *(state_actions(self._published, state, self._desired, snapshot.held) or _again(state, due=due)),
             *configuration_actions(self._configuration, configuration_of(snapshot)),
             *self._new_refusals(snapshot),
         )
@@ -125,8 +128,14 @@ class SpeakerReconciler:
             config_loaded=snapshot.synced,
             config_stale=bool(snapshot.problems),
             announced=tuple(sorted(_announced(snapshot, self._desired, self._node))),
+            moved=self._moved(snapshot),
             engine=counters,
         )
+
+    def _moved(self, snapshot: Snapshot) -> tuple[tuple[str, float], ...]:
+        """Each address that is held, and the time of day (Unix time) at which it came to this node."""
+        ahead = self._clock.wall().timestamp() - self._clock.now()
+        return tuple((str(address), fact.at + ahead) for fact in snapshot.held.values() for address in fact.addresses)
 
     def _decide(self, snapshot: Snapshot) -> None:
         """Work out what is wanted, unless nothing that it depends on has changed."""

@@ -12,6 +12,7 @@ use metalev_wire::MacAddr;
 use crate::Time;
 use crate::announcer::Announcer;
 use crate::event::{Action, Counters, Event};
+use crate::failover::Stopwatch;
 use crate::herald::Herald;
 use crate::links::Links;
 use crate::ownership::Ownership;
@@ -39,6 +40,9 @@ pub struct Config {
     /// Between two gratuitous announcements of what is held, after the burst at a takeover; zero means none.
     /// [`REFRESH`](crate::REFRESH) is the usual choice.
     pub refresh: Duration,
+    /// For how long a better candidate has to be up before it takes a group back; [`HOLD_DOWN`](crate::HOLD_DOWN) is the
+    /// usual choice.
+    pub hold_down: Duration,
 }
 
 /// Answers, announces, and agrees with its peers on who does.
@@ -53,10 +57,12 @@ pub struct Engine {
     herald: Herald,
     responder: Responder,
     announcer: Announcer,
+    stopwatch: Stopwatch,
     outbox: VecDeque<Action>,
     deadline: Option<Time>,
     beacons_received: u64,
     reported: HashMap<(IpAddr, MacAddr), Time>,
+    stopping: bool,
     stopped: bool,
 }
 
@@ -69,14 +75,16 @@ impl Engine {
             pulse: Pulse::new(timing),
             links: Links::default(),
             peers: Peers::new(config.node.clone(), config.nonce, timing),
-            ownership: Ownership::new(config.node.clone(), timing),
+            ownership: Ownership::new(config.node.clone(), timing, config.hold_down),
             herald: Herald::new(timing),
             responder: Responder::default(),
             announcer: Announcer::new(config.refresh),
+            stopwatch: Stopwatch::default(),
             outbox: VecDeque::new(),
             deadline: None,
             beacons_received: 0,
             reported: HashMap::new(),
+            stopping: false,
             stopped: false,
             node: config.node,
         }
@@ -100,10 +108,8 @@ impl Engine {
             Event::Table(table) => self.table(now, table),
             Event::Interfaces(interfaces) => self.interfaces(now, interfaces),
             Event::Host(host) => self.host(now, host),
-            Event::Stop => {
-                self.stop(now);
-                return;
-            }
+            Event::Drill(address) => self.ownership.drill(address, now),
+            Event::Stop => self.stop(),
             Event::Tick => {}
         }
         self.run(now);
@@ -112,6 +118,11 @@ impl Engine {
     /// The next action to carry out.
     pub fn poll(&mut self) -> Option<Action> {
         self.outbox.pop_front()
+    }
+
+    /// Whether it has come to its end after [`Event::Stop`]: what is left to poll are its last words.
+    pub fn stopped(&self) -> bool {
+        self.stopped
     }
 
     /// When to come back with a [`Event::Tick`] at the latest.
@@ -126,6 +137,7 @@ impl Engine {
             dropped: self.responder.dropped(),
             beacons_sent: self.herald.sent(),
             beacons_received: self.beacons_received,
+            failovers: self.stopwatch.failovers(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use metalev_wire::MacAddr;
 
-use crate::{Table, Time};
+use crate::{Failovers, Table, Time};
 
 /// An input. The time of it is handed in beside it.
 #[derive(Clone, Debug)]
@@ -27,7 +27,10 @@ pub enum Event<'a> {
     Datagram(Datagram<'a>),
     /// Time has passed.
     Tick,
-    /// The speaker ends: say goodbye, hold nothing from now on.
+    /// The group of this address is to move, if somebody else can have it: for a drill.
+    Drill(IpAddr),
+    /// The speaker ends: hand over what is held, then say goodbye. [`Engine::stopped`](crate::Engine::stopped) tells when
+    /// that is done: after a second at most.
     Stop,
 }
 
@@ -136,6 +139,10 @@ pub enum FactKind {
     Took,
     /// This node no longer does.
     Yielded,
+    /// This node goes on, and asks to be relieved.
+    Offered,
+    /// It does not ask any more: nobody took the group over.
+    Kept,
     /// A peer is alive on an interface.
     PeerHeard,
     /// A peer is no longer heard on an interface.
@@ -179,8 +186,14 @@ pub enum Cause {
     HigherTerm,
     /// Somebody earlier in the order announces it under the same term.
     EarlierCandidate,
-    /// This node may no longer announce it.
+    /// The announcer may no longer announce it.
     NotCandidate,
+    /// This node has a higher preference score than the announcer.
+    HigherScore,
+    /// This node comes before the announcer, and the policy is to take back.
+    FailBack,
+    /// Somebody wants to see it move.
+    Drill,
     /// A speaker that is no peer announces it, and it was to be let.
     GaveWay,
     /// It is not to be announced any more: no Service has the address, or no node may.
@@ -220,6 +233,9 @@ impl fmt::Display for Cause {
             Self::HigherTerm => "higher-term",
             Self::EarlierCandidate => "earlier-candidate",
             Self::NotCandidate => "not-candidate",
+            Self::HigherScore => "higher-score",
+            Self::FailBack => "fail-back",
+            Self::Drill => "drill",
             Self::GaveWay => "gave-way",
             Self::Removed => "removed",
             Self::NoInterface => "no-interface",
@@ -242,6 +258,8 @@ impl fmt::Display for FactKind {
         f.write_str(match self {
             Self::Took => "took",
             Self::Yielded => "yielded",
+            Self::Offered => "offered",
+            Self::Kept => "kept",
             Self::PeerHeard => "peer heard",
             Self::PeerLost => "peer lost",
             Self::OneWay => "one way",
@@ -323,6 +341,8 @@ pub struct Counters {
     pub beacons_sent: u64,
     /// Beacons heard and accepted, over all paths.
     pub beacons_received: u64,
+    /// How long addresses were without an announcer that had died.
+    pub failovers: Failovers,
 }
 
 /// What was seen and sent for one address.

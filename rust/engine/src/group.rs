@@ -2,7 +2,7 @@
 //!
 //! The higher term wins; equal terms go by the order of the candidates. Whoever takes a group over uses the highest term
 //! it has heard of plus one, so a node that was away never pushes out a healthy announcer, and when a partition heals
-//! the side that took over last keeps the group. Nothing is ever taken back on the ground of the order alone.
+//! the side that took over last keeps the group. What is taken back, and why an announcer asks to be relieved: `moves`.
 //!
 //! Before all that comes the subnet. A node none of whose interfaces has a subnet with the address counts as unable
 //! while another candidate lives whose has; what it announces meanwhile it goes on announcing until that one has taken
@@ -15,6 +15,7 @@ use core::time::Duration;
 use metalev_wire::beacon::{Claim, Standing};
 
 use crate::event::Cause;
+use crate::moves::{self, Offer};
 use crate::peers::Peers;
 use crate::{Time, table};
 
@@ -41,8 +42,27 @@ pub(crate) struct Group {
     pub(crate) quiet_until: Option<Time>,
     /// Who was last seen to announce it.
     pub(crate) announcer: Option<String>,
-    /// Since when nobody has.
+    /// In which life of it that was.
+    pub(crate) life: Option<u64>,
+    /// Since when nobody has, or whoever does asks to be relieved.
     pub(crate) vacant_since: Option<Time>,
+    /// That this node, which announces it, asks to be relieved.
+    pub(crate) offer: Option<Offer>,
+    /// Since when this node is without a break the better announcer by the policy.
+    pub(crate) better_since: Option<Time>,
+    /// When it was last taken from this node.
+    pub(crate) lost_at: Option<Time>,
+}
+
+/// Somebody else who announces a group.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Holder {
+    pub(crate) name: String,
+    pub(crate) term: u64,
+    /// How many of its addresses are off-link there.
+    pub(crate) off_link: u8,
+    /// Why it asks to be relieved, if it does.
+    pub(crate) offers: Option<Cause>,
 }
 
 /// What to do about a group now.
@@ -56,6 +76,8 @@ pub(crate) enum Verdict {
     Take(Cause, String),
     /// This node falls silent.
     Yield(Cause, String),
+    /// This node goes on announcing it, for nobody relieved it.
+    Keep,
     /// Nobody announces it; look again then.
     Wait(Time),
 }
@@ -73,6 +95,12 @@ pub(crate) struct Moment<'a> {
     pub(crate) slack: Duration,
     /// Until when this node only listens.
     pub(crate) listening_until: Option<Time>,
+    /// Whether this speaker ends.
+    pub(crate) stopping: bool,
+    /// For how long a successor is waited for.
+    pub(crate) limit: Duration,
+    /// For how long a better candidate has to be up before it takes a group back.
+    pub(crate) hold_down: Duration,
 }
 
 impl Group {
@@ -88,7 +116,11 @@ impl Group {
             segment: Vec::new(),
             quiet_until: None,
             announcer: None,
+            life: None,
             vacant_since: None,
+            offer: None,
+            better_since: None,
+            lost_at: None,
         }
     }
 
@@ -114,7 +146,8 @@ impl Group {
         self.rank(node) != usize::MAX
     }
 
-    /// What to do now. Changes nothing but the memory of who announced it and since when nobody does.
+    /// What to do now. Changes nothing but the memory of who announced it, since when nobody does or this node would do
+    /// better, and whether it asks to be relieved.
     pub(crate) fn decide(&mut self, peers: &Peers, moment: Moment<'_>) -> Verdict {
         self.term = self.highest_term(peers);
         if self.held { self.defend(peers, moment) } else { self.claim(peers, moment) }
@@ -133,69 +166,87 @@ impl Group {
         self.off_link > 0 && self.claims(peers).any(outdoes)
     }
 
-    /// The announcer's side: fall silent if it may or can no longer, or if somebody outranks it.
-    fn defend(&self, peers: &Peers, moment: Moment<'_>) -> Verdict {
-        if !self.may(moment.me) {
-            return Verdict::Yield(Cause::NotCandidate, String::new());
-        }
+    /// The announcer's side: fall silent if it can no longer, if somebody outranks it, or if it was relieved.
+    fn defend(&mut self, peers: &Peers, moment: Moment<'_>) -> Verdict {
         if let Some(cause) = self.unable {
             return Verdict::Yield(cause, String::new());
         }
-        let mine = (self.off_link, Reverse(self.term), self.rank(moment.me), moment.me);
-        for (name, term, off_link) in self.holders(peers) {
-            if (off_link, Reverse(term), self.rank(name), name) < mine {
-                let cause = match () {
-                    () if off_link < self.off_link => Cause::OffLink,
-                    () if term > self.term => Cause::HigherTerm,
-                    () => Cause::EarlierCandidate,
+        self.offer = self.reason_to_leave(moment);
+        let mine = (self.offer.is_some(), self.off_link, Reverse(self.term), self.rank(moment.me), moment.me);
+        for other in self.holders(peers) {
+            let (term, name) = (other.term, other.name.as_str());
+            if (other.offers.is_some(), other.off_link, Reverse(term), self.rank(name), name) < mine {
+                let cause = match self.offer {
+                    Some(offer) if other.offers.is_none() => offer.cause,
+                    _ if other.off_link < self.off_link => Cause::OffLink,
+                    _ if term > self.term => Cause::HigherTerm,
+                    _ => Cause::EarlierCandidate,
                 };
-                return Verdict::Yield(cause, name.to_owned());
+                return Verdict::Yield(cause, other.name);
             }
         }
-        Verdict::Stay
+        self.offer.map_or(Verdict::Stay, |offer| self.await_relief(peers, moment, offer))
     }
 
-    /// Everybody else's side: follow who announces it, and take it over when nobody does and it is this node's turn.
+    /// Everybody else's side: follow who announces it, and take it over when nobody does, or whoever does asks to be
+    /// relieved, and it is this node's turn.
     fn claim(&mut self, peers: &Peers, moment: Moment<'_>) -> Verdict {
-        let hindered = self.hindrance(peers).is_some() || !self.may(moment.me);
+        let hindered = self.hindrance(peers).is_some() || !self.may(moment.me) || moment.stopping;
         let holder = self.living_holder(peers);
-        let outdone = match holder {
-            Some((holder, theirs)) if hindered || theirs <= self.off_link => {
-                self.vacant_since = None;
-                self.announcer = Some(holder.clone());
-                return Verdict::Follow(holder);
-            }
+        if let Some(holder) = &holder {
+            self.announcer = Some(holder.name.clone());
+            self.life = peers.life(&holder.name);
             // Announced from where its subnet is not: as good as vacant, until somebody who has it takes it.
-            other => other.map(|(holder, _)| holder),
-        };
+            if hindered || (holder.offers.is_none() && holder.off_link <= self.off_link) {
+                self.vacant_since = None;
+                return self.fail_back(peers, moment, holder, hindered);
+            }
+        }
         if hindered || self.spec.gives_way {
+            self.better_since = None;
             return Verdict::Stay;
         }
-        let quiet = self.quiet_until.filter(|until| moment.now < *until);
-        if let Some(until) = moment.listening_until.max(quiet) {
+        if let Some(until) = self.quiet(moment) {
             return Verdict::Wait(until);
         }
-        // The others have been listening too: their time to act begins when ours does.
-        let since = *self.vacant_since.get_or_insert(moment.now);
-        let ahead = self.ahead(peers, moment.me);
-        let hesitating = u32::try_from(ahead.len()).unwrap_or(u32::MAX);
-        let patience = if peers.in_step(&self.segment) { hesitating } else { hesitating.max(1) };
-        let turn = if patience == 0 {
-            since
-        } else {
-            // One ahead that has only just come up listens for as long as the grace lasts: its time begins when it is
-            // first heard, or both would act at the same moment.
-            let heard = ahead.iter().filter_map(|name| peers.heard_since(name, &self.segment)).max();
-            heard.map_or(since, |heard| heard.max(since)) + moment.grace * patience + moment.slack
-        };
+        let turn = self.turn(peers, moment);
         if moment.now < turn {
             return Verdict::Wait(turn);
         }
-        let (cause, peer) = match outdone {
-            Some(holder) => (Cause::OffLink, holder),
-            None => self.cause(peers, ahead.first().copied()),
-        };
-        Verdict::Take(cause, peer)
+        match holder {
+            Some(holder) if holder.offers.is_some() && !peers.heard_by(&holder.name, &self.segment) => {
+                Verdict::Wait(moment.now + moment.grace)
+            }
+            Some(holder) => Verdict::Take(holder.offers.unwrap_or(Cause::OffLink), holder.name),
+            None => {
+                let (cause, peer) = self.cause(peers, self.ahead(peers, moment.me).first().copied());
+                Verdict::Take(cause, peer)
+            }
+        }
+    }
+
+    /// Until when nothing may be taken, because too little has been heard as yet.
+    pub(crate) fn quiet(&self, moment: Moment<'_>) -> Option<Time> {
+        moment.listening_until.max(self.quiet_until.filter(|until| moment.now < *until))
+    }
+
+    /// When it is this node's turn to take what is vacant.
+    fn turn(&mut self, peers: &Peers, moment: Moment<'_>) -> Time {
+        // The others have been listening too: their time to act begins when ours does.
+        let since = *self.vacant_since.get_or_insert(moment.now);
+        let ahead = self.ahead(peers, moment.me);
+        if let Some(reborn) = self.reborn(peers) {
+            return self.turn_after(reborn, &ahead, since, peers, moment);
+        }
+        let hesitating = u32::try_from(ahead.len()).unwrap_or(u32::MAX);
+        let patience = if peers.in_step(&self.segment) { hesitating } else { hesitating.max(1) };
+        if patience == 0 {
+            return since;
+        }
+        // One ahead that has only just come up listens for as long as the grace lasts: its time begins when it is first
+        // heard, or both would act at the same moment.
+        let heard = ahead.iter().filter_map(|name| peers.heard_since(name, &self.segment)).max();
+        heard.map_or(since, |heard| heard.max(since)) + moment.grace * patience + moment.slack
     }
 
     /// Why nobody announces it, and who last did.
@@ -209,14 +260,18 @@ impl Group {
         }
     }
 
-    /// The living peers that announce any of its addresses, with their terms and how many addresses are off-link there.
+    /// The living peers that announce any of its addresses.
     ///
     /// Any, because their table may be another for a moment: an address that moved from one group to another, or joined
     /// this one, is announced by whoever had it.
-    fn holders<'a>(&'a self, peers: &'a Peers) -> impl Iterator<Item = (&'a str, u64, u8)> {
-        self.claims(peers).filter_map(|(name, claim)| match claim.standing {
-            Standing::Holds(off_link) => Some((name, claim.term, off_link)),
-            _ => None,
+    fn holders<'a>(&'a self, peers: &'a Peers) -> impl Iterator<Item = Holder> + 'a {
+        self.claims(peers).filter_map(|(name, claim)| {
+            let (off_link, offers) = match claim.standing {
+                Standing::Holds(off_link) => (off_link, None),
+                Standing::Offers { off_link, reason } => (off_link, Some(moves::cause(reason))),
+                _ => return None,
+            };
+            Some(Holder { name: name.to_owned(), term: claim.term, off_link, offers })
         })
     }
 
@@ -225,16 +280,14 @@ impl Group {
         self.spec.addresses.iter().flat_map(|address| peers.claims(*address))
     }
 
-    /// The peer that announces it, as far as it is heard on the segment, and how many of its addresses are off-link
-    /// there; the strongest if there are two.
-    fn living_holder(&self, peers: &Peers) -> Option<(String, u8)> {
-        let holders = self.holders(peers).filter(|(name, ..)| peers.alive_on(name, &self.segment));
-        let strongest = holders.min_by_key(|(name, term, off_link)| (*off_link, Reverse(*term), self.rank(name)));
-        strongest.map(|(name, _, off_link)| (name.to_owned(), off_link))
+    /// The peer that announces it, as far as it is heard on the segment; the strongest if there are two.
+    fn living_holder(&self, peers: &Peers) -> Option<Holder> {
+        let holders = self.holders(peers).filter(|holder| peers.alive_on(&holder.name, &self.segment));
+        holders.min_by_key(|it| (it.offers.is_some(), it.off_link, Reverse(it.term), self.rank(&it.name)))
     }
 
     /// The living candidates before this node that have not said that they cannot, or only off-link.
-    fn ahead<'a>(&'a self, peers: &Peers, me: &str) -> Vec<&'a str> {
+    pub(crate) fn ahead<'a>(&'a self, peers: &Peers, me: &str) -> Vec<&'a str> {
         let before =
             self.spec.candidates.iter().map(|candidate| candidate.node.as_str()).take_while(|name| *name != me);
         let able = |name: &&str| self.promise_of(peers, name).is_some_and(|theirs| theirs <= self.off_link);
@@ -253,11 +306,11 @@ impl Group {
 
     /// How many of the addresses are off-link at a candidate that lives on the segment and has not said that it cannot
     /// announce them. One that has said nothing as yet is given credit.
-    fn promise_of(&self, peers: &Peers, name: &str) -> Option<u8> {
+    pub(crate) fn promise_of(&self, peers: &Peers, name: &str) -> Option<u8> {
         let session = peers.get(name).and_then(|peer| peer.session.as_ref());
         let claims = self.spec.addresses.iter().filter_map(|address| session?.claim(*address));
         let promise = claims.map(|claim| claim.standing).try_fold(0, |most: u8, standing| match standing {
-            Standing::Unable(_) => None,
+            Standing::Unable(_) | Standing::Offers { .. } => None,
             standing => Some(most.max(off_link(standing).unwrap_or(0))),
         });
         promise.filter(|_| peers.alive_on(name, &self.segment))
@@ -272,10 +325,10 @@ impl Group {
     }
 }
 
-/// How many addresses are off-link at a peer that announces a group or could.
+/// How many addresses are off-link at a peer that announces a group, and means to go on, or could.
 fn off_link(standing: Standing) -> Option<u8> {
     match standing {
         Standing::Holds(off_link) | Standing::Able(off_link) => Some(off_link),
-        Standing::Unable(_) | Standing::Gone => None,
+        Standing::Unable(_) | Standing::Offers { .. } | Standing::Gone => None,
     }
 }

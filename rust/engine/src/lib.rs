@@ -17,10 +17,12 @@ mod announcer;
 mod claims;
 mod engine;
 mod event;
+mod failover;
 mod group;
 mod herald;
 mod links;
 mod memberships;
+mod moves;
 mod ownership;
 mod peer;
 mod peers;
@@ -36,5 +38,7 @@ pub use engine::{Config, Engine};
 pub use event::{
     Action, AddressCounters, Cause, Counters, Datagram, DropReason, Event, Fact, FactKind, Host, Interface,
 };
-pub use table::{Candidate, Group, Peer, Table};
+pub use failover::Failovers;
+pub use moves::HOLD_DOWN;
+pub use table::{Candidate, Group, Peer, Preempt, Table};
 pub use time::Time;

@@ -161,7 +161,15 @@ mod tests {
     fn group(address: [u8; 4], interfaces: &[&str]) -> Group {
         let interfaces = interfaces.iter().map(ToString::to_string).collect();
         let key = address.into();
-        Group::new(table::Group { key, addresses: vec![key], candidates: vec![], interfaces, gives_way: false })
+        Group::new(table::Group {
+            key,
+            addresses: vec![key],
+            candidates: vec![],
+            interfaces,
+            gives_way: false,
+            keeps: false,
+            preempt: table::Preempt::Sticky,
+        })
     }
 
     #[test]

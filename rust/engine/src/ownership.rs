@@ -10,6 +10,7 @@ use crate::claims::Claims;
 use crate::event::{Cause, FactKind};
 use crate::group::{Group, Moment, Verdict};
 use crate::links::Links;
+use crate::moves::{self, Offer};
 use crate::peers::Peers;
 use crate::pulse::Timing;
 use crate::{Time, table};
@@ -36,6 +37,11 @@ pub(crate) struct Ownership {
     /// For how long a living candidate may hesitate, and how long a new interface is only listened to.
     grace: Duration,
     slack: Duration,
+    /// For how long a successor is waited for.
+    limit: Duration,
+    hold_down: Duration,
+    /// Whether everything is to be handed over, for the speaker ends.
+    stopping: bool,
     groups: BTreeMap<IpAddr, Group>,
     /// The key of the group that has an address.
     group_of: BTreeMap<IpAddr, IpAddr>,
@@ -50,11 +56,14 @@ pub(crate) struct Ownership {
 }
 
 impl Ownership {
-    pub(crate) fn new(me: String, timing: Timing) -> Self {
+    pub(crate) fn new(me: String, timing: Timing, hold_down: Duration) -> Self {
         Self {
             me,
             grace: timing.dead_time(),
             slack: timing.slack(),
+            limit: moves::limit(timing),
+            hold_down,
+            stopping: false,
             groups: BTreeMap::new(),
             group_of: BTreeMap::new(),
             claims: Claims::default(),
@@ -145,6 +154,11 @@ impl Ownership {
         self.dirty.extend(self.group_of.get(&address));
     }
 
+    /// Whatever waits is to be decided about again: it may have been for the rest of what a peer had to say.
+    pub(crate) fn touch_waiting(&mut self) {
+        self.dirty.extend(self.timers.iter().map(|timer| timer.1));
+    }
+
     /// When a group is to be decided about though nothing else happens.
     pub(crate) fn deadline(&self) -> Option<Time> {
         self.timers.first().map(|timer| timer.0)
@@ -161,14 +175,17 @@ impl Ownership {
         }
         self.successors = None;
         let me = self.me.clone();
-        let moment = Moment { me: &me, now, grace: self.grace, slack: self.slack, listening_until };
+        let Self { grace, slack, limit, hold_down, stopping, .. } = *self;
+        let moment = Moment { me: &me, now, grace, slack, listening_until, stopping, limit, hold_down };
         for key in std::mem::take(&mut self.dirty) {
             let Some(mut group) = self.groups.remove(&key) else {
                 continue;
             };
+            let before = group.offer;
             let verdict = group.decide(peers, moment);
             self.report_ability(&mut group, peers);
             self.carry_out(&mut group, verdict, peers, now);
+            self.report_offer(&group, before);
             self.declare(&group);
             self.groups.insert(key, group);
         }
@@ -178,6 +195,10 @@ impl Ownership {
     fn carry_out(&mut self, group: &mut Group, verdict: Verdict, peers: &Peers, now: Time) {
         match verdict {
             Verdict::Stay | Verdict::Follow(_) => {}
+            Verdict::Keep => {
+                group.offer = None;
+                self.report(FactKind::Kept, Cause::Drill, group, String::new(), None);
+            }
             Verdict::Wait(until) => {
                 self.timers.insert((until, group.spec.key));
             }
@@ -185,12 +206,49 @@ impl Ownership {
                 group.term = group.term.saturating_add(1);
                 group.held = true;
                 group.vacant_since = None;
+                group.better_since = None;
                 group.announcer = None;
                 let last = peers.get(&peer).and_then(|peer| peer.last_heard_on(&group.segment));
                 self.report(FactKind::Took, cause, group, peer, last.map(|last| now.since(last)));
             }
-            Verdict::Yield(cause, peer) => self.let_go(group, cause, peer),
+            Verdict::Yield(cause, peer) => {
+                if matches!(cause, Cause::HigherTerm | Cause::Drill) {
+                    group.lost_at = Some(now);
+                }
+                self.let_go(group, cause, peer);
+            }
         }
+    }
+
+    /// Tell that this node has begun to ask to be relieved, unless it has been already.
+    fn report_offer(&mut self, group: &Group, before: Option<Offer>) {
+        if let Some(Offer { cause, .. }) = group.offer
+            && before.is_none_or(|before| before.cause != cause)
+        {
+            self.report(FactKind::Offered, cause, group, String::new(), None);
+        }
+    }
+
+    /// Ask to be relieved of everything from now on, and take nothing more.
+    pub(crate) fn stop(&mut self) {
+        self.stopping = true;
+        self.touch_all();
+    }
+
+    /// Ask to be relieved of the group of an address, for a drill.
+    pub(crate) fn drill(&mut self, address: IpAddr, now: Time) {
+        let key = self.holder_of(address).map(|group| group.spec.key);
+        let Some(group) = key.and_then(|key| self.groups.get_mut(&key)).filter(|group| group.offer.is_none()) else {
+            return;
+        };
+        group.offer = Some(Offer { cause: Cause::Drill, until: Some(now + self.limit) });
+        self.outcomes.push(outcome(FactKind::Offered, Cause::Drill, group));
+        self.dirty.insert(group.spec.key);
+    }
+
+    /// Whether this node announces anything.
+    pub(crate) fn holds_any(&self) -> bool {
+        self.groups.values().any(|group| group.held)
     }
 
     /// Fall silent for the group of an address that somebody else has begun to announce, if it is to be let.
@@ -208,16 +266,20 @@ impl Ownership {
     fn let_go(&mut self, group: &mut Group, cause: Cause, peer: String) {
         group.held = false;
         group.vacant_since = None;
+        group.better_since = None;
+        group.offer = None;
         self.report(FactKind::Yielded, cause, group, peer, None);
     }
 
     /// Say in the beacons how this node stands to a group.
     fn declare(&mut self, group: &Group) {
-        let standing = match group.unable {
-            _ if group.held => Standing::Holds(group.off_link),
+        let off_link = group.off_link;
+        let standing = match (group.offer, group.unable) {
+            (Some(offer), _) if group.held => Standing::Offers { off_link, reason: moves::code(offer.cause) },
+            _ if group.held => Standing::Holds(off_link),
             _ if !group.may(&self.me) => Standing::Gone,
-            Some(cause) => Standing::Unable(code(cause)),
-            None => Standing::Able(group.off_link),
+            (_, Some(cause)) => Standing::Unable(code(cause)),
+            _ => Standing::Able(off_link),
         };
         // Only an announcer's term is news; the others would repeat every takeover to everybody.
         let term = if group.held { group.term } else { 0 };

@@ -189,6 +189,12 @@ impl Peer {
         self.paths.values().any(|hearing| hearing.alive && interfaces.contains(&hearing.arrived_on))
     }
 
+    /// Whether it says, on one of these interfaces, that it hears us.
+    pub(crate) fn hears_us_on(&self, interfaces: &[u32]) -> bool {
+        let mut there = self.paths.values().filter(|hearing| interfaces.contains(&hearing.arrived_on));
+        there.any(|hearing| hearing.alive && hearing.hears_us)
+    }
+
     /// Since when it is alive on one of these interfaces, by whichever path was first.
     pub(crate) fn heard_since(&self, interfaces: &[u32]) -> Option<Time> {
         let there = self.paths.values().filter(|hearing| hearing.alive && interfaces.contains(&hearing.arrived_on));

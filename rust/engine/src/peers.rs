@@ -142,6 +142,11 @@ impl Peers {
         self.by_name.get(name).is_some_and(|peer| peer.alive_on(interfaces))
     }
 
+    /// Whether a peer that is alive on one of these interfaces hears us there.
+    pub(crate) fn heard_by(&self, name: &str, interfaces: &[u32]) -> bool {
+        self.by_name.get(name).is_some_and(|peer| peer.hears_us_on(interfaces))
+    }
+
     /// Since when a peer is alive on one of these interfaces.
     pub(crate) fn heard_since(&self, name: &str, interfaces: &[u32]) -> Option<Time> {
         self.by_name.get(name)?.heard_since(interfaces)
@@ -156,6 +161,16 @@ impl Peers {
     pub(crate) fn in_step(&self, interfaces: &[u32]) -> bool {
         let there = self.by_name.values().filter(|peer| peer.alive_on(interfaces));
         there.filter_map(|peer| peer.session.as_ref()).all(Session::in_step)
+    }
+
+    /// The number that names a peer's present life.
+    pub(crate) fn life(&self, name: &str) -> Option<u64> {
+        self.by_name.get(name)?.session.as_ref().map(|session| session.nonce)
+    }
+
+    /// Whether everything that a peer has said is known.
+    pub(crate) fn is_in_step(&self, name: &str) -> bool {
+        self.by_name.get(name).and_then(|peer| peer.session.as_ref()).is_some_and(Session::in_step)
     }
 
     /// The newest of our revisions that every peer with a session has.

@@ -38,6 +38,23 @@ pub struct Group {
     /// Whether a speaker that is no peer is coming up to announce it (`MetalLB`'s, on the way back): whoever announces it
     /// goes on until that one is heard to, and nobody takes it.
     pub gives_way: bool,
+    /// Whether this node, should it announce it and be no candidate, goes on for as long as nobody relieves it: it may not
+    /// any more, but it could serve.
+    pub keeps: bool,
+    /// When a better candidate takes it back.
+    pub preempt: Preempt,
+}
+
+/// When a living announcer has to leave a group to a better candidate. Always make before break.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Preempt {
+    /// If that one has a strictly higher preference score, after the hold-down; never on the ground of the order.
+    #[default]
+    Sticky,
+    /// If that one comes first, after the hold-down.
+    Balanced,
+    /// If that one comes first, as soon as it is up and has listened (`MetalLB`'s way).
+    Immediate,
 }
 
 /// A node that may announce a group.

@@ -87,6 +87,21 @@ pub(crate) fn outcome(outcome: &Outcome, misses: u32) -> String {
         (FactKind::Took, Cause::OffLink) => {
             format!("took {what} (term {term}): {peer} announces it without a subnet for it, and this node has one")
         }
+        (FactKind::Took, Cause::Stopping) => {
+            format!("took {what} (term {term}): {peer} stops and asked to be relieved")
+        }
+        (FactKind::Took, Cause::NotCandidate) => {
+            format!("took {what} (term {term}): {peer} may not announce it any more and asked to be relieved")
+        }
+        (FactKind::Took, Cause::Drill) => {
+            format!("took {what} (term {term}): {peer} asked to be relieved, for a drill")
+        }
+        (FactKind::Took, Cause::HigherScore) => {
+            format!("took {what} (term {term}): this node is preferred to {peer}, which announced it")
+        }
+        (FactKind::Took, Cause::FailBack) => {
+            format!("took {what} (term {term}): this node comes before {peer}, which announced it")
+        }
         (FactKind::Took, _) => {
             format!("announces {what} (term {term}) anew: an interface came, went or has another MAC address")
         }
@@ -96,9 +111,8 @@ pub(crate) fn outcome(outcome: &Outcome, misses: u32) -> String {
         (FactKind::Yielded, Cause::EarlierCandidate) => {
             format!("fell silent for {what}: {peer} announces it too and comes earlier")
         }
-        (FactKind::Yielded, Cause::NotCandidate) => {
-            format!("fell silent for {what}: this node is no candidate any more")
-        }
+        (FactKind::Offered | FactKind::Kept, _)
+        | (FactKind::Yielded, Cause::NotCandidate | Cause::Stopping | Cause::Drill) => moves(outcome),
         (FactKind::Yielded, Cause::Regrouped) => {
             format!("no longer announces {what} as one group: other addresses move together than before")
         }
@@ -116,9 +130,6 @@ pub(crate) fn outcome(outcome: &Outcome, misses: u32) -> String {
         }
         (FactKind::Yielded, Cause::Gateway) => format!("fell silent for {what}: it is now a default gateway"),
         (FactKind::Yielded, Cause::OwnAddress) => format!("fell silent for {what}: it is now an address of this node"),
-        (FactKind::Yielded, Cause::Stopping) => {
-            format!("fell silent for {what}: the speaker stops")
-        }
         (FactKind::Yielded, Cause::Overslept) => {
             format!("fell silent for {what}: this node did not run")
         }
@@ -140,5 +151,21 @@ pub(crate) fn outcome(outcome: &Outcome, misses: u32) -> String {
             format!("{what} cannot be announced: it is an address of this node itself")
         }
         (kind, cause) => format!("{kind} {what}: {cause}"),
+    }
+}
+
+/// Of an announcer that is to leave.
+fn moves(outcome: &Outcome) -> String {
+    let what = list(&outcome.addresses);
+    let why = match outcome.cause {
+        Cause::Stopping => "the speaker stops",
+        Cause::NotCandidate => "this node is no candidate any more",
+        _ => "somebody wants to see it move",
+    };
+    match outcome.kind {
+        FactKind::Offered => format!("asks to be relieved of {what}: {why}"),
+        FactKind::Kept => format!("goes on announcing {what}: no other candidate took it over"),
+        _ if outcome.peer.is_empty() => format!("fell silent for {what}: {why}, and no other candidate took it over"),
+        _ => format!("handed {what} over to {}: {why}", outcome.peer),
     }
 }

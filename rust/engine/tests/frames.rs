@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
 
 use common::{ETH, MS, World, group_of, key, link, vip, vip6};
-use metalev_engine::{Action, Config, DropReason, Engine, Event, REFRESH, Table, Time};
+use metalev_engine::{Action, Config, DropReason, Engine, Event, HOLD_DOWN, REFRESH, Table, Time};
 use metalev_wire::MacAddr;
 use metalev_wire::ethernet::{EtherType, Frame, Repr as Header};
 
@@ -68,7 +68,14 @@ fn thousands() -> Table {
 fn life(seconds: u64) -> Vec<(Time, Action)> {
     let (mut now, node) = (Time::from_nanos(1_000_000_000), "node1".to_owned());
     let end = Time::from_nanos((1 + seconds) * 1_000_000_000);
-    let mut engine = Engine::new(Config { node, nonce: 1, beacon_interval: 50 * MS, misses: 3, refresh: REFRESH });
+    let mut engine = Engine::new(Config {
+        node,
+        nonce: 1,
+        beacon_interval: 50 * MS,
+        misses: 3,
+        refresh: REFRESH,
+        hold_down: HOLD_DOWN,
+    });
     engine.handle(now, Event::Interfaces(vec![link(1)]));
     engine.handle(now, Event::Table(thousands()));
     let mut actions = Vec::new();

@@ -139,15 +139,6 @@ fn the_third_candidate_takes_over_when_two_die_at_once() {
 }
 
 #[test]
-fn a_goodbye_moves_the_address_without_waiting_for_missed_beacons() {
-    let mut world = settled();
-    world.event("node1", Event::Stop);
-    let gap = world.run_until("node2 took it", |world| world.holders(vip(200)) == ["node2"]);
-    assert!(gap <= 5 * MS, "{gap:?}");
-    assert_eq!(world.facts("node2", FactKind::Took)[0].cause, Cause::Released);
-}
-
-#[test]
 fn a_healed_partition_settles_on_the_later_takeover_at_once() {
     let mut world = settled();
     world.partition(&["node1"], &["node2", "node3"]);

@@ -67,6 +67,8 @@ impl Driver {
             self.alarm.set(deadline.map(Time::nanos))?;
             self.epoll.wait(&mut ready)?;
             if self.turn(clock::now(), &mut ready) == Flow::Stop {
+                // So that the last figures stay known.
+                self.mailbox.answer(self.mailbox.take().counters_asked, self.engine.counters(), self.unsent);
                 return Ok(());
             }
         }
@@ -82,21 +84,17 @@ impl Driver {
         for token in ready.iter().map(|&number| Token::from(number)) {
             match token {
                 Token::Alarm => self.alarm.acknowledge(),
-                Token::Mailbox => {
-                    if self.read_mail(now) == Flow::Stop {
-                        return Flow::Stop;
-                    }
-                }
+                Token::Mailbox => self.read_mail(now),
                 Token::Udp => self.receive_datagrams(),
                 Token::Arp(interface) | Token::Ndp(interface) | Token::Beacon(interface) => {
                     self.receive_frames(token, interface);
                 }
             }
         }
-        Flow::Continue
+        if self.engine.stopped() { Flow::Stop } else { Flow::Continue }
     }
 
-    fn read_mail(&mut self, now: Time) -> Flow {
+    fn read_mail(&mut self, now: Time) {
         let mail = self.mailbox.take();
         // First: what is the host's own must not be announced on an interface that has just come.
         if let Some(host) = mail.host {
@@ -108,12 +106,13 @@ impl Driver {
         if let Some(table) = mail.table {
             self.set_table(now, table);
         }
+        for address in mail.drills {
+            self.feed(now, Event::Drill(address));
+        }
         if mail.stop {
             self.feed(now, Event::Stop);
         }
-        // After a stop too, so that the last figures stay known.
         self.mailbox.answer(mail.counters_asked, self.engine.counters(), self.unsent);
-        if mail.stop { Flow::Stop } else { Flow::Continue }
     }
 
     /// The sockets show questions about an address before the engine may hold it.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub(crate) struct Inbox {
     pub(crate) table: Option<Table>,
     pub(crate) interfaces: Option<Vec<Interface>>,
     pub(crate) host: Option<Host>,
+    /// Addresses whose groups are to move.
+    pub(crate) drills: Vec<IpAddr>,
     /// Number of the newest request for counters.
     pub(crate) counters_asked: u64,
     pub(crate) stop: bool,
@@ -81,6 +84,11 @@ impl Mailbox {
 
     pub(crate) fn put_host(&self, host: Host) {
         lock(&self.inbox).host = Some(host);
+        self.bell.ring();
+    }
+
+    pub(crate) fn put_drill(&self, address: IpAddr) {
+        lock(&self.inbox).drills.push(address);
         self.bell.ring();
     }
 

@@ -65,7 +65,7 @@ impl Interest {
 
 #[cfg(test)]
 mod tests {
-    use metalev_engine::Group;
+    use metalev_engine::{Group, Preempt};
 
     use super::*;
 
@@ -101,8 +101,15 @@ mod tests {
     #[test]
     fn a_table_is_of_interest_by_both_families() {
         let addresses: Vec<IpAddr> = vec!["192.0.2.1".parse().unwrap(), "2001:db8::a:b".parse().unwrap()];
-        let group =
-            Group { key: addresses[0], addresses, candidates: Vec::new(), interfaces: Vec::new(), gives_way: false };
+        let group = Group {
+            key: addresses[0],
+            addresses,
+            candidates: Vec::new(),
+            interfaces: Vec::new(),
+            gives_way: false,
+            keeps: false,
+            preempt: Preempt::Sticky,
+        };
         let interest = Interest::of(&Table { groups: vec![group], ..Table::default() });
         assert_eq!(interest.arp.0, [(0xc000_0201, 0xc000_0201)]);
         assert_eq!(interest.ndp.0, [(0x000a_000b, 0x000a_000b)]);

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::io;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -29,6 +30,8 @@ pub struct Options {
     pub beacon_misses: u32,
     /// Between two gratuitous announcements of what is held, after the burst at a takeover; zero means none.
     pub refresh: Duration,
+    /// For how long a better candidate has to be up before it takes a group back.
+    pub hold_down: Duration,
     /// The UDP port of the beacons, the same on every node.
     pub port: u16,
     /// The names of the interfaces to use; empty means all but the excluded.
@@ -80,6 +83,7 @@ impl Speaker {
             beacon_interval: options.beacon_interval,
             misses: options.beacon_misses,
             refresh: options.refresh,
+            hold_down: options.hold_down,
         });
         Self::spawn(engine, udp, watcher).map_err(|e| Error::system("start the engine's threads", e))
     }
@@ -136,16 +140,21 @@ impl Speaker {
         self.mailbox.counters()
     }
 
-    /// Say goodbye, close the sockets, join the threads. May be called twice.
+    /// Have the group of this address move, if somebody else can have it. Returns at once.
+    pub fn drill(&self, address: IpAddr) {
+        self.mailbox.put_drill(address);
+    }
+
+    /// Hand over what is held, for a second at most; say goodbye, close the sockets, join the threads. May be called
+    /// twice.
     pub fn stop(&self) {
         self.mailbox.put_stop();
+        let mut threads: Vec<_> = self.threads().drain(..).collect();
+        // The engine's is the first. The others serve it to its end: it answers until somebody else does.
+        threads.drain(..1.min(threads.len())).for_each(join);
         self.stop_links.ring();
         self.groups.stop();
-        let threads: Vec<_> = self.threads().drain(..).collect();
-        for thread in threads {
-            // A panic was caught and is told by `facts`.
-            let _ = thread.join();
-        }
+        threads.into_iter().for_each(join);
     }
 
     fn threads(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
@@ -157,6 +166,11 @@ impl Drop for Speaker {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// A panic was caught and is told by `facts`.
+fn join(thread: JoinHandle<()>) {
+    let _ = thread.join();
 }
 
 /// This life of the speaker, told apart from every other: zero means none on the wire.

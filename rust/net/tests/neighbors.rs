@@ -5,7 +5,7 @@ mod lab;
 use std::net::{IpAddr, Ipv6Addr};
 
 use lab::{FAR, IPV6, Lab, NEAR, await_fact, eventually, ip, next_frame, options, table};
-use metalev_engine::{Candidate, FactKind, Group, Table};
+use metalev_engine::{Candidate, FactKind, Group, Preempt, Table};
 use metalev_net::{Options, PacketSocket, Speaker};
 use metalev_wire::MacAddr;
 use metalev_wire::ndp::{Message, Packet, Repr};
@@ -88,7 +88,15 @@ fn holder_with(options: Options, vips: &[Ipv6Addr]) -> Speaker {
     let group = |vip: &Ipv6Addr| {
         let key = IpAddr::V6(*vip);
         let candidates = vec![Candidate { node: "a".to_owned(), score: 0 }];
-        Group { key, addresses: vec![key], candidates, interfaces: Vec::new(), gives_way: false }
+        Group {
+            key,
+            addresses: vec![key],
+            candidates,
+            interfaces: Vec::new(),
+            gives_way: false,
+            keeps: false,
+            preempt: Preempt::Sticky,
+        }
     };
     speaker.set(Table { groups: vips.iter().map(group).collect(), ..table(&[], &[]) });
     await_fact(&speaker, FactKind::Took);

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use metalev_engine as engine;
 use metalev_wire::beacon;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 // ===== in: the table =====
@@ -35,6 +36,26 @@ struct Group {
     candidates: Vec<Candidate>,
     interfaces: Vec<String>,
     gives_way: bool,
+    keeps: bool,
+    preempt: Preempt,
+}
+
+/// By its word.
+struct Preempt(engine::Preempt);
+
+impl<'py> FromPyObject<'_, 'py> for Preempt {
+    type Error = PyErr;
+
+    fn extract(word: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match word.extract::<&str>()? {
+            "sticky" => Ok(Self(engine::Preempt::Sticky)),
+            "balanced" => Ok(Self(engine::Preempt::Balanced)),
+            "immediate" => Ok(Self(engine::Preempt::Immediate)),
+            other => {
+                Err(PyValueError::new_err(format!("preempt must be sticky, balanced or immediate, not {other:?}")))
+            }
+        }
+    }
 }
 
 #[derive(FromPyObject)]
@@ -73,6 +94,8 @@ impl From<Group> for engine::Group {
             candidates: group.candidates.into_iter().map(Into::into).collect(),
             interfaces: group.interfaces,
             gives_way: group.gives_way,
+            keeps: group.keeps,
+            preempt: group.preempt.0,
         }
     }
 }
@@ -122,6 +145,7 @@ pub(crate) struct Counters {
     dropped: BTreeMap<String, u64>,
     beacons_sent: u64,
     beacons_received: u64,
+    failovers: (Vec<(f64, u64)>, u64, f64),
     unsent: u64,
     facts_lost: u64,
 }
@@ -138,10 +162,17 @@ impl From<metalev_net::Counters> for Counters {
             dropped: engine.dropped.iter().map(|(reason, count)| (reason.to_string(), *count)).collect(),
             beacons_sent: engine.beacons_sent,
             beacons_received: engine.beacons_received,
+            failovers: failovers(engine.failovers),
             unsent,
             facts_lost,
         }
     }
+}
+
+/// Upper bounds in seconds and how many each has; how many there are; their sum in seconds.
+fn failovers(of: engine::Failovers) -> (Vec<(f64, u64)>, u64, f64) {
+    let within = of.within.into_iter().map(|(bound, count)| (bound.as_secs_f64(), count)).collect();
+    (within, of.count, of.sum.as_secs_f64())
 }
 
 /// Exact to the nanosecond for a hundred days, to a quarter of a microsecond for as long as machines run.

@@ -1,5 +1,6 @@
 //! The speaker as a Python class. Whatever waits does so without the GIL.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use metalev_net::Options;
@@ -17,7 +18,7 @@ pub(crate) struct Speaker(metalev_net::Speaker);
 impl Speaker {
     /// Open the sockets and start the thread.
     #[new]
-    #[pyo3(signature = (node, *, beacon_interval, beacon_misses, refresh, port, interfaces, exclude))]
+    #[pyo3(signature = (node, *, beacon_interval, beacon_misses, refresh, hold_down, port, interfaces, exclude))]
     #[expect(clippy::too_many_arguments, reason = "they are named by the caller")]
     fn new(
         py: Python<'_>,
@@ -25,13 +26,15 @@ impl Speaker {
         beacon_interval: f64,
         beacon_misses: u32,
         refresh: f64,
+        hold_down: f64,
         port: u16,
         interfaces: Vec<String>,
         exclude: Vec<String>,
     ) -> PyResult<Self> {
         let beacon_interval = duration("beacon_interval", beacon_interval)?;
         let refresh = duration("refresh", refresh)?;
-        let options = Options { node, beacon_interval, beacon_misses, refresh, port, interfaces, exclude };
+        let hold_down = duration("hold_down", hold_down)?;
+        let options = Options { node, beacon_interval, beacon_misses, refresh, hold_down, port, interfaces, exclude };
         py.detach(|| metalev_net::Speaker::start(options)).map(Self).map_err(raise)
     }
 
@@ -52,7 +55,12 @@ impl Speaker {
         py.detach(|| self.0.counters()).into()
     }
 
-    /// Say goodbye, close the sockets, join the thread. May be called twice.
+    /// Have the group of an address move, if somebody else can have it. Returns at once.
+    fn drill(&self, py: Python<'_>, address: IpAddr) {
+        py.detach(|| self.0.drill(address));
+    }
+
+    /// Hand over what is held, say goodbye, close the sockets, join the thread. May be called twice.
     fn stop(&self, py: Python<'_>) {
         py.detach(|| self.0.stop());
     }

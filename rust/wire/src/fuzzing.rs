@@ -205,6 +205,7 @@ impl Source<'_> {
             0 => Standing::Holds(reason),
             1 => Standing::Able(reason),
             2 => Standing::Unable(reason),
+            _ if kind & 8 != 0 => Standing::Offers { off_link: reason, reason: kind >> 4 },
             _ => Standing::Gone,
         };
         let address = if kind & 4 == 0 { IpAddr::from(self.take::<4>()) } else { IpAddr::from(self.take::<16>()) };

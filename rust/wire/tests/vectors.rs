@@ -75,6 +75,7 @@ fn claim(of: &Value) -> Claim {
         "able" => Standing::Able(reason),
         "unable" => Standing::Unable(reason),
         "gone" => Standing::Gone,
+        "offers" => Standing::Offers { off_link: reason, reason: number(&of["why"]) },
         other => panic!("no such standing: {other}"),
     };
     let address = text(&of["address"]).parse().expect("an address");

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 from metalev.adapters.metrics import Announced, Figures, Metrics
 from metalev.model.pools import PoolStatus
-from metalev.ports.ownership import AddressCounters, Counters
+from metalev.ports.ownership import AddressCounters, Counters, Failovers
 
 ADDRESS = ip_address("192.0.2.1")
 CONTROLLER = Figures(
@@ -19,7 +19,10 @@ SPEAKER = Figures(
     config_loaded=True,
     config_stale=True,
     announced=(Announced("default/web", "192.0.2.1", "node1"),),
-    engine=Counters((AddressCounters(ADDRESS, 7, 6, 5),), {"announceIP": 9}, 11, 10, 1, 2),
+    moved=(("192.0.2.1", 1_700_000_000.5),),
+    engine=Counters(
+        (AddressCounters(ADDRESS, 7, 6, 5),), {"announceIP": 9}, 11, 10, Failovers(((0.2, 3), (1, 4)), 5, 2.5), 1, 2
+    ),
 )
 
 
@@ -123,3 +126,17 @@ def test_figures_are_read_anew_at_every_scrape() -> None:
     metrics = Metrics(lambda: figures.pop(0))
     assert b"metallb_k8s_client_config_loaded_bool 1.0" in metrics.render()
     assert b"metallb_k8s_client_config_loaded_bool 0.0" in metrics.render()
+
+
+def test_the_time_of_the_last_move_is_shown_for_each_address() -> None:
+    types, samples = exposed(SPEAKER)
+    assert types["metalev_last_move_timestamp_seconds"] == "gauge"
+    assert samples['metalev_last_move_timestamp_seconds{ip="192.0.2.1"}'] == 1_700_000_000.5
+
+
+def test_the_duration_of_failovers_is_a_histogram() -> None:
+    types, samples = exposed(SPEAKER)
+    name = "metalev_failover_duration_seconds"
+    assert types[name] == "histogram"
+    assert [samples[f'{name}_bucket{{le="{bound}"}}'] for bound in ("0.2", "1", "+Inf")] == [3, 4, 5]
+    assert (samples[f"{name}_count"], samples[f"{name}_sum"]) == (5, 2.5)

@@ -96,6 +96,18 @@ def test_the_interval_of_announcements_has_metallbs_name_too(ran: list[Any], tmp
     assert ran[0].gratuitous_interval == 90.0
 
 
+def test_fail_back_is_sticky_after_half_a_minute_unless_told_otherwise(ran: list[Any], tmp_path: Path) -> None:
+    main(["speaker", "--manifests", str(tmp_path), "--node-name", "n"])
+    main(["speaker", "--manifests", str(tmp_path), "--node-name", "n", "--preempt", "balanced", "--hold-down", "5s"])
+    assert [(one.preempt, one.hold_down) for one in ran] == [("sticky", 30.0), ("balanced", 5.0)]
+
+
+def test_a_policy_of_fail_back_that_there_is_not_is_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        main(["speaker", "--manifests", str(tmp_path), "--node-name", "n", "--preempt", "never"])
+    assert "invalid choice: 'never'" in capsys.readouterr().err
+
+
 def test_the_node_name_may_come_from_metallbs_variable(
     ran: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

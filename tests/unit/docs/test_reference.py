@@ -16,7 +16,7 @@ from metalev.decide.allocation import CONDITION
 from metalev.decide.candidates import Why
 from metalev.decide.misspelt import ANNOTATIONS, OWN_PREFIX
 from metalev.decide.unread import ANNOUNCEABLE, UNREAD
-from metalev.model.pools import PoolStatus
+from metalev.model.pools import PREEMPT_ANNOTATION, PoolStatus
 from metalev.ports.ownership import AddressCounters, Counters
 
 METRICS = ROOT / "docs" / "tasks" / "metrics.md"
@@ -31,6 +31,7 @@ SPEAKER = Figures(
     config_loaded=True,
     config_stale=False,
     announced=(Announced("default/web", "192.0.2.1", "node1"),),
+    moved=(("192.0.2.1", 0.0),),
     engine=Counters((AddressCounters(ip_address("192.0.2.1")),), {"announceIP": 1}),
 )
 
@@ -139,9 +140,9 @@ def test_the_reasons_of_the_condition_are_those_that_allocation_gives() -> None:
     assert reasons == given
 
 
-def test_the_conditions_that_are_named_are_those_that_are_written() -> None:
+def test_the_conditions_and_annotations_that_are_named_are_those_that_there_are() -> None:
     named = {span for path in DOCS for span in code_spans(prose(path)) if span.startswith(OWN_PREFIX)}
-    assert named - {OWN_PREFIX} == {CONDITION, ANNOUNCEABLE, ANNOTATIONS}
+    assert named - {OWN_PREFIX} == {CONDITION, ANNOUNCEABLE, ANNOTATIONS, PREEMPT_ANNOTATION}
 
 
 CONFORMANCE_ROWS = list(tables(CONFORMANCE, "MetalLB", "tests"))

@@ -347,6 +347,15 @@ def test_figures_show_what_is_held_for_which_service() -> None:
     assert figures.engine == Counters(beacons_sent=4)
 
 
+def test_figures_show_when_an_address_came_here() -> None:
+    speaker = Speaker(web(), KEY)
+    came = speaker.clock.wall().timestamp() - speaker.clock.now() + 1.0
+    speaker.notice(took("192.0.2.1"))
+    again = took("192.0.2.1").fact
+    speaker.notice(Noticed(replace(again, at=9.0, cause="link")))
+    assert speaker.reconciler.figures(speaker.loop.snapshot, Counters()).moved == (("192.0.2.1", came),)
+
+
 def test_a_state_that_somebody_removed_is_there_again_within_a_minute() -> None:
     speaker = Speaker(world(secret(KEY)))
     key = ObjectKey(Kind.SPEAKER_STATE, Name("", "node1"))

@@ -13,7 +13,7 @@ from metalev.adapters.codec import wire
 from metalev.adapters.codec.fields import BadField, parse_address
 from metalev.model.actions import Holding, SpeakerState
 from metalev.model.address import IPAddress
-from metalev.model.cluster import BeaconKey, BeaconSecret, Namespace, Node, SpeakerPod
+from metalev.model.cluster import OUT_OF_SERVICE_TAINT, BeaconKey, BeaconSecret, Namespace, Node, SpeakerPod
 from metalev.model.legacy import Remark
 from metalev.model.meta import Name
 
@@ -46,6 +46,7 @@ def node(document: wire.Node, name: Name) -> Node:
             condition.type == "NetworkUnavailable" and condition.status == "True" for condition in status.conditions
         ),
         other_addresses=tuple(_other_addresses(status.addresses)),
+        out_of_service=any(taint.key == OUT_OF_SERVICE_TAINT for taint in document.spec.taints),
     )
 
 

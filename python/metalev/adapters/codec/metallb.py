@@ -9,7 +9,15 @@ from metalev.adapters.codec.fields import BadField, parse_address
 from metalev.model.address import AddressRange
 from metalev.model.errors import BadValue
 from metalev.model.meta import Expression, LabelSelector, Name, Operator
-from metalev.model.pools import L2Advertisement, Pool, PoolStatus, Preference, Resting, ServiceAllocation
+from metalev.model.pools import (
+    PREEMPT_ANNOTATION,
+    L2Advertisement,
+    Pool,
+    PoolStatus,
+    Preference,
+    Resting,
+    ServiceAllocation,
+)
 
 _WITH_VALUES = frozenset({Operator.IN, Operator.NOT_IN})
 
@@ -62,6 +70,7 @@ def l2_advertisement(document: wire.L2Advertisement, name: Name) -> L2Advertisem
             Preference(item.weight, _selector(item.preference, f"spec.preferredNodeSelectors[{index}].preference"))
             for index, item in enumerate(spec.preferred_node_selectors)
         ),
+        preempt=document.metadata.annotations.get(PREEMPT_ANNOTATION, ""),
     )
 
 

@@ -179,8 +179,17 @@ class NodeStatus(Wire, frozen=True):
     conditions: list[NodeCondition] = []
 
 
+class Taint(Wire, frozen=True):
+    key: str
+
+
+class NodeSpec(Wire, frozen=True):
+    taints: list[Taint] = []
+
+
 class Node(Wire, frozen=True):
     metadata: Metadata
+    spec: NodeSpec = NodeSpec()
     status: NodeStatus = NodeStatus()
 
 

@@ -18,6 +18,10 @@ impl Engine {
             let outcomes = self.ownership.decide(now, &self.peers, listening);
             self.settle(now, outcomes);
         }
+        if self.stopping && !self.ownership.holds_any() {
+            self.end(now);
+            return;
+        }
         self.outbox.extend(self.responder.memberships().changes());
         self.announce(now);
         self.speak(now);
@@ -53,10 +57,14 @@ impl Engine {
                 FactKind::Took => {
                     self.responder.hold(&outcome.addresses, &outcome.interfaces);
                     outcome.addresses.iter().for_each(|address| self.announcer.start(*address, now));
+                    if let (Cause::MissedBeacons, Some(silent)) = (outcome.cause, outcome.silent_for) {
+                        self.stopwatch.start(outcome.group, now - silent);
+                    }
                 }
                 FactKind::Yielded => {
                     self.responder.release(&outcome.addresses);
                     outcome.addresses.iter().for_each(|address| self.announcer.stop(*address));
+                    self.stopwatch.forget(outcome.group);
                 }
                 _ => {}
             }
@@ -76,6 +84,9 @@ impl Engine {
         while let Some(turn) = self.announcer.next(now) {
             let frames = self.responder.gratuitous(turn.address, &self.links);
             self.announcer.spend(turn, frames.len(), now);
+            if !frames.is_empty() {
+                self.stopwatch.stop(turn.address, now);
+            }
             self.outbox.extend(frames);
         }
     }

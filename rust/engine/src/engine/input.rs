@@ -186,6 +186,9 @@ impl Engine {
             self.report_peer(FactKind::OneWay, now, Cause::NotHeard, &heard.peer, path, arrived_on, None);
         }
         heard.news.iter().for_each(|claim| self.ownership.touch(claim.address));
+        if !heard.news.is_empty() && self.peers.is_in_step(&heard.peer) {
+            self.ownership.touch_waiting();
+        }
         if heard.awoke || !heard.left.is_empty() {
             self.ownership.touch_all();
         }
@@ -194,10 +197,14 @@ impl Engine {
         }
     }
 
-    /// Say goodbye and hold nothing: whoever is next takes over at once.
-    pub(super) fn stop(&mut self, now: Time) {
-        let outcomes = self.ownership.drop_all(Cause::Stopping);
-        self.settle(now, outcomes);
+    /// Ask to be relieved of everything; what follows comes with the time.
+    pub(super) fn stop(&mut self) {
+        self.stopping = true;
+        self.ownership.stop();
+    }
+
+    /// Say goodbye, now that nothing is held any more: should anybody still think otherwise, the next takes over at once.
+    pub(super) fn end(&mut self, now: Time) {
         self.herald.hurry_all(&self.peers);
         let listening = self.pulse.listening_until(now).is_some();
         let content =

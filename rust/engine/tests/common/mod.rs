@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use metalev_engine::{
-    Action, Candidate, Config, Datagram, Engine, Event, Fact, FactKind, Group, Interface, Peer, REFRESH, Table, Time,
+    Action, Candidate, Config, Datagram, Engine, Event, Fact, FactKind, Group, HOLD_DOWN, Interface, Peer, Preempt,
+    REFRESH, Table, Time,
 };
 use metalev_wire::MacAddr;
 use metalev_wire::arp::{self, Operation};
@@ -45,7 +46,15 @@ pub fn key() -> Key {
 /// `192.168.1.<last>` with these candidates, in order.
 pub fn group(last: u8, candidates: &[&str]) -> Group {
     let candidates = candidates.iter().map(|node| Candidate { node: (*node).to_owned(), score: 0 }).collect();
-    Group { key: vip(last), addresses: vec![vip(last)], candidates, interfaces: vec![], gives_way: false }
+    Group {
+        key: vip(last),
+        addresses: vec![vip(last)],
+        candidates,
+        interfaces: vec![],
+        gives_way: false,
+        keeps: false,
+        preempt: Preempt::Sticky,
+    }
 }
 
 /// The interface of node `i`.
@@ -130,7 +139,14 @@ impl World {
         let last = u8::try_from(i).unwrap();
         let mac = MacAddr::new([2, 0, 0, 0, 0, last]);
         let address: IpAddr = [192, 168, 1, 9 + last].into();
-        let config = Config { node: name(i), nonce, beacon_interval: 50 * MS, misses: 3, refresh: REFRESH };
+        let config = Config {
+            node: name(i),
+            nonce,
+            beacon_interval: 50 * MS,
+            misses: 3,
+            refresh: REFRESH,
+            hold_down: HOLD_DOWN,
+        };
         let node = Node {
             engine: Engine::new(config),
             mac,

@@ -1,6 +1,6 @@
 //! A driver whose clock the test turns, on a real wire.
 
-use metalev_engine::{Config, FactKind, REFRESH};
+use metalev_engine::{Config, FactKind, HOLD_DOWN, REFRESH};
 use metalev_wire::MacAddr;
 
 use super::*;
@@ -16,6 +16,7 @@ fn holder(lab: &Lab) -> (Driver, Time) {
         beacon_interval: Duration::from_millis(50),
         misses: 3,
         refresh: REFRESH,
+        hold_down: HOLD_DOWN,
     });
     let (udp, mailbox) = (UdpSocket::bind(7946).unwrap(), Arc::new(Mailbox::new().unwrap()));
     let mut driver = Driver::new(engine, mailbox, Arc::new(Wish::new().unwrap()), udp).unwrap();

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use metalev_engine::{Candidate, Fact, FactKind, Group, Peer, Table};
+use metalev_engine::{Candidate, Fact, FactKind, Group, HOLD_DOWN, Peer, Preempt, Table};
 use metalev_net::{ETHERTYPE_ARP, ETHERTYPE_BEACON, ETHERTYPE_IPV6, Options, PacketSocket, Ranges, Speaker};
 use metalev_wire::MacAddr;
 use metalev_wire::arp::{Operation, Repr};
@@ -167,6 +167,7 @@ pub(crate) fn options(node: &str, port: u16, interface: &str) -> Options {
         beacon_interval: Duration::from_millis(50),
         beacon_misses: 3,
         refresh: metalev_engine::REFRESH,
+        hold_down: HOLD_DOWN,
         port,
         interfaces: vec![interface.to_owned()],
         exclude: Vec::new(),
@@ -187,6 +188,8 @@ pub(crate) fn table(peers: &[&str], candidates: &[&str]) -> Table {
             candidates: candidates.iter().map(candidate).collect(),
             interfaces: Vec::new(),
             gives_way: false,
+            keeps: false,
+            preempt: Preempt::Sticky,
         }],
     }
 }

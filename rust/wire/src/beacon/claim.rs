@@ -35,7 +35,17 @@ pub enum Standing {
     Unable(u8),
     /// It is no longer among those it may announce.
     Gone,
+    /// It announces it and asks to be relieved.
+    Offers {
+        /// How many of the addresses of its group are in no subnet of its interfaces.
+        off_link: u8,
+        /// Why it asks: a code from 0 to 127, to which the engine gives a name.
+        reason: u8,
+    },
 }
+
+/// The bit that makes an offer of the byte that says the standing; the others are its reason.
+const OFFERS: u8 = 0x80;
 
 impl Standing {
     /// The bytes `standing` and `reason`.
@@ -45,6 +55,7 @@ impl Standing {
             Self::Able(off_link) => [2, off_link],
             Self::Unable(reason) => [3, reason],
             Self::Gone => [4, 0],
+            Self::Offers { off_link, reason } => [OFFERS | reason, off_link],
         }
     }
 
@@ -54,6 +65,7 @@ impl Standing {
             [2, off_link] => Ok(Self::Able(off_link)),
             [3, reason] => Ok(Self::Unable(reason)),
             [4, 0] => Ok(Self::Gone),
+            [offers, off_link] if offers & OFFERS != 0 => Ok(Self::Offers { off_link, reason: offers & !OFFERS }),
             _ => Err(Error::Malformed),
         }
     }
@@ -108,6 +120,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -145,18 +159,16 @@ mod tests {
     }
 
     #[test]
-    fn knows_four_standings_and_every_reason_for_three() {
+    fn knows_five_standings_and_every_reason_for_four() {
         let with_reason = [Standing::Holds, Standing::Able, Standing::Unable];
-        let known: Vec<_> = with_reason.into_iter().flat_map(|of| (0..=255).map(of)).chain([Standing::Gone]).collect();
+        let offers = |reason| (0..=255).map(move |off_link| Standing::Offers { off_link, reason });
+        let known = with_reason.into_iter().flat_map(|of| (0..=255).map(of)).chain((0..128).flat_map(offers));
+        let known: HashMap<_, _> = known.chain([Standing::Gone]).map(|of| (of.to_bytes(), of)).collect();
         for bytes in (0..=u16::MAX).map(u16::to_be_bytes) {
-            match Standing::from_bytes(bytes) {
-                Ok(standing) => assert!(known.contains(&standing) && standing.to_bytes() == bytes),
-                Err(error) => {
-                    assert_eq!(error, Error::Malformed);
-                    assert!(known.iter().all(|standing| standing.to_bytes() != bytes));
-                }
-            }
+            let standing = known.get(&bytes).copied().ok_or(Error::Malformed);
+            assert_eq!(Standing::from_bytes(bytes), standing, "{bytes:?}");
         }
+        assert_eq!(known.len(), 3 * 256 + 1 + 128 * 256, "no two are written alike");
     }
 
     #[test]

@@ -86,6 +86,7 @@ pub(super) fn any_claim() -> impl Strategy<Value = Claim> {
         any::<u8>().prop_map(Standing::Able),
         any::<u8>().prop_map(Standing::Unable),
         Just(Standing::Gone),
+        (any::<u8>(), 0..128_u8).prop_map(|(off_link, reason)| Standing::Offers { off_link, reason }),
     ];
     (any::<IpAddr>(), any::<u64>(), standing).prop_map(|(address, term, standing)| Claim { address, term, standing })
 }

@@ -26,8 +26,9 @@
 //! | 80 + s + r | 15 or 27 each | claims | see below |
 //! | total - 32 | 32 | tag     | HMAC-SHA256 (RFC 2104) over all before, with the key's secret |
 //!
-//! A claim: family (1 byte: 4 or 6), address (4 or 16), term (8), standing (1), reason (1: why it is unable; how many of
-//! the addresses of the group are off-link if it holds or is able, 255 for more; else 0).
+//! A claim: family (1 byte: 4 or 6), address (4 or 16), term (8), standing (1: 1 holds, 2 able, 3 unable, 4 gone, 128 and
+//! more an offer for the reason in the lower seven bits), reason (1: why it is unable; how many of the addresses of the
+//! group are off-link if it holds, offers or is able, 255 for more; else 0).
 //!
 //! The sizes and the tag are checked here, the *meaning* of nonces, sequences and revisions is the engine's: replay is
 //! ruled out by the echoed nonce, not by this module.
