@@ -104,7 +104,8 @@ impl Engine {
                 self.stop(now);
                 return;
             }
-            Event::Tick => {}
+            Event::Woke => return,
+            Event::Tick => self.expire(now),
         }
         self.run(now);
     }

@@ -25,7 +25,10 @@ pub enum Event<'a> {
     },
     /// The payload of a UDP datagram on the beacon port.
     Datagram(Datagram<'a>),
-    /// Time has passed.
+    /// The caller runs again: handed in before what has queued meanwhile, so that an engine that overslept knows it before
+    /// it believes any of that. Does nothing else.
+    Woke,
+    /// Time has passed: handed in after what had queued, so that nobody is given up whose beacon waits to be read.
     Tick,
     /// The speaker ends: say goodbye, hold nothing from now on.
     Stop,

@@ -143,6 +143,11 @@ impl Group {
         }
         let mine = (self.off_link, Reverse(self.term), self.rank(moment.me), moment.me);
         for (name, term, off_link) in self.holders(peers) {
+            // What is not heard on the segment serves another side of it, if any.
+            let elsewhere = off_link >= self.off_link && !peers.confirmed_on(name, &self.segment);
+            if elsewhere || peers.is_ignorant(name, &self.segment) {
+                continue;
+            }
             if (off_link, Reverse(term), self.rank(name), name) < mine {
                 let cause = match () {
                     () if off_link < self.off_link => Cause::OffLink,
@@ -228,7 +233,8 @@ impl Group {
     /// The peer that announces it, as far as it is heard on the segment, and how many of its addresses are off-link
     /// there; the strongest if there are two.
     fn living_holder(&self, peers: &Peers) -> Option<(String, u8)> {
-        let holders = self.holders(peers).filter(|(name, ..)| peers.alive_on(name, &self.segment));
+        let counts = |name: &str| peers.alive_on(name, &self.segment) && !peers.is_ignorant(name, &self.segment);
+        let holders = self.holders(peers).filter(|(name, ..)| counts(name));
         let strongest = holders.min_by_key(|(name, term, off_link)| (*off_link, Reverse(*term), self.rank(name)));
         strongest.map(|(name, _, off_link)| (name.to_owned(), off_link))
     }

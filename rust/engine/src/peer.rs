@@ -21,6 +21,7 @@ pub(crate) enum Path {
 
 /// What is known of a peer on one path.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about one path")]
 pub(crate) struct Hearing {
     /// Since when it is alive here.
     pub(crate) since: Time,
@@ -40,6 +41,8 @@ pub(crate) struct Hearing {
     pub(crate) arrived_on: u32,
     /// Whether it counts as alive on this path.
     pub(crate) alive: bool,
+    /// Whether the latest of what it says came by another path, and nothing by this one since.
+    pub(crate) behind: bool,
 }
 
 /// Another node's speaker.
@@ -61,6 +64,9 @@ pub(crate) struct Peer {
     pub(crate) stated: Duration,
     /// How many more beacons it gets at the short interval, though it was told of a longer one.
     pub(crate) farewell: u32,
+    /// Whether the table names it. One that is struck off counts on for as long as it lives: it may announce something
+    /// and not have the new table yet.
+    pub(crate) listed: bool,
 }
 
 /// A peer that stopped being heard on a path.
@@ -98,6 +104,7 @@ impl Peer {
             next_send: None,
             stated: Duration::ZERO,
             farewell: 0,
+            listed: true,
         }
     }
 
@@ -116,6 +123,7 @@ impl Peer {
             mac: if path == Path::Udp { MacAddr::ZERO } else { beacon.mac },
             arrived_on,
             alive: true,
+            behind: false,
         };
         self.paths.insert(path, hearing);
         !was_alive
@@ -189,10 +197,47 @@ impl Peer {
         self.paths.values().any(|hearing| hearing.alive && interfaces.contains(&hearing.arrived_on))
     }
 
+    /// Whether it was ever heard on one of these interfaces.
+    pub(crate) fn ever_on(&self, interfaces: &[u32]) -> bool {
+        self.paths.values().any(|hearing| interfaces.contains(&hearing.arrived_on))
+    }
+
+    /// Whether it is alive on one of these interfaces and says that it hears us there.
+    pub(crate) fn hears_us_on(&self, interfaces: &[u32]) -> bool {
+        let there = |hearing: &Hearing| hearing.alive && interfaces.contains(&hearing.arrived_on);
+        self.paths.values().any(|hearing| there(hearing) && hearing.hears_us)
+    }
+
+    /// Whether it says on any path that it hears us.
+    pub(crate) fn hears_us(&self) -> bool {
+        self.paths.values().any(|hearing| hearing.alive && hearing.hears_us)
+    }
+
+    /// Whether the latest of what it says was heard on one of these interfaces too.
+    pub(crate) fn confirmed_on(&self, interfaces: &[u32]) -> bool {
+        let there = |hearing: &Hearing| hearing.alive && interfaces.contains(&hearing.arrived_on);
+        self.paths.values().any(|hearing| there(hearing) && !hearing.behind)
+    }
+
+    /// It has said something new by a path: the others have yet to confirm it.
+    pub(crate) fn leave_behind(&mut self, but: Path) {
+        self.paths.iter_mut().filter(|(path, _)| **path != but).for_each(|(_, hearing)| hearing.behind = true);
+    }
+
+    /// Whether a path has yet to confirm what came by another.
+    pub(crate) fn is_behind(&self, path: Path) -> bool {
+        self.paths.get(&path).is_some_and(|hearing| hearing.behind)
+    }
+
     /// Since when it is alive on one of these interfaces, by whichever path was first.
     pub(crate) fn heard_since(&self, interfaces: &[u32]) -> Option<Time> {
         let there = self.paths.values().filter(|hearing| hearing.alive && interfaces.contains(&hearing.arrived_on));
         there.map(|hearing| hearing.since).min()
+    }
+
+    /// Since when it is alive, by whichever path was first.
+    pub(crate) fn since(&self) -> Option<Time> {
+        self.paths.values().filter(|hearing| hearing.alive).map(|hearing| hearing.since).min()
     }
 
     /// When it was last heard on one of these interfaces.

@@ -31,6 +31,8 @@ pub(crate) struct Heard {
     pub(crate) deaf: bool,
     /// It has got further with our own list.
     pub(crate) progressed: bool,
+    /// What it said before is to be looked at again: it has begun or ceased to hear us, or this path confirms it.
+    pub(crate) confirmed: bool,
 }
 
 /// All other nodes' speakers.
@@ -52,11 +54,18 @@ impl Peers {
     /// Take over the whole list; what is known of those that stay is kept.
     pub(crate) fn set(&mut self, peers: &[table::Peer], keys: Vec<Key>) {
         self.keys = keys;
-        self.by_name.retain(|name, _| peers.iter().any(|peer| peer.node == *name));
+        self.by_name.values_mut().for_each(|peer| peer.listed = false);
         for spec in peers.iter().filter(|spec| spec.node != self.me) {
             let peer = self.by_name.entry(spec.node.clone()).or_insert_with(|| Peer::new(spec));
             peer.addresses.clone_from(&spec.addresses);
+            peer.listed = true;
         }
+        self.forget_struck_off();
+    }
+
+    /// Drop those that the table does not name any more, once they are silent.
+    fn forget_struck_off(&mut self) {
+        self.by_name.retain(|_, peer| peer.listed || peer.alive());
     }
 
     /// The key that signs.
@@ -95,7 +104,9 @@ impl Peers {
             .by_name
             .iter_mut()
             .flat_map(|(name, peer)| peer.expire(now, timing).into_iter().map(|silence| (name.clone(), silence)));
-        silences.collect()
+        let silences = silences.collect();
+        self.forget_struck_off();
+        silences
     }
 
     /// When the next path would be given up.
@@ -138,13 +149,37 @@ impl Peers {
     }
 
     /// Whether a peer is alive on one of these interfaces.
+    ///
+    /// Where nobody was ever heard (a switch that drops the type of our frames, say), being heard anywhere has to do.
     pub(crate) fn alive_on(&self, name: &str, interfaces: &[u32]) -> bool {
-        self.by_name.get(name).is_some_and(|peer| peer.alive_on(interfaces))
+        let peer = self.by_name.get(name);
+        peer.is_some_and(|peer| peer.alive_on(interfaces) || (peer.alive() && !self.ever_on(interfaces)))
+    }
+
+    /// Whether any peer was ever heard on one of these interfaces.
+    fn ever_on(&self, interfaces: &[u32]) -> bool {
+        self.by_name.values().any(|peer| peer.ever_on(interfaces))
+    }
+
+    /// Whether what a peer says last was heard on these interfaces too. One that was heard by another network alone may
+    /// be cut off here, and serve another side of the segment.
+    pub(crate) fn confirmed_on(&self, name: &str, interfaces: &[u32]) -> bool {
+        let peer = self.by_name.get(name);
+        peer.is_some_and(|peer| peer.confirmed_on(interfaces) || (peer.alive() && !self.ever_on(interfaces)))
+    }
+
+    /// Whether a peer took what it announces without hearing this node, though others on these interfaces hear it: the
+    /// fault is the peer's own, and it knows nothing of us.
+    pub(crate) fn is_ignorant(&self, name: &str, interfaces: &[u32]) -> bool {
+        let session = self.by_name.get(name).and_then(|peer| peer.session.as_ref());
+        session.is_some_and(|session| session.ignorant)
+            && self.by_name.iter().any(|(other, peer)| other != name && peer.hears_us_on(interfaces))
     }
 
     /// Since when a peer is alive on one of these interfaces.
     pub(crate) fn heard_since(&self, name: &str, interfaces: &[u32]) -> Option<Time> {
-        self.by_name.get(name)?.heard_since(interfaces)
+        let peer = self.by_name.get(name)?;
+        peer.heard_since(interfaces).or_else(|| peer.since().filter(|_| !self.ever_on(interfaces)))
     }
 
     /// Whether the last thing that a peer said was goodbye.
@@ -188,15 +223,20 @@ fn proven(peer: &mut Peer, now: Time, way: (Path, u32), timing: Timing, beacon: 
         return Err(DropReason::Replayed);
     }
     let acknowledged_before = session.acknowledged;
+    let (knew_us, behind) = (peer.hears_us(), peer.is_behind(way.0));
     let sender = beacon.sender.clone();
     let (goodbye, hears_us) = (beacon.goodbye, beacon.hears_you);
     let left = if goodbye { peer.leave() } else { Vec::new() };
     let awoke = !goodbye && peer.heard(now, way.0, way.1, &beacon);
     let deaf = peer.newly_deaf(now, way.0, timing);
+    let confirmed = behind || peer.hears_us() != knew_us;
     let news = session_of(peer).map_or_else(Vec::new, |session| session.learn(beacon));
+    if !news.is_empty() {
+        peer.leave_behind(way.0);
+    }
     let progressed = session_of(peer).is_some_and(|session| session.acknowledged > acknowledged_before);
     let wants_answer = !goodbye && (awoke || !hears_us || !news.is_empty());
-    Ok(Heard { peer: sender, news, awoke, deaf, left, wants_answer, progressed })
+    Ok(Heard { peer: sender, news, awoke, deaf, left, wants_answer, progressed, confirmed })
 }
 
 /// A beacon that does not echo our nonce: from somebody who has not heard us yet, or recorded and played again. It
@@ -216,6 +256,7 @@ fn unproven(peer: &mut Peer, beacon: &Beacon) -> Result<Heard, DropReason> {
         left: Vec::new(),
         wants_answer: true,
         progressed: false,
+        confirmed: false,
     })
 }
 

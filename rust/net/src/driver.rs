@@ -72,9 +72,10 @@ impl Driver {
         }
     }
 
-    /// One wake-up. The tick comes first: an engine that overslept learns it before it believes what queued meanwhile.
+    /// One wake-up. First the engine learns that it runs again: if it overslept, before it believes what queued meanwhile.
+    /// Last comes the tick: nobody is given up whose beacon waits to be read.
     fn turn(&mut self, now: Time, ready: &mut [u64]) -> Flow {
-        self.feed(now, Event::Tick);
+        self.feed(now, Event::Woke);
         if self.reopen_at.is_some_and(|at| at <= now) {
             self.adopt(now, self.wanted.clone());
         }
@@ -87,12 +88,15 @@ impl Driver {
                         return Flow::Stop;
                     }
                 }
-                Token::Udp => self.receive_datagrams(),
-                Token::Arp(interface) | Token::Ndp(interface) | Token::Beacon(interface) => {
-                    self.receive_frames(token, interface);
+                Token::Udp => while_full(|| self.receive_datagrams(now)),
+                Token::Beacon(interface) => while_full(|| self.receive_frames(now, token, interface)),
+                Token::Arp(interface) | Token::Ndp(interface) => {
+                    self.receive_frames(now, token, interface);
                 }
             }
         }
+        // What was read took its time; the thread may even have been stopped meanwhile.
+        self.feed(now.max(clock::now()), Event::Tick);
         Flow::Continue
     }
 
@@ -150,32 +154,32 @@ impl Driver {
         }
     }
 
-    /// One batch: what is left is reported again by the next wait, after the timers.
+    /// One batch, and whether it was a full one: what is left is reported again by the next wait, after the timers.
     ///
     /// It is judged by the time at which it is in our hands: a thread that was stopped within a turn must not answer by
     /// the promise of before.
-    fn receive_frames(&mut self, token: Token, interface: u32) {
+    fn receive_frames(&mut self, turn: Time, token: Token, interface: u32) -> bool {
         let Some(socket) = self.ports.get(token) else {
-            return;
+            return false;
         };
         let received = self.batch.receive(socket.as_fd());
-        let now = clock::now();
-        match received {
-            Ok(count) => {
-                for at in 0..count {
-                    let bytes = self.batch.message(at).bytes;
-                    self.engine.handle(now, Event::Frame { interface, bytes });
-                }
-                self.carry_out();
-            }
-            Err(_) => self.lose(now, interface),
+        let now = turn.max(clock::now());
+        let Ok(count) = received else {
+            self.lose(now, interface);
+            return false;
+        };
+        for at in 0..count {
+            let bytes = self.batch.message(at).bytes;
+            self.engine.handle(now, Event::Frame { interface, bytes });
         }
+        self.carry_out();
+        count == self.batch.room()
     }
 
-    fn receive_datagrams(&mut self) {
+    fn receive_datagrams(&mut self, turn: Time) -> bool {
         // An error here is that of a datagram sent earlier, told late (an ICMP unreachable); reading has cleared it.
         let count = self.batch.receive(self.udp.as_fd()).unwrap_or(0);
-        let now = clock::now();
+        let now = turn.max(clock::now());
         for at in 0..count {
             let sys::Message { bytes, from, interface } = self.batch.message(at);
             if let Some(from) = from {
@@ -183,6 +187,7 @@ impl Driver {
             }
         }
         self.carry_out();
+        count == self.batch.room()
     }
 
     pub(crate) fn feed(&mut self, now: Time, event: Event<'_>) {
@@ -228,6 +233,15 @@ impl Driver {
         let Self { ports, udp, batch, .. } = self;
         let sockets = ports.sockets().map(AsFd::as_fd).chain([udp.as_fd()]);
         sockets.for_each(|socket| drain(batch, socket));
+    }
+}
+
+/// Read beacons for as long as batches come full, but not for ever.
+fn while_full(mut receive: impl FnMut() -> bool) {
+    for _ in 0..BATCHES_QUEUED {
+        if !receive() {
+            return;
+        }
     }
 }
 

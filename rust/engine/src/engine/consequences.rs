@@ -12,7 +12,6 @@ use crate::{Time, words};
 impl Engine {
     /// Everything that is due now, whatever happened.
     pub(super) fn run(&mut self, now: Time) {
-        self.expire(now);
         if self.pulse.started() {
             let listening = self.pulse.listening_until(now);
             let outcomes = self.ownership.decide(now, &self.peers, listening);
@@ -24,11 +23,14 @@ impl Engine {
         self.deadline = self.next_deadline();
     }
 
+    /// Give up who has been silent for too long.
     pub(super) fn expire(&mut self, now: Time) {
         if self.peers.expiry().is_none_or(|expiry| now < expiry) {
             return;
         }
         for (peer, silence) in self.peers.expire(now) {
+            // It may hear us still, and is to know at once that it is not heard.
+            self.herald.hurry(&peer);
             let silent = Some((silence.silent_for, silence.patience));
             self.report_peer(
                 FactKind::PeerLost,
@@ -84,8 +86,14 @@ impl Engine {
     pub(super) fn speak(&mut self, now: Time) {
         let successors = self.pulse.round(now).then(|| self.ownership.successors(&self.peers).clone());
         let listening = self.pulse.listening_until(now).is_some();
-        let content =
-            Content { me: &self.node, links: &self.links, claims: self.ownership.claims(), listening, goodbye: false };
+        let content = Content {
+            me: &self.node,
+            links: &self.links,
+            claims: self.ownership.claims(),
+            stated: self.pulse.stated(),
+            listening,
+            goodbye: false,
+        };
         let beacons = if let Some(successors) = successors {
             self.herald.round(now, &mut self.peers, &successors, content)
         } else {

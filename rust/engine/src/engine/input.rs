@@ -27,7 +27,7 @@ impl Engine {
             Wake::Late(late) => self.peers.excuse(late),
             Wake::Overslept(slept) => {
                 self.outbox.push_back(Action::DiscardQueued);
-                let message = words::overslept(slept, self.timing.dead_time());
+                let message = words::overslept(slept, self.pulse.promise());
                 self.report(Fact::new(FactKind::Overslept, now, Cause::Overslept, message));
                 let outcomes = self.ownership.drop_all(Cause::Overslept);
                 self.settle(now, outcomes);
@@ -186,7 +186,7 @@ impl Engine {
             self.report_peer(FactKind::OneWay, now, Cause::NotHeard, &heard.peer, path, arrived_on, None);
         }
         heard.news.iter().for_each(|claim| self.ownership.touch(claim.address));
-        if heard.awoke || !heard.left.is_empty() {
+        if heard.awoke || heard.confirmed || !heard.left.is_empty() {
             self.ownership.touch_all();
         }
         if heard.progressed {
@@ -200,8 +200,14 @@ impl Engine {
         self.settle(now, outcomes);
         self.herald.hurry_all(&self.peers);
         let listening = self.pulse.listening_until(now).is_some();
-        let content =
-            Content { me: &self.node, links: &self.links, claims: self.ownership.claims(), listening, goodbye: true };
+        let content = Content {
+            me: &self.node,
+            links: &self.links,
+            claims: self.ownership.claims(),
+            stated: self.pulse.stated(),
+            listening,
+            goodbye: true,
+        };
         self.outbox.extend(self.herald.urgent(&mut self.peers, content));
         self.outbox.extend(self.responder.memberships().changes());
         self.pulse.stop();

@@ -2,6 +2,7 @@
 
 use metalev_engine::{Config, FactKind, REFRESH};
 use metalev_wire::MacAddr;
+use metalev_wire::beacon::{Claim, Repr as Beacon, Standing};
 
 use super::*;
 use crate::lab::{self, ARP, FAR, Lab, NEAR};
@@ -96,4 +97,69 @@ fn an_interface_that_cannot_be_opened_is_not_shown_to_the_engine_and_tried_again
     let gone = Interface { index: 4711, ..driver.open[0].clone() };
     driver.adopt(now, vec![gone]);
     assert_eq!((driver.open.as_slice(), driver.reopen_at), ([].as_slice(), Some(now + REOPEN)));
+}
+
+/// A beacon in which node "b" says to "a", signed with the table's key, what it holds and hears.
+fn beacon_of_b(echo: u64, sequence: u64) -> Vec<u8> {
+    let beacon = Beacon {
+        sender: "b".to_owned(),
+        recipient: "a".to_owned(),
+        nonce: 7,
+        echo,
+        sequence,
+        hears_you: true,
+        goodbye: false,
+        interval_ms: 50,
+        mac: FAR,
+        since: 0,
+        through: 1,
+        latest: 1,
+        acknowledged: 0,
+        claims: vec![Claim { address: lab::VIP.parse().unwrap(), term: 99, standing: Standing::Holds(0) }],
+    };
+    beacon.emit_signed(&lab::table(&[], &[]).keys[0]).unwrap()
+}
+
+#[test]
+fn what_peers_have_said_is_read_before_what_clients_ask() {
+    let lab = Lab::new();
+    let (mut driver, now) = holder(&lab);
+    driver.set_table(now, lab::table(&["b"], &["a", "b"]));
+    // As after a pause in which the clock stood still: the question came first, then the peer's word that it has taken
+    // the address.
+    ask(&lab, &driver);
+    let mut ready = say(&lab, &driver, 1);
+    assert!(ready.contains(&Token::Arp(lab.near).into()));
+    driver.turn(now, &mut ready);
+    let counters = driver.engine.counters();
+    assert_eq!((counters.addresses[0].requests_received, counters.addresses[0].responses_sent), (0, 0));
+}
+
+/// Have a beacon of "b" waiting in the driver's socket.
+fn say(lab: &Lab, driver: &Driver, sequence: u64) -> Vec<u64> {
+    lab.far(lab::BEACON).send(&lab::beacon(MacAddr::BROADCAST, FAR, &beacon_of_b(1, sequence))).unwrap();
+    let mut ready = Vec::new();
+    lab::eventually("the beacon", || {
+        driver.epoll.wait(&mut ready).unwrap();
+        ready.contains(&Token::Beacon(lab.near).into()).then_some(())
+    });
+    ready
+}
+
+#[test]
+fn whoever_has_a_beacon_waiting_is_not_given_up() {
+    let lab = Lab::new();
+    let (mut driver, now) = holder(&lab);
+    driver.set_table(now, lab::table(&["b"], &["a", "b"]));
+    let mut ready = say(&lab, &driver, 1);
+    driver.turn(now, &mut ready);
+    // In steps that are each late by less than is excused, up to when "b" is given up.
+    for step in 1..=15 {
+        driver.turn(now + STEP * step, &mut []);
+    }
+    let mut ready = say(&lab, &driver, 2);
+    driver.turn(now + STEP * 16 + STEP / 2, &mut ready);
+    let facts = driver.mailbox.facts(Duration::ZERO).unwrap();
+    assert!(facts.iter().any(|fact| fact.kind == FactKind::PeerHeard));
+    assert!(!facts.iter().any(|fact| fact.kind == FactKind::PeerLost));
 }

@@ -66,6 +66,11 @@ impl Batch {
         Self { slots: vec![Slot::EMPTY; BATCH].into_boxed_slice() }
     }
 
+    /// How many datagrams one call takes.
+    pub(crate) fn room(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Receive what is there, at most [`BATCH`] datagrams, without waiting; how many. None there is `Ok(0)`.
     pub(crate) fn receive(&mut self, fd: BorrowedFd<'_>) -> io::Result<usize> {
         let mut vectors: [libc::iovec; BATCH] =
