@@ -70,6 +70,8 @@ class Counters:
     beacons_received: int
     unsent: int
     facts_lost: int
+    promise: float
+    paths: list[tuple[str, str, bool, int, int, float, float]]
 
 @final
 class Speaker:

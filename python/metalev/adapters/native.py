@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from metalev import _native  # noqa: TID251  (this module is the one that may)
 from metalev.model.errors import StartError
 from metalev.model.ownership import Fact, FactKind, OwnershipTable
-from metalev.ports.ownership import AddressCounters, Counters
+from metalev.ports.ownership import AddressCounters, Counters, PathCounters
 
 BEACON_INTERVAL = 0.05
 BEACON_MISSES = 3
@@ -92,6 +92,8 @@ class NativeOwnership:
             beacons_received=counters.beacons_received,
             unsent=counters.unsent,
             facts_lost=counters.facts_lost,
+            promise=counters.promise,
+            paths=tuple(PathCounters(*row) for row in counters.paths),
         )
 
     def stop(self) -> None:

@@ -14,6 +14,7 @@ use crate::announcer::Announcer;
 use crate::event::{Action, Counters, Event};
 use crate::herald::Herald;
 use crate::links::Links;
+use crate::misfits::Misfits;
 use crate::ownership::Ownership;
 use crate::peers::Peers;
 use crate::pulse::{Pulse, Timing};
@@ -57,6 +58,7 @@ pub struct Engine {
     deadline: Option<Time>,
     beacons_received: u64,
     reported: HashMap<(IpAddr, MacAddr), Time>,
+    misfits: Misfits,
     stopped: bool,
 }
 
@@ -77,6 +79,7 @@ impl Engine {
             deadline: None,
             beacons_received: 0,
             reported: HashMap::new(),
+            misfits: Misfits::default(),
             stopped: false,
             node: config.node,
         }
@@ -127,6 +130,8 @@ impl Engine {
             dropped: self.responder.dropped(),
             beacons_sent: self.herald.sent(),
             beacons_received: self.beacons_received,
+            promise: self.pulse.promise(),
+            paths: self.peers.counters(&self.links),
         }
     }
 }

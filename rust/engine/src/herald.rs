@@ -119,7 +119,7 @@ impl Herald {
         let mut actions = Vec::new();
         for (name, peer) in peers.iter_mut().filter(|(name, _)| urgent.contains(*name)) {
             self.tell(nonce, name, peer, &key, content, &mut actions);
-            peer.stranger = None;
+            (peer.stranger, peer.shout) = (None, false);
         }
         actions
     }
@@ -139,7 +139,7 @@ impl Herald {
     /// One beacon on every path to a peer.
     fn tell(&mut self, nonce: u64, name: &str, peer: &Peer, key: &Key, content: Content<'_>, out: &mut Vec<Action>) {
         for link in content.links.iter() {
-            let dst = peer.mac_on(link.index).unwrap_or(MacAddr::BROADCAST);
+            let dst = peer.mac_on(link.index).filter(|_| !peer.shout).unwrap_or(MacAddr::BROADCAST);
             let header = ethernet::Repr { dst, src: link.mac, ethertype: EtherType::BEACON };
             if let Some(bytes) = self.beacon(nonce, name, peer, Path::Interface(link.index), link.mac, key, content) {
                 out.push(Action::SendFrame { interface: link.index, bytes: header.frame(&bytes) });

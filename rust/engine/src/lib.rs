@@ -21,6 +21,7 @@ mod group;
 mod herald;
 mod links;
 mod memberships;
+mod misfits;
 mod ownership;
 mod peer;
 mod peers;
@@ -35,6 +36,7 @@ pub use announcer::REFRESH;
 pub use engine::{Config, Engine};
 pub use event::{
     Action, AddressCounters, Cause, Counters, Datagram, DropReason, Event, Fact, FactKind, Host, Interface,
+    PathCounters,
 };
 pub use table::{Candidate, Group, Peer, Table};
 pub use time::Time;

@@ -140,6 +140,11 @@ fn a_key_rotation_moves_nothing() {
     }
     assert_eq!(world.who_has(vip(200)), ["node1"]);
     assert!(world.facts("node2", FactKind::Took).is_empty());
+    for node in ORDER {
+        assert_eq!(dropped(&world, node, DropReason::BadSignature), 0);
+        assert!(world.facts(node, FactKind::PeerLost).is_empty());
+        assert!(world.facts(node, FactKind::Unheeded).is_empty());
+    }
 }
 
 #[test]

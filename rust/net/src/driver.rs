@@ -12,6 +12,7 @@ use crate::mailbox::Mailbox;
 use crate::ports::{Ports, Token};
 use crate::ranges::Interest;
 use crate::udp::UdpSocket;
+use crate::unsent::{Refused, Unsent};
 use crate::{clock, sys};
 
 /// How long after a failure to open the sockets of an interface again. The kernel's list of links decides meanwhile.
@@ -34,7 +35,7 @@ pub(crate) struct Driver {
     /// Those of them whose sockets are open: what the engine knows.
     open: Vec<Interface>,
     reopen_at: Option<Time>,
-    unsent: u64,
+    unsent: Unsent,
 }
 
 impl Driver {
@@ -55,7 +56,7 @@ impl Driver {
             wanted: Vec::new(),
             open: Vec::new(),
             reopen_at: None,
-            unsent: 0,
+            unsent: Unsent::default(),
         })
     }
 
@@ -116,7 +117,7 @@ impl Driver {
             self.feed(now, Event::Stop);
         }
         // After a stop too, so that the last figures stay known.
-        self.mailbox.answer(mail.counters_asked, self.engine.counters(), self.unsent);
+        self.mailbox.answer(mail.counters_asked, self.engine.counters(), self.unsent.count);
         if mail.stop { Flow::Stop } else { Flow::Continue }
     }
 
@@ -215,14 +216,30 @@ impl Driver {
 
     // Link down, queue full, no route, a firewall: whatever it is, the next beacon or refresh tries again.
     fn send(&mut self, interface: u32, frames: &mut Vec<Vec<u8>>) {
-        self.unsent += self.ports.send(interface, frames) as u64;
+        let refused = self.ports.send(interface, frames);
         frames.clear();
+        if refused.count > 0 {
+            let known = self.open.iter().find(|link| link.index == interface);
+            let name = known.map_or_else(|| format!("interface {interface}"), |link| link.name.clone());
+            self.tell_refused(&name, refused);
+        }
+    }
+
+    fn tell_refused(&mut self, way: &str, refused: Refused) {
+        if let Some(fact) = self.unsent.note(clock::now(), way, refused) {
+            self.mailbox.report(fact);
+        }
     }
 
     fn carry_out_one(&mut self, action: Action) {
         match action {
             Action::SendFrame { interface, bytes } => self.send(interface, &mut vec![bytes]),
-            Action::SendDatagram { to, bytes } => self.unsent += u64::from(self.udp.send(to, &bytes).is_err()),
+            Action::SendDatagram { to, bytes } => {
+                let refused = Refused::by(self.udp.send(to, &bytes));
+                if refused.count > 0 {
+                    self.tell_refused(&format!("UDP to {to}"), refused);
+                }
+            }
             Action::SetGroups { interface, groups } => self.groups.put(interface, groups),
             Action::DiscardQueued => self.discard_queued(),
             Action::Report(fact) => self.mailbox.report(fact),

@@ -10,6 +10,7 @@ use metalev_engine::Interface;
 use crate::packet::{ETHERTYPE_ARP, ETHERTYPE_BEACON, ETHERTYPE_IPV6, PacketSocket};
 use crate::ranges::{Interest, Ranges};
 use crate::sys;
+use crate::unsent::Refused;
 
 /// What epoll reports, in the order in which it is dealt with: what the peers say before what clients ask, for a machine
 /// that stood still, its clock with it, learns from them alone that somebody else has taken its addresses.
@@ -129,13 +130,13 @@ impl Ports {
         }
     }
 
-    /// Send frames of an interface in their order, those of one type together; how many were not taken.
-    pub(crate) fn send(&self, index: u32, frames: &[Vec<u8>]) -> usize {
+    /// Send frames of an interface in their order, those of one type together; what was not taken.
+    pub(crate) fn send(&self, index: u32, frames: &[Vec<u8>]) -> Refused {
         let Some(port) = self.ports.get(&index) else {
-            return frames.len();
+            return Refused { count: frames.len(), errno: libc::ENODEV };
         };
         let runs = frames.chunk_by(|a, b| a.get(12..14) == b.get(12..14));
-        runs.map(|run| port.socket_for(&run[0]).send_all(run)).sum()
+        runs.map(|run| port.socket_for(&run[0]).send_all(run)).fold(Refused::default(), Refused::and)
     }
 
     pub(crate) fn sockets(&self) -> impl Iterator<Item = &PacketSocket> {

@@ -124,6 +124,8 @@ pub(crate) struct Counters {
     beacons_received: u64,
     unsent: u64,
     facts_lost: u64,
+    promise: f64,
+    paths: Vec<(String, String, bool, u64, u64, f64, f64)>,
 }
 
 impl From<metalev_net::Counters> for Counters {
@@ -140,8 +142,15 @@ impl From<metalev_net::Counters> for Counters {
             beacons_received: engine.beacons_received,
             unsent,
             facts_lost,
+            promise: engine.promise.as_secs_f64(),
+            paths: engine.paths.into_iter().map(path).collect(),
         }
     }
+}
+
+fn path(row: engine::PathCounters) -> (String, String, bool, u64, u64, f64, f64) {
+    let engine::PathCounters { peer, path, alive, received, missed, jitter, patience } = row;
+    (peer, path, alive, received, missed, jitter.as_secs_f64(), patience.as_secs_f64())
 }
 
 /// Exact to the nanosecond for a hundred days, to a quarter of a microsecond for as long as machines run.

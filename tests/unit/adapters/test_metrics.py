@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 from metalev.adapters.metrics import Announced, Figures, Metrics
 from metalev.model.pools import PoolStatus
-from metalev.ports.ownership import AddressCounters, Counters
+from metalev.ports.ownership import AddressCounters, Counters, PathCounters
 
 ADDRESS = ip_address("192.0.2.1")
 CONTROLLER = Figures(
@@ -19,7 +19,12 @@ SPEAKER = Figures(
     config_loaded=True,
     config_stale=True,
     announced=(Announced("default/web", "192.0.2.1", "node1"),),
-    engine=Counters((AddressCounters(ADDRESS, 7, 6, 5),), {"announceIP": 9}, 11, 10, 1, 2),
+    engine=Counters(
+        (AddressCounters(ADDRESS, 7, 6, 5),),
+        {"announceIP": 9},
+        *(11, 10, 1, 2, 0.21),
+        (PathCounters("node2", "eth0", True, 100, 3, 0.07, 0.23), PathCounters("node2", "udp", alive=False)),
+    ),
 )
 
 
@@ -123,3 +128,21 @@ def test_figures_are_read_anew_at_every_scrape() -> None:
     metrics = Metrics(lambda: figures.pop(0))
     assert b"metallb_k8s_client_config_loaded_bool 1.0" in metrics.render()
     assert b"metallb_k8s_client_config_loaded_bool 0.0" in metrics.render()
+
+
+def test_how_a_peer_is_heard_is_shown_by_peer_and_path() -> None:
+    types, samples = exposed(SPEAKER)
+    rows: dict[str, tuple[str, float]] = {
+        "metalev_peer_alive": ("gauge", 1),
+        "metalev_peer_beacons_received_total": ("counter", 100),
+        "metalev_peer_beacons_missed_total": ("counter", 3),
+        "metalev_peer_beacon_jitter_seconds": ("gauge", 0.07),
+        "metalev_peer_patience_seconds": ("gauge", 0.23),
+    }
+    found = {name: (types[name], samples[f'{name}{{path="eth0",peer="node2"}}']) for name in rows}
+    assert found == rows
+    assert samples['metalev_peer_alive{path="udp",peer="node2"}'] == 0
+
+
+def test_the_promise_is_shown() -> None:
+    assert exposed(SPEAKER)[1]["metalev_promise_seconds"] == 0.21

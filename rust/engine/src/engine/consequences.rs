@@ -13,7 +13,7 @@ impl Engine {
     /// Everything that is due now, whatever happened.
     pub(super) fn run(&mut self, now: Time) {
         if self.pulse.started() {
-            let listening = self.pulse.listening_until(now);
+            let listening = self.pulse.listening_until(now).max(self.peers.displaced_until(now));
             let outcomes = self.ownership.decide(now, &self.peers, listening);
             self.settle(now, outcomes);
         }

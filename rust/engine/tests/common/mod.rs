@@ -136,11 +136,16 @@ impl World {
 
     /// Start (or start again) a node under a new nonce.
     pub fn boot(&mut self, i: usize, nonce: u64) {
+        self.boot_as(&name(i), &name(i), i, nonce);
+    }
+
+    /// Start a speaker on machine `i` that calls itself `node`; tests call it `key`.
+    pub fn boot_as(&mut self, key: &str, node: &str, i: usize, nonce: u64) {
         let last = u8::try_from(i).unwrap();
         let mac = MacAddr::new([2, 0, 0, 0, 0, last]);
         let address: IpAddr = [192, 168, 1, 9 + last].into();
-        let config = Config { node: name(i), nonce, beacon_interval: 50 * MS, misses: 3, refresh: REFRESH };
-        let node = Node {
+        let config = Config { node: node.to_owned(), nonce, beacon_interval: 50 * MS, misses: 3, refresh: REFRESH };
+        let state = Node {
             engine: Engine::new(config),
             mac,
             address,
@@ -155,9 +160,9 @@ impl World {
             behind: Duration::ZERO,
             stopped: None,
         };
-        self.nodes.insert(name(i), node);
+        self.nodes.insert(key.to_owned(), state);
         let link = link(last);
-        self.event(&name(i), Event::Interfaces(vec![link]));
+        self.event(key, Event::Interfaces(vec![link]));
     }
 
     /// Give every node the same groups.
