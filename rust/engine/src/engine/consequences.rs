@@ -54,7 +54,9 @@ impl Engine {
             match outcome.kind {
                 FactKind::Took => {
                     self.responder.hold(&outcome.addresses, &outcome.interfaces);
-                    outcome.addresses.iter().for_each(|address| self.announcer.start(*address, now));
+                    for address in &outcome.addresses {
+                        self.announcer.start(*address, self.responder.last_asked(*address), now);
+                    }
                 }
                 FactKind::Yielded => {
                     self.responder.release(&outcome.addresses);
