@@ -1,7 +1,7 @@
 //! One peer: the ways on which it is heard, and when it is spoken to next.
 
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use metalev_wire::{MacAddr, beacon::Repr as Beacon};
@@ -18,6 +18,9 @@ pub(crate) enum Path {
     /// UDP, routed by the kernel.
     Udp,
 }
+
+/// Lives of a peer that are remembered to be over, since this one of ours began.
+const FORMER_LIVES: usize = 64;
 
 /// Where a beacon came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,6 +79,8 @@ pub(crate) struct Peer {
     pub(crate) stated: Duration,
     /// How many more beacons it gets at the short interval, though it was told of a longer one.
     pub(crate) farewell: u32,
+    /// The nonces of its lives that are over: none of them speaks again, but recordings of them may.
+    former: VecDeque<u64>,
     /// From where its datagrams have come in its present life; one of several addresses is the kernel's choice.
     pub(crate) sources: BTreeSet<IpAddr>,
     /// Whether its next beacon is to reach everybody who goes by its name, and when the last such one was due.
@@ -128,6 +133,7 @@ impl Peer {
             next_send: None,
             stated: Duration::ZERO,
             farewell: 0,
+            former: VecDeque::new(),
             sources: BTreeSet::new(),
             shout: false,
             shouted: None,
@@ -306,6 +312,24 @@ impl Peer {
             (self.shout, self.shouted) = (true, Some(now));
         }
         due
+    }
+
+    /// It has begun another life.
+    pub(crate) fn be_reborn(&mut self, nonce: u64) {
+        self.give_up();
+        if let Some(over) = self.session.replace(Session::new(nonce)) {
+            if self.former.len() >= FORMER_LIVES {
+                self.former.pop_front();
+            }
+            self.former.push_back(over.nonce);
+        }
+        (self.gone, self.stranger) = (false, None);
+        self.sources.clear();
+    }
+
+    /// Whether this is the nonce of a life that is over.
+    pub(crate) fn is_over(&self, nonce: u64) -> bool {
+        self.former.contains(&nonce)
     }
 
     /// Whether it has still to hear of revision `latest`.

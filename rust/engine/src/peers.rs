@@ -297,12 +297,11 @@ impl Peers {
 /// A beacon that echoes our nonce: its sender has heard this very life of ours, so it is no replay from before.
 fn proven(peer: &mut Peer, now: Time, way: (Path, u32), timing: Timing, beacon: Beacon) -> Result<Heard, DropReason> {
     let reborn = peer.session.as_ref().is_none_or(|session| session.nonce != beacon.nonce);
+    if peer.is_over(beacon.nonce) {
+        return Err(DropReason::Replayed);
+    }
     if reborn {
-        peer.give_up();
-        peer.gone = false;
-        peer.stranger = None;
-        peer.sources.clear();
-        peer.session = Some(Session::new(beacon.nonce));
+        peer.be_reborn(beacon.nonce);
     }
     let session = peer.session.get_or_insert_with(|| Session::new(beacon.nonce));
     if !session.fresh(beacon.sequence) {
