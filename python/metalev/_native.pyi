@@ -77,6 +77,8 @@ class Counters:
     failovers: tuple[list[tuple[float, int]], int, float]
     unsent: int
     facts_lost: int
+    promise: float
+    paths: list[tuple[str, str, bool, int, int, float, float]]
 
 @final
 class Speaker:

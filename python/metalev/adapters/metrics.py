@@ -27,7 +27,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from metalev.model.pools import PoolStatus
-from metalev.ports.ownership import AddressCounters, Counters, Failovers
+from metalev.ports.ownership import AddressCounters, Counters, Failovers, PathCounters
 
 # The client library appends "_total" to the name of every counter. MetalLB's dashboards ask for these without it.
 _BARE_COUNTERS: Mapping[str, tuple[str, Callable[[AddressCounters], int]]] = {
@@ -225,3 +225,26 @@ def _engine(counters: Counters) -> Iterator[Metric]:
         ("metalev_facts_lost", "Facts of the engine that were not fetched in time", counters.facts_lost),
     ):
         yield CounterMetricFamily(name, text, value=number)
+    text = "Seconds for which a round of beacons renews the right to answer"
+    yield GaugeMetricFamily("metalev_promise_seconds", text, value=counters.promise)
+    yield from _paths(counters.paths)
+
+
+def _paths(paths: Iterable[PathCounters]) -> Iterator[Metric]:
+    labels = ["peer", "path"]
+    alive = GaugeMetricFamily("metalev_peer_alive", "1 while the peer is heard there", labels=labels)
+    heard = CounterMetricFamily("metalev_peer_beacons_received", "Beacons of a peer accepted", labels=labels)
+    text = "Beacons of a peer that did not come when they were due"
+    missed = CounterMetricFamily("metalev_peer_beacons_missed", text, labels=labels)
+    text = "Seconds by which a peer's beacons have been late lately"
+    jitter = GaugeMetricFamily("metalev_peer_beacon_jitter_seconds", text, labels=labels)
+    text = "Seconds of silence after which a peer is given up"
+    patience = GaugeMetricFamily("metalev_peer_patience_seconds", text, labels=labels)
+    for row in paths:
+        where = [row.peer, row.path]
+        alive.add_metric(where, float(row.alive))
+        heard.add_metric(where, row.received)
+        missed.add_metric(where, row.missed)
+        jitter.add_metric(where, row.jitter)
+        patience.add_metric(where, row.patience)
+    yield from (alive, heard, missed, jitter, patience)

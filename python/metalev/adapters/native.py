@@ -13,7 +13,7 @@ from metalev import _native  # noqa: TID251  (this module is the one that may)
 from metalev.model.address import IPAddress
 from metalev.model.errors import StartError
 from metalev.model.ownership import Fact, FactKind, OwnershipTable
-from metalev.ports.ownership import AddressCounters, Counters, Failovers
+from metalev.ports.ownership import AddressCounters, Counters, Failovers, PathCounters
 
 BEACON_INTERVAL = 0.05
 BEACON_MISSES = 3
@@ -98,6 +98,8 @@ class NativeOwnership:
             failovers=_failovers(*counters.failovers),
             unsent=counters.unsent,
             facts_lost=counters.facts_lost,
+            promise=counters.promise,
+            paths=tuple(PathCounters(*row) for row in counters.paths),
         )
 
     def drill(self, address: IPAddress) -> None:

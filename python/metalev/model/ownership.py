@@ -85,6 +85,8 @@ class FactKind(StrEnum):
     GATEWAYS = "gateways"
     HOST_ADDRESSES = "host addresses"
     HOST_GATEWAYS = "host gateways"
+    UNHEEDED = "unheeded"
+    UNSENT = "unsent"
 
 
 class Fact(Struct, frozen=True):

@@ -32,10 +32,27 @@ class Failovers(Struct, frozen=True):
     sum: float = 0.0
 
 
+class PathCounters(Struct, frozen=True):
+    """How a peer is heard on one path: an interface, or ``udp``.
+
+    ``missed`` counts beacons that did not come when they were due; ``jitter`` and ``patience`` are in seconds: by how
+    much beacons have been late lately, and after how long a silence the peer is given up.
+    """
+
+    peer: str
+    path: str
+    alive: bool = True
+    received: int = 0
+    missed: int = 0
+    jitter: float = 0.0
+    patience: float = 0.0
+
+
 class Counters(Struct, frozen=True):
     """The engine's counters; ``dropped`` counts frames by the reason for which they were not answered.
 
     ``unsent`` counts frames and datagrams that the kernel did not take, ``facts_lost`` facts that nobody fetched.
+    ``promise`` is for how many seconds a round of beacons renews the right to answer.
     """
 
     addresses: tuple[AddressCounters, ...] = ()
@@ -45,6 +62,8 @@ class Counters(Struct, frozen=True):
     failovers: Failovers = Failovers()
     unsent: int = 0
     facts_lost: int = 0
+    promise: float = 0.0
+    paths: tuple[PathCounters, ...] = ()
 
 
 class Ownership(Protocol):

@@ -2,11 +2,15 @@
 //!
 //! The refresh is what keeps switches whose tables age faster than the neighbours' caches from losing the way.
 //!
+//! After the death of a node with thousands of addresses, the last first frame leaves most of a second after the first:
+//! so those come first that clients have asked for most recently.
+//!
 //! **The bound.** Frames of first rounds leave at 16,000 a second at most, those of repetitions at 4,000, together
 //! never more than the former, on all interfaces; at no moment more than 32 at once. 5,000 dual-stack Services on one
 //! interface (two frames for IPv4, one for IPv6) are all announced within a second of a takeover, by 10 Mbit/s, and
 //! refreshed by 250 frames a second in the mean.
 
+use core::cmp::Reverse;
 use core::time::Duration;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -41,8 +45,9 @@ const SLICE: Duration = Duration::from_millis(2);
 pub(crate) struct Announcer {
     /// Between two announcements after the burst; zero for none.
     refresh: Duration,
-    /// In the order of their turns; takeovers come before repetitions whatever their time.
-    turns: BTreeSet<(bool, Time, IpAddr)>,
+    /// In the order of their turns; takeovers come before repetitions whatever their time, and of one time those first
+    /// that were asked for last.
+    turns: BTreeSet<(bool, Time, Reverse<u64>, IpAddr)>,
     addresses: HashMap<IpAddr, Turn>,
     /// Up to when the time is used up: nothing is sent while that is ahead.
     used_up_to: Time,
@@ -53,9 +58,17 @@ pub(crate) struct Announcer {
 pub(crate) struct Turn {
     pub(crate) address: IpAddr,
     since: Time,
+    /// When somebody asked for it last, as a number that grows with each question; 0 for never.
+    asked: u64,
     /// Which round, counting from 0.
     round: usize,
     at: Time,
+}
+
+impl Turn {
+    fn place(&self) -> (bool, Time, Reverse<u64>, IpAddr) {
+        (self.round > 0, self.at, Reverse(self.asked), self.address)
+    }
 }
 
 impl Announcer {
@@ -63,16 +76,16 @@ impl Announcer {
         Self { refresh, turns: BTreeSet::new(), addresses: HashMap::new(), used_up_to: Time::default() }
     }
 
-    /// Announce an address from now on, beginning with a burst.
-    pub(crate) fn start(&mut self, address: IpAddr, now: Time) {
+    /// Announce an address from now on, beginning with a burst. `asked` is the greater the later it was asked for.
+    pub(crate) fn start(&mut self, address: IpAddr, asked: u64, now: Time) {
         self.stop(address);
-        self.plan(Turn { address, since: now, round: 0, at: now });
+        self.plan(Turn { address, since: now, asked, round: 0, at: now });
     }
 
     /// Announce an address no more.
     pub(crate) fn stop(&mut self, address: IpAddr) {
         if let Some(turn) = self.addresses.remove(&address) {
-            self.turns.remove(&(turn.round > 0, turn.at, address));
+            self.turns.remove(&turn.place());
         }
     }
 
@@ -106,8 +119,8 @@ impl Announcer {
 
     /// The first turn among the takeovers (`false`) or the repetitions (`true`).
     fn first(&self, repetition: bool) -> Option<(Time, IpAddr)> {
-        let from = (repetition, Time::default(), IpAddr::from([0, 0, 0, 0]));
-        self.turns.range(from..).next().filter(|turn| turn.0 == repetition).map(|turn| (turn.1, turn.2))
+        let from = (repetition, Time::default(), Reverse(u64::MAX), IpAddr::from([0, 0, 0, 0]));
+        self.turns.range(from..).next().filter(|turn| turn.0 == repetition).map(|turn| (turn.1, turn.3))
     }
 
     fn plan_after(&mut self, turn: Turn, now: Time) {
@@ -121,7 +134,7 @@ impl Announcer {
     }
 
     fn plan(&mut self, turn: Turn) {
-        self.turns.insert((turn.round > 0, turn.at, turn.address));
+        self.turns.insert(turn.place());
         self.addresses.insert(turn.address, turn);
     }
 }
@@ -165,7 +178,7 @@ mod tests {
 
     fn thousands() -> Announcer {
         let mut announcer = Announcer::new(REFRESH);
-        (0..DUAL_STACK).flat_map(|n| [ip(n), ip6(n)]).for_each(|address| announcer.start(address, at(1_000)));
+        (0..DUAL_STACK).flat_map(|n| [ip(n), ip6(n)]).for_each(|address| announcer.start(address, 0, at(1_000)));
         announcer
     }
 
@@ -186,14 +199,14 @@ mod tests {
     #[test]
     fn a_takeover_is_announced_at_once_then_in_a_burst_then_slowly_for_ever() {
         let mut announcer = Announcer::new(REFRESH);
-        announcer.start(ip(1), at(1));
+        announcer.start(ip(1), 0, at(1));
         assert_eq!(times(&mut announcer, at(124_000)), [1, 101, 401, 1_101, 2_201, 3_301, 63_301, 123_301]);
     }
 
     #[test]
     fn without_a_refresh_the_burst_is_all() {
         let mut announcer = Announcer::new(Duration::ZERO);
-        announcer.start(ip(1), at(0));
+        announcer.start(ip(1), 0, at(0));
         assert_eq!(times(&mut announcer, at(300_000)).len(), BURST.len());
         assert_eq!(announcer.deadline(), None);
     }
@@ -201,7 +214,7 @@ mod tests {
     #[test]
     fn what_is_given_up_is_announced_no_more() {
         let mut announcer = Announcer::new(REFRESH);
-        announcer.start(ip(1), at(0));
+        announcer.start(ip(1), 0, at(0));
         announcer.next(at(0));
         announcer.stop(ip(1));
         assert_eq!(announcer.deadline(), None);
@@ -239,11 +252,21 @@ mod tests {
     }
 
     #[test]
+    fn of_takeovers_at_one_time_those_come_first_that_were_asked_for_last() {
+        let mut announcer = Announcer::new(REFRESH);
+        for (n, asked) in [(1, 0), (2, 7), (3, 0), (4, 9), (5, 0)] {
+            announcer.start(ip(n), asked, at(0));
+        }
+        let order: Vec<IpAddr> = announced(&mut announcer, at(50)).into_iter().map(|(_, address, _)| address).collect();
+        assert_eq!(order, [4, 2, 1, 3, 5].map(ip));
+    }
+
+    #[test]
     fn takeovers_come_before_repetitions() {
         let mut announcer = Announcer::new(REFRESH);
-        (0..100).for_each(|n| announcer.start(ip(n), at(0)));
+        (0..100).for_each(|n| announcer.start(ip(n), 0, at(0)));
         times(&mut announcer, at(50));
-        announcer.start(ip(777), at(100));
+        announcer.start(ip(777), 0, at(100));
         assert_eq!(announcer.next(at(100)).map(|turn| turn.address), Some(ip(777)));
     }
 }

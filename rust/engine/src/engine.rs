@@ -15,6 +15,7 @@ use crate::event::{Action, Counters, Event};
 use crate::failover::Stopwatch;
 use crate::herald::Herald;
 use crate::links::Links;
+use crate::misfits::Misfits;
 use crate::ownership::Ownership;
 use crate::peers::Peers;
 use crate::pulse::{Pulse, Timing};
@@ -63,6 +64,7 @@ pub struct Engine {
     beacons_received: u64,
     reported: HashMap<(IpAddr, MacAddr), Time>,
     stopping: bool,
+    misfits: Misfits,
     stopped: bool,
 }
 
@@ -85,6 +87,7 @@ impl Engine {
             beacons_received: 0,
             reported: HashMap::new(),
             stopping: false,
+            misfits: Misfits::default(),
             stopped: false,
             node: config.node,
         }
@@ -110,7 +113,8 @@ impl Engine {
             Event::Host(host) => self.host(now, host),
             Event::Drill(address) => self.ownership.drill(address, now),
             Event::Stop => self.stop(),
-            Event::Tick => {}
+            Event::Woke => return,
+            Event::Tick => self.expire(now),
         }
         self.run(now);
     }
@@ -138,6 +142,8 @@ impl Engine {
             beacons_sent: self.herald.sent(),
             beacons_received: self.beacons_received,
             failovers: self.stopwatch.failovers(),
+            promise: self.pulse.promise(),
+            paths: self.peers.counters(&self.links),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What goes into the engine and what comes out of it: read this file and you know what a speaker can do.
 
 use core::fmt;
+use core::time::Duration;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use metalev_wire::MacAddr;
@@ -25,7 +26,10 @@ pub enum Event<'a> {
     },
     /// The payload of a UDP datagram on the beacon port.
     Datagram(Datagram<'a>),
-    /// Time has passed.
+    /// The caller runs again: handed in before what has queued meanwhile, so that an engine that overslept knows it before
+    /// it believes any of that. Does nothing else.
+    Woke,
+    /// Time has passed: handed in after what had queued, so that nobody is given up whose beacon waits to be read.
     Tick,
     /// The group of this address is to move, if somebody else can have it: for a drill.
     Drill(IpAddr),
@@ -167,10 +171,14 @@ pub enum FactKind {
     HostAddresses,
     /// All its default gateways by whichever interface, told when they change.
     HostGateways,
+    /// Beacons come that are not heeded, because of whom they come from or how they are made: told once of each sender.
+    Unheeded,
+    /// The kernel does not take what this node sends.
+    Unsent,
 }
 
 /// Why, in the words that logs, events, metrics and tests share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
     /// The first of the living candidates takes what nobody holds.
     FirstCandidate,
@@ -220,6 +228,16 @@ pub enum Cause {
     Link,
     /// A frame on the wire said so.
     Frame,
+    /// The beacon is signed with another key.
+    OtherKey,
+    /// The beacon is of another version.
+    OtherVersion,
+    /// Two speakers call themselves by one node's name.
+    SameName,
+    /// Two nodes have one MAC address.
+    SameMac,
+    /// The kernel refused it.
+    Refused,
 }
 
 impl fmt::Display for Cause {
@@ -249,6 +267,11 @@ impl fmt::Display for Cause {
             Self::Goodbye => "goodbye",
             Self::Link => "link",
             Self::Frame => "frame",
+            Self::OtherKey => "other-key",
+            Self::OtherVersion => "other-version",
+            Self::SameName => "same-name",
+            Self::SameMac => "same-mac",
+            Self::Refused => "refused",
         })
     }
 }
@@ -272,6 +295,8 @@ impl fmt::Display for FactKind {
             Self::Gateways => "gateways",
             Self::HostAddresses => "host addresses",
             Self::HostGateways => "host gateways",
+            Self::Unheeded => "unheeded",
+            Self::Unsent => "unsent",
         })
     }
 }
@@ -307,6 +332,10 @@ pub enum DropReason {
     NotForUs,
     /// A beacon that was already heard, or from an earlier life of its sender.
     Replayed,
+    /// A beacon of another version.
+    OtherVersion,
+    /// A beacon under the name of a node that lives elsewhere, or of this one.
+    SameName,
 }
 
 impl fmt::Display for DropReason {
@@ -326,6 +355,8 @@ impl fmt::Display for DropReason {
             Self::BadSignature => "badSignature",
             Self::NotForUs => "notForUs",
             Self::Replayed => "replayed",
+            Self::OtherVersion => "otherVersion",
+            Self::SameName => "sameName",
         })
     }
 }
@@ -343,6 +374,29 @@ pub struct Counters {
     pub beacons_received: u64,
     /// How long addresses were without an announcer that had died.
     pub failovers: Failovers,
+    /// For how long a round of beacons renews the promise to answer now: more than usual if this host is starved.
+    pub promise: Duration,
+    /// Per peer and path on which it was ever heard.
+    pub paths: Vec<PathCounters>,
+}
+
+/// How a peer is heard on one path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PathCounters {
+    /// The peer's node.
+    pub peer: String,
+    /// The interface's name, or `udp`.
+    pub path: String,
+    /// Whether it is alive there.
+    pub alive: bool,
+    /// Beacons heard there.
+    pub received: u64,
+    /// Beacons that did not come when they were due, by the interval that the peer stated.
+    pub missed: u64,
+    /// By how much beacons have been late, lately.
+    pub jitter: Duration,
+    /// After how long a silence the peer is given up there.
+    pub patience: Duration,
 }
 
 /// What was seen and sent for one address.

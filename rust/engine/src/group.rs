@@ -175,6 +175,11 @@ impl Group {
         let mine = (self.offer.is_some(), self.off_link, Reverse(self.term), self.rank(moment.me), moment.me);
         for other in self.holders(peers) {
             let (term, name) = (other.term, other.name.as_str());
+            // What is not heard on the segment serves another side of it, if any.
+            let elsewhere = other.off_link >= self.off_link && !peers.confirmed_on(name, &self.segment);
+            if elsewhere || peers.is_ignorant(name, &self.segment) {
+                continue;
+            }
             if (other.offers.is_some(), other.off_link, Reverse(term), self.rank(name), name) < mine {
                 let cause = match self.offer {
                     Some(offer) if other.offers.is_none() => offer.cause,
@@ -282,7 +287,8 @@ impl Group {
 
     /// The peer that announces it, as far as it is heard on the segment; the strongest if there are two.
     fn living_holder(&self, peers: &Peers) -> Option<Holder> {
-        let holders = self.holders(peers).filter(|holder| peers.alive_on(&holder.name, &self.segment));
+        let counts = |name: &str| peers.alive_on(name, &self.segment) && !peers.is_ignorant(name, &self.segment);
+        let holders = self.holders(peers).filter(|holder| counts(&holder.name));
         holders.min_by_key(|it| (it.offers.is_some(), it.off_link, Reverse(it.term), self.rank(&it.name)))
     }
 

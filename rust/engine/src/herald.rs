@@ -28,6 +28,8 @@ pub(crate) struct Content<'a> {
     pub(crate) me: &'a str,
     pub(crate) links: &'a Links,
     pub(crate) claims: &'a Claims,
+    /// The short interval to state at least: see [`Pulse::stated`](crate::pulse::Pulse::stated).
+    pub(crate) stated: Duration,
     /// Whether this node only listens as yet: then everybody is asked often, because nobody may be missed.
     pub(crate) listening: bool,
     /// Whether it is the last.
@@ -58,9 +60,10 @@ impl Herald {
         self.urgent.insert(peer.to_owned());
     }
 
-    /// Tell everybody who is alive before the next round.
+    /// Tell everybody who was ever heard before the next round: an announcer that nobody hears any more may still hear.
     pub(crate) fn hurry_all(&mut self, peers: &Peers) {
-        self.urgent.extend(peers.iter().filter(|(_, peer)| peer.alive()).map(|(name, _)| name.clone()));
+        let heard = peers.iter().filter(|(_, peer)| peer.session.is_some());
+        self.urgent.extend(heard.map(|(name, _)| name.clone()));
     }
 
     /// The beacons of a round: to everybody whose turn it is. `successors` and those who have not yet heard the latest
@@ -74,12 +77,18 @@ impl Herald {
     ) -> Vec<Action> {
         let latest = content.claims.latest();
         let often = |name: &String, peer: &Peer| content.listening || successors.contains(name) || peer.lags(latest);
-        let fast = self.fast_interval(peers.iter().filter(|(name, peer)| often(name, peer)).count(), content.links);
+        let links = content.links.iter().count();
+        let beacons = |wanted: bool| -> usize {
+            let there = peers.iter().filter(|(name, peer)| often(name, peer) == wanted);
+            there.map(|(_, peer)| links + peer.addresses.len()).sum()
+        };
+        let (fast, slow) = self.paces(beacons(true), beacons(false));
         let half = self.timing.interval / 2;
         for (name, peer) in peers.iter_mut() {
-            let interval = if often(name, peer) { fast } else { SLOW.max(fast) };
+            let often = often(name, peer);
+            let interval = if often { fast.max(content.stated) } else { slow };
             if peer.stated != interval || peer.next_send.is_none_or(|due| due <= now + half) {
-                let pace = self.pace(peer, interval, fast);
+                let pace = self.pace(peer, often, fast, slow);
                 peer.stated = interval;
                 peer.next_send = Some(now + pace);
                 self.urgent.insert(name.clone());
@@ -88,13 +97,13 @@ impl Herald {
         self.urgent(peers, content)
     }
 
-    /// When a peer's next beacon follows this one, which states `interval`.
+    /// When a peer's next beacon follows this one.
     ///
     /// A peer that is to hear less often is told so at once and as often as it may miss beacons: were the only word of it
     /// lost, it would miss what it had been promised and take us for dead.
-    fn pace(&self, peer: &mut Peer, interval: Duration, fast: Duration) -> Duration {
-        peer.farewell = if interval == fast { self.timing.misses } else { peer.farewell.saturating_sub(1) };
-        if peer.farewell > 0 { fast } else { interval }
+    fn pace(&self, peer: &mut Peer, often: bool, fast: Duration, slow: Duration) -> Duration {
+        peer.farewell = if often { self.timing.misses } else { peer.farewell.saturating_sub(1) };
+        if peer.farewell > 0 { fast } else { slow }
     }
 
     /// The beacons to those who wait for one.
@@ -110,23 +119,27 @@ impl Herald {
         let mut actions = Vec::new();
         for (name, peer) in peers.iter_mut().filter(|(name, _)| urgent.contains(*name)) {
             self.tell(nonce, name, peer, &key, content, &mut actions);
-            peer.stranger = None;
+            (peer.stranger, peer.shout) = (None, false);
         }
         actions
     }
 
-    /// The short interval, stretched to whole rounds so that the budget holds.
-    fn fast_interval(&self, peers: usize, links: &Links) -> Duration {
-        let beacons = u32::try_from(peers * (links.iter().count() + 1)).unwrap_or(u32::MAX);
-        let needed = Duration::from_secs(1) * beacons / BUDGET_PER_SECOND;
+    /// The short interval and the long one, if so many beacons are to be sent at each: stretched, to whole rounds and to
+    /// whole seconds, so that the budget holds. At most half of it goes to those who hear seldom.
+    fn paces(&self, fast: usize, slow: usize) -> (Duration, Duration) {
+        let [fast, slow] = [fast, slow].map(|beacons| u32::try_from(beacons).unwrap_or(u32::MAX));
+        let seconds = slow.div_ceil(BUDGET_PER_SECOND / 2).max(1);
+        let rest = BUDGET_PER_SECOND - slow.div_ceil(seconds);
+        let needed = Duration::from_secs(1).saturating_mul(fast) / rest;
         let rounds = needed.as_nanos().div_ceil(self.timing.interval.as_nanos().max(1));
-        self.timing.interval * u32::try_from(rounds).unwrap_or(u32::MAX).max(1)
+        let short = self.timing.interval * u32::try_from(rounds).unwrap_or(u32::MAX).max(1);
+        (short, (SLOW * seconds).max(short))
     }
 
     /// One beacon on every path to a peer.
     fn tell(&mut self, nonce: u64, name: &str, peer: &Peer, key: &Key, content: Content<'_>, out: &mut Vec<Action>) {
         for link in content.links.iter() {
-            let dst = peer.mac_on(link.index).unwrap_or(MacAddr::BROADCAST);
+            let dst = peer.mac_on(link.index).filter(|_| !peer.shout).unwrap_or(MacAddr::BROADCAST);
             let header = ethernet::Repr { dst, src: link.mac, ethertype: EtherType::BEACON };
             if let Some(bytes) = self.beacon(nonce, name, peer, Path::Interface(link.index), link.mac, key, content) {
                 out.push(Action::SendFrame { interface: link.index, bytes: header.frame(&bytes) });

@@ -22,6 +22,7 @@ mod group;
 mod herald;
 mod links;
 mod memberships;
+mod misfits;
 mod moves;
 mod ownership;
 mod peer;
@@ -37,6 +38,7 @@ pub use announcer::REFRESH;
 pub use engine::{Config, Engine};
 pub use event::{
     Action, AddressCounters, Cause, Counters, Datagram, DropReason, Event, Fact, FactKind, Host, Interface,
+    PathCounters,
 };
 pub use failover::Failovers;
 pub use moves::HOLD_DOWN;

@@ -1,7 +1,7 @@
 //! One peer: the ways on which it is heard, and when it is spoken to next.
 
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use metalev_wire::{MacAddr, beacon::Repr as Beacon};
@@ -19,8 +19,21 @@ pub(crate) enum Path {
     Udp,
 }
 
+/// Lives of a peer that are remembered to be over, since this one of ours began.
+const FORMER_LIVES: usize = 64;
+
+/// Where a beacon came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Source {
+    /// The source of the frame.
+    Mac(MacAddr),
+    /// The source of the datagram.
+    Ip(IpAddr),
+}
+
 /// What is known of a peer on one path.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about one path")]
 pub(crate) struct Hearing {
     /// Since when it is alive here.
     pub(crate) since: Time,
@@ -40,6 +53,11 @@ pub(crate) struct Hearing {
     pub(crate) arrived_on: u32,
     /// Whether it counts as alive on this path.
     pub(crate) alive: bool,
+    /// Whether the latest of what it says came by another path, and nothing by this one since.
+    pub(crate) behind: bool,
+    /// Beacons heard here, and those that did not come when they were due.
+    pub(crate) received: u64,
+    pub(crate) missed: u64,
 }
 
 /// Another node's speaker.
@@ -61,6 +79,16 @@ pub(crate) struct Peer {
     pub(crate) stated: Duration,
     /// How many more beacons it gets at the short interval, though it was told of a longer one.
     pub(crate) farewell: u32,
+    /// The nonces of its lives that are over: none of them speaks again, but recordings of them may.
+    former: VecDeque<u64>,
+    /// From where its datagrams have come in its present life; one of several addresses is the kernel's choice.
+    pub(crate) sources: BTreeSet<IpAddr>,
+    /// Whether its next beacon is to reach everybody who goes by its name, and when the last such one was due.
+    pub(crate) shout: bool,
+    pub(crate) shouted: Option<Time>,
+    /// Whether the table names it. One that is struck off counts on for as long as it lives: it may announce something
+    /// and not have the new table yet.
+    pub(crate) listed: bool,
 }
 
 /// A peer that stopped being heard on a path.
@@ -76,8 +104,15 @@ pub(crate) struct Silence {
 
 impl Hearing {
     /// For how long it may be silent.
-    fn patience(&self, timing: Timing) -> Duration {
+    pub(crate) fn patience(&self, timing: Timing) -> Duration {
         timing.patience(self.stated, self.jitter)
+    }
+
+    /// How many beacons were due before the one that comes at `now`, and did not come. One that is late by less than half
+    /// an interval is merely late.
+    fn missed_at(&self, now: Time) -> u64 {
+        let halves = now.since(self.last).as_nanos() * 2 / self.stated.as_nanos().max(1);
+        u64::try_from(halves.saturating_add(1) / 2).unwrap_or(u64::MAX).saturating_sub(1)
     }
 
     /// Its jitter when the next beacon comes at `now`.
@@ -98,12 +133,18 @@ impl Peer {
             next_send: None,
             stated: Duration::ZERO,
             farewell: 0,
+            former: VecDeque::new(),
+            sources: BTreeSet::new(),
+            shout: false,
+            shouted: None,
+            listed: true,
         }
     }
 
     /// Take note of a proven beacon. Answers whether the peer was not alive on this path before.
     pub(crate) fn heard(&mut self, now: Time, path: Path, arrived_on: u32, beacon: &Beacon) -> bool {
-        let before = self.paths.get(&path).filter(|hearing| hearing.alive);
+        let known = self.paths.get(&path);
+        let before = known.filter(|hearing| hearing.alive);
         let was_alive = before.is_some();
         let hearing = Hearing {
             since: before.map_or(now, |hearing| hearing.since),
@@ -116,6 +157,9 @@ impl Peer {
             mac: if path == Path::Udp { MacAddr::ZERO } else { beacon.mac },
             arrived_on,
             alive: true,
+            behind: false,
+            received: known.map_or(0, |hearing| hearing.received) + 1,
+            missed: known.map_or(0, |hearing| hearing.missed) + before.map_or(0, |hearing| hearing.missed_at(now)),
         };
         self.paths.insert(path, hearing);
         !was_alive
@@ -189,16 +233,47 @@ impl Peer {
         self.paths.values().any(|hearing| hearing.alive && interfaces.contains(&hearing.arrived_on))
     }
 
-    /// Whether it says, on one of these interfaces, that it hears us.
+    /// Whether it was ever heard on one of these interfaces.
+    pub(crate) fn ever_on(&self, interfaces: &[u32]) -> bool {
+        self.paths.values().any(|hearing| interfaces.contains(&hearing.arrived_on))
+    }
+
+    /// Whether it is alive on one of these interfaces and says that it hears us there.
     pub(crate) fn hears_us_on(&self, interfaces: &[u32]) -> bool {
-        let mut there = self.paths.values().filter(|hearing| interfaces.contains(&hearing.arrived_on));
-        there.any(|hearing| hearing.alive && hearing.hears_us)
+        let there = |hearing: &Hearing| hearing.alive && interfaces.contains(&hearing.arrived_on);
+        self.paths.values().any(|hearing| there(hearing) && hearing.hears_us)
+    }
+
+    /// Whether it says on any path that it hears us.
+    pub(crate) fn hears_us(&self) -> bool {
+        self.paths.values().any(|hearing| hearing.alive && hearing.hears_us)
+    }
+
+    /// Whether the latest of what it says was heard on one of these interfaces too.
+    pub(crate) fn confirmed_on(&self, interfaces: &[u32]) -> bool {
+        let there = |hearing: &Hearing| hearing.alive && interfaces.contains(&hearing.arrived_on);
+        self.paths.values().any(|hearing| there(hearing) && !hearing.behind)
+    }
+
+    /// It has said something new by a path: the others have yet to confirm it.
+    pub(crate) fn leave_behind(&mut self, but: Path) {
+        self.paths.iter_mut().filter(|(path, _)| **path != but).for_each(|(_, hearing)| hearing.behind = true);
+    }
+
+    /// Whether a path has yet to confirm what came by another.
+    pub(crate) fn is_behind(&self, path: Path) -> bool {
+        self.paths.get(&path).is_some_and(|hearing| hearing.behind)
     }
 
     /// Since when it is alive on one of these interfaces, by whichever path was first.
     pub(crate) fn heard_since(&self, interfaces: &[u32]) -> Option<Time> {
         let there = self.paths.values().filter(|hearing| hearing.alive && interfaces.contains(&hearing.arrived_on));
         there.map(|hearing| hearing.since).min()
+    }
+
+    /// Since when it is alive, by whichever path was first.
+    pub(crate) fn since(&self) -> Option<Time> {
+        self.paths.values().filter(|hearing| hearing.alive).map(|hearing| hearing.since).min()
     }
 
     /// When it was last heard on one of these interfaces.
@@ -216,6 +291,45 @@ impl Peer {
     /// Whether its MAC address on any interface is this one.
     pub(crate) fn has_mac(&self, mac: MacAddr) -> bool {
         self.paths.values().any(|hearing| hearing.mac == mac)
+    }
+
+    /// Whether a beacon of another life under its name comes from somewhere else than it does, while it lives: no restart,
+    /// but a second speaker.
+    pub(crate) fn is_twin(&self, path: Path, from: Source, beacon: &Beacon) -> bool {
+        let other_life = self.session.as_ref().is_some_and(|session| session.nonce != beacon.nonce);
+        let elsewhere = match from {
+            Source::Mac(_) => self.paths.get(&path).is_some_and(|hearing| hearing.alive && hearing.mac != beacon.mac),
+            Source::Ip(ip) => !self.addresses.contains(&ip) && !self.sources.contains(&ip),
+        };
+        self.alive() && other_life && elsewhere
+    }
+
+    /// Have its next beacon reach whoever goes by its name; whether that is to be soon. Not more often than in every
+    /// interval, or two speakers would answer each other without end.
+    pub(crate) fn shout(&mut self, now: Time, timing: Timing) -> bool {
+        let due = self.shouted.is_none_or(|last| now.since(last) >= timing.interval);
+        if due {
+            (self.shout, self.shouted) = (true, Some(now));
+        }
+        due
+    }
+
+    /// It has begun another life.
+    pub(crate) fn be_reborn(&mut self, nonce: u64) {
+        self.give_up();
+        if let Some(over) = self.session.replace(Session::new(nonce)) {
+            if self.former.len() >= FORMER_LIVES {
+                self.former.pop_front();
+            }
+            self.former.push_back(over.nonce);
+        }
+        (self.gone, self.stranger) = (false, None);
+        self.sources.clear();
+    }
+
+    /// Whether this is the nonce of a life that is over.
+    pub(crate) fn is_over(&self, nonce: u64) -> bool {
+        self.former.contains(&nonce)
     }
 
     /// Whether it has still to hear of revision `latest`.
@@ -276,6 +390,13 @@ mod tests {
         times.extend((1..=40).map(|n| 120 + 50 * n));
         let expiry = heard_at(&times).expiry(TIMING).unwrap();
         assert!(expiry.since(at(120 + 50 * 40)) < 161 * MS);
+    }
+
+    #[test]
+    fn beacons_that_did_not_come_are_counted_and_late_ones_are_not() {
+        let peer = heard_at(&[0, 50, 120, 170, 320, 370]);
+        let hearing = &peer.paths[&Path::Interface(2)];
+        assert_eq!((hearing.received, hearing.missed), (6, 2));
     }
 
     #[test]

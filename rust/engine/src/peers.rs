@@ -7,8 +7,10 @@ use std::net::IpAddr;
 use metalev_wire::beacon::{self, Claim, Key, Repr as Beacon};
 use metalev_wire::{Error, MacAddr};
 
-use crate::event::DropReason;
-use crate::peer::{Path, Peer, Silence};
+use crate::event::{Cause, DropReason, PathCounters};
+use crate::links::Links;
+use crate::misfits::Refusal;
+use crate::peer::{Path, Peer, Silence, Source};
 use crate::pulse::Timing;
 use crate::session::Session;
 use crate::{Time, table};
@@ -31,6 +33,8 @@ pub(crate) struct Heard {
     pub(crate) deaf: bool,
     /// It has got further with our own list.
     pub(crate) progressed: bool,
+    /// What it said before is to be looked at again: it has begun or ceased to hear us, or this path confirms it.
+    pub(crate) confirmed: bool,
 }
 
 /// All other nodes' speakers.
@@ -42,21 +46,38 @@ pub(crate) struct Peers {
     timing: Timing,
     keys: Vec<Key>,
     by_name: BTreeMap<String, Peer>,
+    /// From when to when peers were heard to speak with another life of ours; see [`Peers::displaced_until`].
+    displaced: Option<(Time, Time)>,
 }
+
+/// For how long a speaker whose name is taken stands back after it was last told so: the peers speak up every second.
+const STANDING_BACK: Duration = Duration::from_secs(3);
+
+/// Sources of a peer's datagrams that are remembered.
+const SOURCES: usize = 8;
 
 impl Peers {
     pub(crate) fn new(me: String, nonce: u64, timing: Timing) -> Self {
-        Self { me, nonce, timing, keys: Vec::new(), by_name: BTreeMap::new() }
+        Self { me, nonce, timing, keys: Vec::new(), by_name: BTreeMap::new(), displaced: None }
     }
 
-    /// Take over the whole list; what is known of those that stay is kept.
-    pub(crate) fn set(&mut self, peers: &[table::Peer], keys: Vec<Key>) {
+    /// Take over the whole list; what is known of those that stay is kept. Answers whether the keys are others.
+    pub(crate) fn set(&mut self, peers: &[table::Peer], keys: Vec<Key>) -> bool {
+        let rekeyed = self.keys != keys;
         self.keys = keys;
-        self.by_name.retain(|name, _| peers.iter().any(|peer| peer.node == *name));
+        self.by_name.values_mut().for_each(|peer| peer.listed = false);
         for spec in peers.iter().filter(|spec| spec.node != self.me) {
             let peer = self.by_name.entry(spec.node.clone()).or_insert_with(|| Peer::new(spec));
             peer.addresses.clone_from(&spec.addresses);
+            peer.listed = true;
         }
+        self.forget_struck_off();
+        rekeyed
+    }
+
+    /// Drop those that the table does not name any more, once they are silent.
+    fn forget_struck_off(&mut self) {
+        self.by_name.retain(|_, peer| peer.listed || peer.alive());
     }
 
     /// The key that signs.
@@ -70,22 +91,99 @@ impl Peers {
         now: Time,
         path: Path,
         arrived_on: u32,
+        from: Source,
         bytes: &[u8],
-    ) -> Result<Heard, DropReason> {
-        let verified = beacon::verify(bytes, &self.keys).map_err(|error| match error {
-            Error::BadSignature | Error::UnknownKey => DropReason::BadSignature,
-            _ => DropReason::Malformed,
-        })?;
-        let beacon = Beacon::parse(&verified).map_err(|_| DropReason::Malformed)?;
+    ) -> Result<Heard, Refusal> {
+        let beacon = self.read(bytes)?;
+        if beacon.sender == self.me && beacon.nonce != self.nonce {
+            return Err(Refusal::of(DropReason::SameName, Cause::SameName, &self.me));
+        }
         if beacon.recipient != self.me {
-            return Err(DropReason::NotForUs);
+            return Err(DropReason::NotForUs.into());
         }
+        let timing = self.timing;
         let peer = self.by_name.get_mut(&beacon.sender).ok_or(DropReason::NotForUs)?;
-        if beacon.echo == self.nonce {
-            proven(peer, now, (path, arrived_on), self.timing, beacon)
-        } else {
-            unproven(peer, &beacon)
+        if peer.is_twin(path, from, &beacon) {
+            let answer = peer.shout(now, timing);
+            return Err(Refusal { answer, ..Refusal::of(DropReason::SameName, Cause::SameName, &beacon.sender) });
         }
+        if beacon.echo == self.nonce {
+            self.displaced = None;
+            let heard = proven(peer, now, (path, arrived_on), timing, beacon)?;
+            if let Source::Ip(ip) = from
+                && peer.sources.len() < SOURCES
+            {
+                peer.sources.insert(ip);
+            }
+            return Ok(heard);
+        }
+        if beacon.echo != 0 && !peer.alive() {
+            self.displaced = Some((self.displaced.map_or(now, |(first, _)| first), now));
+        }
+        Ok(unproven(peer, &beacon)?)
+    }
+
+    /// The beacon, if we speak its version and have its key.
+    pub(crate) fn read(&self, bytes: &[u8]) -> Result<Beacon, Refusal> {
+        // Without a key of our own nobody's is another.
+        let other = |cause| (!self.keys.is_empty()).then(|| (cause, String::new()));
+        let refuse = |error| match error {
+            Error::BadSignature | Error::UnknownKey => {
+                Refusal { misfit: other(Cause::OtherKey), ..DropReason::BadSignature.into() }
+            }
+            Error::Unsupported => Refusal::of(DropReason::OtherVersion, Cause::OtherVersion, ""),
+            _ => DropReason::Malformed.into(),
+        };
+        let verified = beacon::verify(bytes, &self.keys).map_err(refuse)?;
+        Beacon::parse(&verified).map_err(refuse)
+    }
+
+    /// Until when this node takes nothing, because the peers speak with another speaker of its name: it was there before,
+    /// and whatever this one took would be answered twice. A peer that has yet to learn of a restart speaks with the
+    /// former life as well, but stops at the first beacon that it hears.
+    pub(crate) fn displaced_until(&self, now: Time) -> Option<Time> {
+        let (first, last) = self.displaced?;
+        let confirmed = last.since(first) >= self.timing.interval * 2;
+        Some(last + STANDING_BACK).filter(|until| confirmed && now < *until)
+    }
+
+    /// The node whose speaker sends from there, as far as that is known.
+    pub(crate) fn by_source(&self, from: Source) -> Option<&str> {
+        match from {
+            Source::Mac(mac) => self.by_mac(mac),
+            Source::Ip(ip) => {
+                let has = |peer: &Peer| peer.addresses.contains(&ip) || peer.sources.contains(&ip);
+                self.by_name.iter().find(|(_, peer)| has(peer)).map(|(name, _)| name.as_str())
+            }
+        }
+    }
+
+    /// Another living peer that has the MAC address of `name` on an interface.
+    pub(crate) fn namesake_of_mac(&self, name: &str, interface: u32) -> Option<(&str, MacAddr)> {
+        let mac = self.by_name.get(name)?.mac_on(interface)?;
+        let mut others = self.by_name.iter().filter(|(other, _)| *other != name);
+        others.find(|(_, peer)| peer.mac_on(interface) == Some(mac)).map(|(other, _)| (other.as_str(), mac))
+    }
+
+    /// How each peer is heard on each path.
+    pub(crate) fn counters(&self, links: &Links) -> Vec<PathCounters> {
+        let paths = self.by_name.iter().flat_map(|(name, peer)| peer.paths.iter().map(move |path| (name, path)));
+        let rows = paths.filter_map(|(name, (path, hearing))| {
+            let path = match path {
+                Path::Interface(index) => links.get(*index)?.name.clone(),
+                Path::Udp => "udp".to_owned(),
+            };
+            Some(PathCounters {
+                peer: name.clone(),
+                path,
+                alive: hearing.alive,
+                received: hearing.received,
+                missed: hearing.missed,
+                jitter: hearing.jitter,
+                patience: hearing.patience(self.timing),
+            })
+        });
+        rows.collect()
     }
 
     /// Give up the paths that have been silent for too long.
@@ -95,7 +193,9 @@ impl Peers {
             .by_name
             .iter_mut()
             .flat_map(|(name, peer)| peer.expire(now, timing).into_iter().map(|silence| (name.clone(), silence)));
-        silences.collect()
+        let silences = silences.collect();
+        self.forget_struck_off();
+        silences
     }
 
     /// When the next path would be given up.
@@ -138,8 +238,31 @@ impl Peers {
     }
 
     /// Whether a peer is alive on one of these interfaces.
+    ///
+    /// Where nobody was ever heard (a switch that drops the type of our frames, say), being heard anywhere has to do.
     pub(crate) fn alive_on(&self, name: &str, interfaces: &[u32]) -> bool {
-        self.by_name.get(name).is_some_and(|peer| peer.alive_on(interfaces))
+        let peer = self.by_name.get(name);
+        peer.is_some_and(|peer| peer.alive_on(interfaces) || (peer.alive() && !self.ever_on(interfaces)))
+    }
+
+    /// Whether any peer was ever heard on one of these interfaces.
+    fn ever_on(&self, interfaces: &[u32]) -> bool {
+        self.by_name.values().any(|peer| peer.ever_on(interfaces))
+    }
+
+    /// Whether what a peer says last was heard on these interfaces too. One that was heard by another network alone may
+    /// be cut off here, and serve another side of the segment.
+    pub(crate) fn confirmed_on(&self, name: &str, interfaces: &[u32]) -> bool {
+        let peer = self.by_name.get(name);
+        peer.is_some_and(|peer| peer.confirmed_on(interfaces) || (peer.alive() && !self.ever_on(interfaces)))
+    }
+
+    /// Whether a peer took what it announces without hearing this node, though others on these interfaces hear it: the
+    /// fault is the peer's own, and it knows nothing of us.
+    pub(crate) fn is_ignorant(&self, name: &str, interfaces: &[u32]) -> bool {
+        let session = self.by_name.get(name).and_then(|peer| peer.session.as_ref());
+        session.is_some_and(|session| session.ignorant)
+            && self.by_name.iter().any(|(other, peer)| other != name && peer.hears_us_on(interfaces))
     }
 
     /// Whether a peer that is alive on one of these interfaces hears us there.
@@ -149,7 +272,8 @@ impl Peers {
 
     /// Since when a peer is alive on one of these interfaces.
     pub(crate) fn heard_since(&self, name: &str, interfaces: &[u32]) -> Option<Time> {
-        self.by_name.get(name)?.heard_since(interfaces)
+        let peer = self.by_name.get(name)?;
+        peer.heard_since(interfaces).or_else(|| peer.since().filter(|_| !self.ever_on(interfaces)))
     }
 
     /// Whether the last thing that a peer said was goodbye.
@@ -188,11 +312,11 @@ impl Peers {
 /// A beacon that echoes our nonce: its sender has heard this very life of ours, so it is no replay from before.
 fn proven(peer: &mut Peer, now: Time, way: (Path, u32), timing: Timing, beacon: Beacon) -> Result<Heard, DropReason> {
     let reborn = peer.session.as_ref().is_none_or(|session| session.nonce != beacon.nonce);
+    if peer.is_over(beacon.nonce) {
+        return Err(DropReason::Replayed);
+    }
     if reborn {
-        peer.give_up();
-        peer.gone = false;
-        peer.stranger = None;
-        peer.session = Some(Session::new(beacon.nonce));
+        peer.be_reborn(beacon.nonce);
     }
     let session = peer.session.get_or_insert_with(|| Session::new(beacon.nonce));
     if !session.fresh(beacon.sequence) {
@@ -203,15 +327,20 @@ fn proven(peer: &mut Peer, now: Time, way: (Path, u32), timing: Timing, beacon: 
         return Err(DropReason::Replayed);
     }
     let acknowledged_before = session.acknowledged;
+    let (knew_us, behind) = (peer.hears_us(), peer.is_behind(way.0));
     let sender = beacon.sender.clone();
     let (goodbye, hears_us) = (beacon.goodbye, beacon.hears_you);
     let left = if goodbye { peer.leave() } else { Vec::new() };
     let awoke = !goodbye && peer.heard(now, way.0, way.1, &beacon);
     let deaf = peer.newly_deaf(now, way.0, timing);
+    let confirmed = behind || peer.hears_us() != knew_us;
     let news = session_of(peer).map_or_else(Vec::new, |session| session.learn(beacon));
+    if !news.is_empty() {
+        peer.leave_behind(way.0);
+    }
     let progressed = session_of(peer).is_some_and(|session| session.acknowledged > acknowledged_before);
     let wants_answer = !goodbye && (awoke || !hears_us || !news.is_empty());
-    Ok(Heard { peer: sender, news, awoke, deaf, left, wants_answer, progressed })
+    Ok(Heard { peer: sender, news, awoke, deaf, left, wants_answer, progressed, confirmed })
 }
 
 /// A beacon that does not echo our nonce: from somebody who has not heard us yet, or recorded and played again. It
@@ -231,6 +360,7 @@ fn unproven(peer: &mut Peer, beacon: &Beacon) -> Result<Heard, DropReason> {
         left: Vec::new(),
         wants_answer: true,
         progressed: false,
+        confirmed: false,
     })
 }
 

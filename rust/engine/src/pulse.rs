@@ -4,6 +4,10 @@
 //! time that it renews with every round of beacons, one dead time ahead; the successor waits a little longer than that
 //! after the last beacon it heard. A speaker that missed its own promise (the process was stopped, the machine slept)
 //! no longer knows who answers: it lets go of everything and listens for one dead time, as after a start.
+//!
+//! A host that has no time for us makes rounds come late. Then the interval that the beacons state grows, so that peers
+//! wait longer, and only once they can be expected to know does the promise grow with it: a starved holder neither lapses
+//! nor is given up as long as it comes round within a second.
 
 use core::time::Duration;
 
@@ -13,8 +17,11 @@ use crate::Time;
 /// beacon that is on time but queued behind others.
 const SLACK: u32 = 5;
 
-/// How far the dead time grows with the lateness of beacons.
+/// How far the dead time grows with the lateness of beacons, or of their sender.
 const MOST_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Lateness is forgotten by this part with each round: by half in nine seconds of rounds that are in time.
+const FORGETTING: u32 = 256;
 
 /// The intervals that everything else follows from.
 #[derive(Clone, Copy, Debug)]
@@ -42,6 +49,18 @@ impl Timing {
         let least = stated * self.misses + stated.min(self.interval) / SLACK;
         least.max((least + jitter).min(MOST_PATIENCE))
     }
+
+    /// The interval to state for a speaker whose rounds have come late by `lateness`: the dead time that follows from it
+    /// is longer by twice as much. In whole steps, so that it seldom changes, and up to a dead time of a second.
+    fn stretched(self, lateness: Duration) -> Duration {
+        if lateness <= self.slack() {
+            return self.interval;
+        }
+        let step = self.slack().max(Duration::from_millis(1));
+        let steps = (lateness * 2 / self.misses).as_nanos().div_ceil(step.as_nanos());
+        let stretched = self.interval + step * u32::try_from(steps).unwrap_or(u32::MAX);
+        stretched.min(MOST_PATIENCE / self.misses).max(self.interval)
+    }
 }
 
 /// What a wake-up found.
@@ -64,11 +83,31 @@ pub(crate) struct Pulse {
     next_round: Option<Time>,
     listening_until: Option<Time>,
     last_wake: Option<Time>,
+    /// By how much this speaker has been late, lately.
+    lateness: Duration,
+    /// The interval that beacons state, and for how many rounds they have stated no less.
+    stated: Duration,
+    told: u32,
+    /// The interval that the promise is made of: peers know it, as far as any of the last beacons got through.
+    known: Duration,
 }
 
 impl Pulse {
     pub(crate) fn new(timing: Timing) -> Self {
-        Self { timing, valid_until: None, next_round: None, listening_until: None, last_wake: None }
+        let (stated, known) = (timing.interval, timing.interval);
+        let (valid_until, next_round, listening_until, last_wake) = (None, None, None, None);
+        let (lateness, told) = (Duration::ZERO, 0);
+        Self { timing, valid_until, next_round, listening_until, last_wake, lateness, stated, told, known }
+    }
+
+    /// The interval to state in beacons: not less than they come at.
+    pub(crate) fn stated(&self) -> Duration {
+        self.stated
+    }
+
+    /// For how long a round renews the promise now.
+    pub(crate) fn promise(&self) -> Duration {
+        self.known * self.timing.misses
     }
 
     /// Whether an answer may be given now.
@@ -103,11 +142,16 @@ impl Pulse {
         let due = expected.max(self.last_wake);
         self.last_wake = Some(now);
         let late = due.map_or(Duration::ZERO, |due| now.since(due));
+        if late < MOST_PATIENCE {
+            // What is longer is a sleep and says nothing of the time that this host has for us.
+            self.lateness = self.lateness.max(late);
+        }
         match self.valid_until {
             Some(until) if now >= until => {
+                let promised = self.promise();
                 self.valid_until = None;
                 self.start(now);
-                Wake::Overslept(now.since(until) + self.timing.dead_time())
+                Wake::Overslept(now.since(until) + promised)
             }
             _ if late > self.timing.interval / SLACK => Wake::Late(late),
             _ => Wake::InTime,
@@ -123,8 +167,19 @@ impl Pulse {
         };
         let behind = now.since(due) >= self.timing.interval;
         self.next_round = Some(if behind { now } else { due } + self.timing.interval);
-        self.valid_until = Some(now + self.timing.dead_time());
+        self.stretch();
+        self.valid_until = Some(now + self.promise());
         true
+    }
+
+    /// Let the interval to state follow the lateness, and the promise follow what was stated often enough: were a longer
+    /// promise made before its word got through, this speaker might still answer beside its successor.
+    fn stretch(&mut self) {
+        self.lateness -= self.lateness / FORGETTING;
+        let wanted = self.timing.stretched(self.lateness);
+        self.told = if wanted > self.stated { 0 } else { self.told.saturating_add(1) };
+        self.stated = wanted;
+        self.known = if self.told >= self.timing.misses { wanted } else { self.known.min(wanted) };
     }
 
     /// End for good: no answers, no rounds.
@@ -202,6 +257,74 @@ mod tests {
         pulse.round(at(0));
         assert_eq!(pulse.wake(at(120), Some(at(50))), Wake::Late(70 * MS));
         assert_eq!(pulse.wake(at(121), Some(at(170))), Wake::InTime);
+    }
+
+    /// Rounds that each come late by this much, the first at once; the promise that the last of them made.
+    fn promise_after(late: &[u64]) -> Duration {
+        let mut pulse = pulse();
+        for (n, late) in (0..).zip(late) {
+            let now = at(n * 50 + late);
+            pulse.wake(now, Some(at(n * 50)));
+            pulse.round(now);
+        }
+        pulse.promise()
+    }
+
+    #[test]
+    fn a_speaker_that_is_in_time_promises_one_dead_time() {
+        assert_eq!(promise_after(&[0, 9, 3, 10, 0, 0, 0]), 150 * MS);
+    }
+
+    #[test]
+    fn lateness_is_stated_at_once_and_promised_only_when_peers_can_be_expected_to_know() {
+        let mut pulse = pulse();
+        let mut seen = Vec::new();
+        for n in 0..5 {
+            pulse.wake(at(n * 50 + 30), Some(at(n * 50)));
+            pulse.round(at(n * 50 + 30));
+            seen.push((pulse.stated(), pulse.promise()));
+        }
+        let told = (70 * MS, 150 * MS);
+        assert_eq!(seen, [told, told, told, (70 * MS, 210 * MS), (70 * MS, 210 * MS)]);
+    }
+
+    #[test]
+    fn no_lateness_makes_the_dead_time_longer_than_a_second() {
+        let mut pulse = pulse();
+        for n in 0..10 {
+            pulse.wake(at(n * 1_000 + 900), Some(at(n * 1_000)));
+            pulse.round(at(n * 1_000 + 900));
+        }
+        assert!(pulse.promise() <= MOST_PATIENCE, "{:?}", pulse.promise());
+        assert!(pulse.promise() > 900 * MS, "{:?}", pulse.promise());
+    }
+
+    #[test]
+    fn a_pause_of_seconds_is_no_lateness() {
+        let mut pulse = pulse();
+        for n in 0..6 {
+            pulse.wake(at(n * 10_000 + 5_000), Some(at(n * 10_000)));
+            pulse.round(at(n * 10_000 + 5_000));
+        }
+        assert_eq!((pulse.stated(), pulse.promise()), (50 * MS, 150 * MS));
+    }
+
+    #[test]
+    fn lateness_is_forgotten_in_a_minute() {
+        let late: Vec<u64> = std::iter::repeat_n(60, 5).chain(std::iter::repeat_n(0, 1_200)).collect();
+        assert_eq!(promise_after(&late), 150 * MS);
+        assert!(promise_after(&late[..20]) > 200 * MS);
+    }
+
+    #[test]
+    fn a_promise_never_outlasts_what_was_stated_when_it_shrinks() {
+        let mut pulse = pulse();
+        for n in 0..2_000 {
+            let late = if n < 10 { 40 } else { 0 };
+            pulse.wake(at(n * 50 + late), Some(at(n * 50)));
+            pulse.round(at(n * 50 + late));
+            assert!(pulse.promise() <= pulse.stated() * 3);
+        }
     }
 
     #[test]

@@ -36,7 +36,13 @@ pub(crate) struct Responder {
     memberships: Memberships,
     counters: HashMap<IpAddr, AddressCounters>,
     dropped: BTreeMap<DropReason, u64>,
+    /// For addresses that are not held, which of all questions for such was the last one for it.
+    asked: HashMap<IpAddr, u64>,
+    questions: u64,
 }
+
+/// Addresses whose last question is remembered: more than anybody has; the kernel shows but those of the table.
+const ASKED: usize = 65_536;
 
 impl Responder {
     /// Answer for these addresses on these interfaces from now on.
@@ -62,6 +68,7 @@ impl Responder {
     pub(crate) fn forget(&mut self, addresses: &[IpAddr]) {
         for address in addresses {
             self.counters.remove(address);
+            self.asked.remove(address);
         }
     }
 
@@ -78,7 +85,10 @@ impl Responder {
     /// Whether a question for `target` that came in on `link` is to be answered. `may_answer` is whether the promise
     /// still holds.
     fn admit(&mut self, link: &Interface, target: IpAddr, may_answer: bool) -> Result<(), DropReason> {
-        let interfaces = self.held.get(&target).ok_or(DropReason::AnnounceIp)?;
+        let Some(interfaces) = self.held.get(&target) else {
+            self.note_question(target);
+            return Err(DropReason::AnnounceIp);
+        };
         if !interfaces.contains(&link.index) {
             return Err(DropReason::NotMatchInterface);
         }
@@ -89,6 +99,20 @@ impl Responder {
         }
         counter.responses_sent += 1;
         Ok(())
+    }
+
+    /// Somebody has asked for an address that another node answers for: should this one have to, it is needed first.
+    fn note_question(&mut self, target: IpAddr) {
+        if self.asked.len() >= ASKED {
+            self.asked.clear();
+        }
+        self.questions += 1;
+        self.asked.insert(target, self.questions);
+    }
+
+    /// How late in the order of all questions an address was asked for last; 0 for never.
+    pub(crate) fn last_asked(&self, address: IpAddr) -> u64 {
+        self.asked.get(&address).copied().unwrap_or(0)
     }
 
     /// One round of the frames that tell everybody where a held address is, on each interface that carries it.

@@ -45,6 +45,8 @@ pub(crate) struct Session {
     pub(crate) latest: u64,
     /// The newest of our revisions that it has.
     pub(crate) acknowledged: u64,
+    /// Whether it took what it announces without hearing us, and has not heard us since.
+    pub(crate) ignorant: bool,
     window: ReplayWindow,
     claims: HashMap<IpAddr, Claim>,
 }
@@ -52,7 +54,7 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(nonce: u64) -> Self {
         let window = ReplayWindow::default();
-        Self { nonce, applied: 0, latest: 0, acknowledged: 0, window, claims: HashMap::new() }
+        Self { nonce, applied: 0, latest: 0, acknowledged: 0, ignorant: false, window, claims: HashMap::new() }
     }
 
     /// Take note of a beacon's sequence number; `false` for a replay.
@@ -68,11 +70,14 @@ impl Session {
         // Taken as it is: a peer that has forgotten us starts again from 0, and a late beacon only makes us repeat.
         self.acknowledged = beacon.acknowledged;
         self.latest = self.latest.max(beacon.latest);
+        self.ignorant &= !beacon.hears_you;
         if beacon.since > self.applied || beacon.through <= self.applied {
             return Vec::new();
         }
         self.applied = beacon.through;
         for claim in &beacon.claims {
+            self.ignorant |=
+                !beacon.hears_you && matches!(claim.standing, Standing::Holds(_) | Standing::Offers { .. });
             match claim.standing {
                 Standing::Gone => self.claims.remove(&claim.address),
                 _ => self.claims.insert(claim.address, *claim),
@@ -172,6 +177,17 @@ mod tests {
         session.learn(beacon(0, 2, vec![holds(1, 2)]));
         assert_eq!(session.learn(beacon(0, 1, vec![holds(1, 1)])), []);
         assert_eq!(session.claim(ip(1)), Some(&holds(1, 2)));
+    }
+
+    #[test]
+    fn who_took_an_address_without_hearing_us_is_ignorant_until_it_hears_us() {
+        let mut session = Session::new(7);
+        session.learn(Beacon { hears_you: false, ..beacon(0, 1, vec![holds(1, 1)]) });
+        assert!(session.ignorant);
+        session.learn(beacon(1, 1, vec![]));
+        assert!(!session.ignorant);
+        session.learn(Beacon { hears_you: false, ..beacon(1, 1, vec![]) });
+        assert!(!session.ignorant);
     }
 
     #[test]

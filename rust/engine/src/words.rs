@@ -7,6 +7,7 @@ use metalev_wire::MacAddr;
 
 use crate::event::{Cause, FactKind, Interface};
 use crate::ownership::Outcome;
+use crate::peer::Source;
 
 fn ms(duration: Duration) -> String {
     format!("{} ms", duration.as_millis())
@@ -40,6 +41,44 @@ pub(crate) fn gateways(interface: &str, gateways: &[IpAddr]) -> String {
 
 pub(crate) fn foreign_claim(address: IpAddr, mac: MacAddr, interface: &str) -> String {
     format!("{mac} on {interface} says that {address} is its own, and this node announces it")
+}
+
+/// Who sends from there, as far as it is known.
+pub(crate) fn sender(from: Source, node: &str, interface: &str) -> String {
+    let place = match from {
+        Source::Mac(mac) => format!("{mac} on {interface}"),
+        Source::Ip(ip) => format!("{ip} (UDP)"),
+    };
+    if node.is_empty() { place } else { format!("{node} at {place}") }
+}
+
+/// `name` is of the node or nodes concerned.
+pub(crate) fn misfit(cause: Cause, sender: &str, name: &str) -> String {
+    match cause {
+        Cause::OtherKey => format!(
+            "beacons of {sender} are signed with a key that this node does not have, so they count for nothing: give every \
+             speaker the same keys (the Secret metalev-beacon, or --key-file)"
+        ),
+        Cause::OtherVersion => format!(
+            "beacons of {sender} are of a version that is not spoken here, so they count for nothing: run one version of \
+             metalev on all nodes"
+        ),
+        Cause::SameMac => format!(
+            "{name} have one MAC address, {sender}: frames for the one arrive at the other, so their addresses fail now and \
+             then; give one of them another MAC address (a cloned machine?)"
+        ),
+        _ => format!(
+            "a second speaker, {sender}, calls itself {name} as well: it is not heeded while the first one lives; start it \
+             with its own node's name (--node-name, METALLB_NODE_NAME)"
+        ),
+    }
+}
+
+pub(crate) fn displaced(node: &str) -> String {
+    format!(
+        "another speaker calls itself {node} as well, and the peers speak with it: this one takes no address while that one \
+         lives; start one of them with its own node's name (--node-name, METALLB_NODE_NAME)"
+    )
 }
 
 /// `silence` is how long it lasted, and how long it might have.

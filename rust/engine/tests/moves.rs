@@ -116,8 +116,8 @@ fn a_successor_that_does_not_answer_is_passed_over() {
 #[test]
 fn a_speaker_that_nobody_relieves_falls_silent_within_a_second() {
     let mut world = settled();
-    world.cut("node1", "node2");
-    world.cut("node1", "node3");
+    world.freeze("node2");
+    world.freeze("node3");
     world.event("node1", Event::Stop);
     let stopped = world.run_until("node1 has stopped", |world| world.nodes["node1"].engine.stopped());
     assert!(stopped <= 1_000 * MS, "{stopped:?}");

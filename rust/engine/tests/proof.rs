@@ -102,6 +102,25 @@ fn recordings_of_an_earlier_life_do_not_part_two_that_hear_each_other() {
 }
 
 #[test]
+fn recordings_of_a_life_that_ended_while_we_lived_on_bring_nobody_back() {
+    let mut world = settled();
+    world.kill("node1");
+    world.run(500 * MS);
+    world.boot(1, 815);
+    world.set_table("node1");
+    world.run(500 * MS);
+    let before = world.facts("node2", FactKind::PeerHeard).len();
+    // node2's nonce is the same as then, and these sequence numbers were never heard.
+    for sequence in 1_000_000..1_000_100 {
+        hand_to_node2(&mut world, &claim_of_node1(1, 2, sequence).emit_signed(&key()).unwrap());
+        world.run(10 * MS);
+    }
+    assert_eq!(dropped(&world, "node2", DropReason::Replayed), 100);
+    assert_eq!(world.facts("node2", FactKind::PeerHeard).len(), before);
+    assert_eq!(world.who_has(vip(200)), ["node2"]);
+}
+
+#[test]
 fn a_beacon_for_somebody_else_is_not_for_us() {
     let mut world = settled();
     let other = Beacon { recipient: "node9".into(), ..claim_of_node1(1, 2, 1_000_000) };
@@ -140,6 +159,11 @@ fn a_key_rotation_moves_nothing() {
     }
     assert_eq!(world.who_has(vip(200)), ["node1"]);
     assert!(world.facts("node2", FactKind::Took).is_empty());
+    for node in ORDER {
+        assert_eq!(dropped(&world, node, DropReason::BadSignature), 0);
+        assert!(world.facts(node, FactKind::PeerLost).is_empty());
+        assert!(world.facts(node, FactKind::Unheeded).is_empty());
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ use crate::mailbox::Mailbox;
 use crate::ports::{Ports, Token};
 use crate::ranges::Interest;
 use crate::udp::UdpSocket;
+use crate::unsent::{Refused, Unsent};
 use crate::{clock, sys};
 
 /// How long after a failure to open the sockets of an interface again. The kernel's list of links decides meanwhile.
@@ -34,7 +35,7 @@ pub(crate) struct Driver {
     /// Those of them whose sockets are open: what the engine knows.
     open: Vec<Interface>,
     reopen_at: Option<Time>,
-    unsent: u64,
+    unsent: Unsent,
 }
 
 impl Driver {
@@ -55,7 +56,7 @@ impl Driver {
             wanted: Vec::new(),
             open: Vec::new(),
             reopen_at: None,
-            unsent: 0,
+            unsent: Unsent::default(),
         })
     }
 
@@ -68,15 +69,16 @@ impl Driver {
             self.epoll.wait(&mut ready)?;
             if self.turn(clock::now(), &mut ready) == Flow::Stop {
                 // So that the last figures stay known.
-                self.mailbox.answer(self.mailbox.take().counters_asked, self.engine.counters(), self.unsent);
+                self.mailbox.answer(self.mailbox.take().counters_asked, self.engine.counters(), self.unsent.count);
                 return Ok(());
             }
         }
     }
 
-    /// One wake-up. The tick comes first: an engine that overslept learns it before it believes what queued meanwhile.
+    /// One wake-up. First the engine learns that it runs again: if it overslept, before it believes what queued meanwhile.
+    /// Last comes the tick: nobody is given up whose beacon waits to be read.
     fn turn(&mut self, now: Time, ready: &mut [u64]) -> Flow {
-        self.feed(now, Event::Tick);
+        self.feed(now, Event::Woke);
         if self.reopen_at.is_some_and(|at| at <= now) {
             self.adopt(now, self.wanted.clone());
         }
@@ -85,12 +87,15 @@ impl Driver {
             match token {
                 Token::Alarm => self.alarm.acknowledge(),
                 Token::Mailbox => self.read_mail(now),
-                Token::Udp => self.receive_datagrams(),
-                Token::Arp(interface) | Token::Ndp(interface) | Token::Beacon(interface) => {
-                    self.receive_frames(token, interface);
+                Token::Udp => while_full(|| self.receive_datagrams(now)),
+                Token::Beacon(interface) => while_full(|| self.receive_frames(now, token, interface)),
+                Token::Arp(interface) | Token::Ndp(interface) => {
+                    self.receive_frames(now, token, interface);
                 }
             }
         }
+        // What was read took its time; the thread may even have been stopped meanwhile.
+        self.feed(now.max(clock::now()), Event::Tick);
         if self.engine.stopped() { Flow::Stop } else { Flow::Continue }
     }
 
@@ -112,7 +117,8 @@ impl Driver {
         if mail.stop {
             self.feed(now, Event::Stop);
         }
-        self.mailbox.answer(mail.counters_asked, self.engine.counters(), self.unsent);
+        // After a stop too, so that the last figures stay known.
+        self.mailbox.answer(mail.counters_asked, self.engine.counters(), self.unsent.count);
     }
 
     /// The sockets show questions about an address before the engine may hold it.
@@ -149,32 +155,32 @@ impl Driver {
         }
     }
 
-    /// One batch: what is left is reported again by the next wait, after the timers.
+    /// One batch, and whether it was a full one: what is left is reported again by the next wait, after the timers.
     ///
     /// It is judged by the time at which it is in our hands: a thread that was stopped within a turn must not answer by
     /// the promise of before.
-    fn receive_frames(&mut self, token: Token, interface: u32) {
+    fn receive_frames(&mut self, turn: Time, token: Token, interface: u32) -> bool {
         let Some(socket) = self.ports.get(token) else {
-            return;
+            return false;
         };
         let received = self.batch.receive(socket.as_fd());
-        let now = clock::now();
-        match received {
-            Ok(count) => {
-                for at in 0..count {
-                    let bytes = self.batch.message(at).bytes;
-                    self.engine.handle(now, Event::Frame { interface, bytes });
-                }
-                self.carry_out();
-            }
-            Err(_) => self.lose(now, interface),
+        let now = turn.max(clock::now());
+        let Ok(count) = received else {
+            self.lose(now, interface);
+            return false;
+        };
+        for at in 0..count {
+            let bytes = self.batch.message(at).bytes;
+            self.engine.handle(now, Event::Frame { interface, bytes });
         }
+        self.carry_out();
+        count == self.batch.room()
     }
 
-    fn receive_datagrams(&mut self) {
+    fn receive_datagrams(&mut self, turn: Time) -> bool {
         // An error here is that of a datagram sent earlier, told late (an ICMP unreachable); reading has cleared it.
         let count = self.batch.receive(self.udp.as_fd()).unwrap_or(0);
-        let now = clock::now();
+        let now = turn.max(clock::now());
         for at in 0..count {
             let sys::Message { bytes, from, interface } = self.batch.message(at);
             if let Some(from) = from {
@@ -182,6 +188,7 @@ impl Driver {
             }
         }
         self.carry_out();
+        count == self.batch.room()
     }
 
     pub(crate) fn feed(&mut self, now: Time, event: Event<'_>) {
@@ -209,14 +216,30 @@ impl Driver {
 
     // Link down, queue full, no route, a firewall: whatever it is, the next beacon or refresh tries again.
     fn send(&mut self, interface: u32, frames: &mut Vec<Vec<u8>>) {
-        self.unsent += self.ports.send(interface, frames) as u64;
+        let refused = self.ports.send(interface, frames);
         frames.clear();
+        if refused.count > 0 {
+            let known = self.open.iter().find(|link| link.index == interface);
+            let name = known.map_or_else(|| format!("interface {interface}"), |link| link.name.clone());
+            self.tell_refused(&name, refused);
+        }
+    }
+
+    fn tell_refused(&mut self, way: &str, refused: Refused) {
+        if let Some(fact) = self.unsent.note(clock::now(), way, refused) {
+            self.mailbox.report(fact);
+        }
     }
 
     fn carry_out_one(&mut self, action: Action) {
         match action {
             Action::SendFrame { interface, bytes } => self.send(interface, &mut vec![bytes]),
-            Action::SendDatagram { to, bytes } => self.unsent += u64::from(self.udp.send(to, &bytes).is_err()),
+            Action::SendDatagram { to, bytes } => {
+                let refused = Refused::by(self.udp.send(to, &bytes));
+                if refused.count > 0 {
+                    self.tell_refused(&format!("UDP to {to}"), refused);
+                }
+            }
             Action::SetGroups { interface, groups } => self.groups.put(interface, groups),
             Action::DiscardQueued => self.discard_queued(),
             Action::Report(fact) => self.mailbox.report(fact),
@@ -227,6 +250,15 @@ impl Driver {
         let Self { ports, udp, batch, .. } = self;
         let sockets = ports.sockets().map(AsFd::as_fd).chain([udp.as_fd()]);
         sockets.for_each(|socket| drain(batch, socket));
+    }
+}
+
+/// Read beacons for as long as batches come full, but not for ever.
+fn while_full(mut receive: impl FnMut() -> bool) {
+    for _ in 0..BATCHES_QUEUED {
+        if !receive() {
+            return;
+        }
     }
 }
 

@@ -31,6 +31,7 @@ mod ranges;
 mod speaker;
 mod sys;
 mod udp;
+mod unsent;
 mod watcher;
 
 #[cfg(test)]
@@ -47,3 +48,4 @@ pub use mailbox::Counters;
 pub use packet::{ETHERTYPE_ARP, ETHERTYPE_BEACON, ETHERTYPE_IPV6, PacketSocket};
 pub use ranges::Ranges;
 pub use speaker::{Options, Speaker};
+pub use unsent::Refused;

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use crate::filter::{self, Payload};
 use crate::ranges::Ranges;
 use crate::sys;
+use crate::unsent::Refused;
 
 /// The Ethernet type of ARP.
 pub const ETHERTYPE_ARP: u16 = 0x0806;
@@ -71,8 +72,8 @@ impl PacketSocket {
         sys::send(self.as_fd(), frame)
     }
 
-    /// Send many frames by few system calls; how many the kernel did not take.
-    pub fn send_all(&self, frames: &[Vec<u8>]) -> usize {
+    /// Send many frames by few system calls; what the kernel did not take.
+    pub fn send_all(&self, frames: &[Vec<u8>]) -> Refused {
         sys::send_all(self.as_fd(), frames)
     }
 

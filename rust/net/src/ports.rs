@@ -10,16 +10,18 @@ use metalev_engine::Interface;
 use crate::packet::{ETHERTYPE_ARP, ETHERTYPE_BEACON, ETHERTYPE_IPV6, PacketSocket};
 use crate::ranges::{Interest, Ranges};
 use crate::sys;
+use crate::unsent::Refused;
 
-/// What epoll reports, in the order in which it is dealt with.
+/// What epoll reports, in the order in which it is dealt with: what the peers say before what clients ask, for a machine
+/// that stood still, its clock with it, learns from them alone that somebody else has taken its addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Token {
     Alarm,
     Mailbox,
     Udp,
+    Beacon(u32),
     Arp(u32),
     Ndp(u32),
-    Beacon(u32),
 }
 
 impl From<Token> for u64 {
@@ -28,9 +30,9 @@ impl From<Token> for u64 {
             Token::Alarm => (0, 0),
             Token::Mailbox => (1, 0),
             Token::Udp => (2, 0),
-            Token::Arp(index) => (3, index),
-            Token::Ndp(index) => (4, index),
-            Token::Beacon(index) => (5, index),
+            Token::Beacon(index) => (3, index),
+            Token::Arp(index) => (4, index),
+            Token::Ndp(index) => (5, index),
         };
         kind << 32 | Self::from(index)
     }
@@ -43,9 +45,9 @@ impl From<u64> for Token {
             0 => Self::Alarm,
             1 => Self::Mailbox,
             2 => Self::Udp,
-            3 => Self::Arp(number as u32),
-            4 => Self::Ndp(number as u32),
-            _ => Self::Beacon(number as u32),
+            3 => Self::Beacon(number as u32),
+            4 => Self::Arp(number as u32),
+            _ => Self::Ndp(number as u32),
         }
     }
 }
@@ -128,13 +130,13 @@ impl Ports {
         }
     }
 
-    /// Send frames of an interface in their order, those of one type together; how many were not taken.
-    pub(crate) fn send(&self, index: u32, frames: &[Vec<u8>]) -> usize {
+    /// Send frames of an interface in their order, those of one type together; what was not taken.
+    pub(crate) fn send(&self, index: u32, frames: &[Vec<u8>]) -> Refused {
         let Some(port) = self.ports.get(&index) else {
-            return frames.len();
+            return Refused { count: frames.len(), errno: libc::ENODEV };
         };
         let runs = frames.chunk_by(|a, b| a.get(12..14) == b.get(12..14));
-        runs.map(|run| port.socket_for(&run[0]).send_all(run)).sum()
+        runs.map(|run| port.socket_for(&run[0]).send_all(run)).fold(Refused::default(), Refused::and)
     }
 
     pub(crate) fn sockets(&self) -> impl Iterator<Item = &PacketSocket> {
@@ -155,9 +157,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_comes_before_what_is_received() {
-        let mut numbers = [Token::Beacon(1), Token::Arp(9), Token::Udp, Token::Mailbox].map(u64::from);
+    fn orders_come_before_what_is_received_and_beacons_before_questions() {
+        let mut numbers = [Token::Ndp(1), Token::Arp(1), Token::Beacon(9), Token::Udp, Token::Mailbox].map(u64::from);
         numbers.sort_unstable();
-        assert_eq!(Token::from(numbers[0]), Token::Mailbox);
+        let order = numbers.map(Token::from);
+        assert_eq!(order, [Token::Mailbox, Token::Udp, Token::Beacon(9), Token::Arp(1), Token::Ndp(1)]);
     }
 }

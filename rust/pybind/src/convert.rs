@@ -148,6 +148,8 @@ pub(crate) struct Counters {
     failovers: (Vec<(f64, u64)>, u64, f64),
     unsent: u64,
     facts_lost: u64,
+    promise: f64,
+    paths: Vec<(String, String, bool, u64, u64, f64, f64)>,
 }
 
 impl From<metalev_net::Counters> for Counters {
@@ -165,6 +167,8 @@ impl From<metalev_net::Counters> for Counters {
             failovers: failovers(engine.failovers),
             unsent,
             facts_lost,
+            promise: engine.promise.as_secs_f64(),
+            paths: engine.paths.into_iter().map(path).collect(),
         }
     }
 }
@@ -173,6 +177,11 @@ impl From<metalev_net::Counters> for Counters {
 fn failovers(of: engine::Failovers) -> (Vec<(f64, u64)>, u64, f64) {
     let within = of.within.into_iter().map(|(bound, count)| (bound.as_secs_f64(), count)).collect();
     (within, of.count, of.sum.as_secs_f64())
+}
+
+fn path(row: engine::PathCounters) -> (String, String, bool, u64, u64, f64, f64) {
+    let engine::PathCounters { peer, path, alive, received, missed, jitter, patience } = row;
+    (peer, path, alive, received, missed, jitter.as_secs_f64(), patience.as_secs_f64())
 }
 
 /// Exact to the nanosecond for a hundred days, to a quarter of a microsecond for as long as machines run.

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 from metalev.adapters.metrics import Announced, Figures, Metrics
 from metalev.model.pools import PoolStatus
-from metalev.ports.ownership import AddressCounters, Counters, Failovers
+from metalev.ports.ownership import AddressCounters, Counters, Failovers, PathCounters
 
 ADDRESS = ip_address("192.0.2.1")
 CONTROLLER = Figures(
@@ -21,7 +21,10 @@ SPEAKER = Figures(
     announced=(Announced("default/web", "192.0.2.1", "node1"),),
     moved=(("192.0.2.1", 1_700_000_000.5),),
     engine=Counters(
-        (AddressCounters(ADDRESS, 7, 6, 5),), {"announceIP": 9}, 11, 10, Failovers(((0.2, 3), (1, 4)), 5, 2.5), 1, 2
+        (AddressCounters(ADDRESS, 7, 6, 5),),
+        {"announceIP": 9},
+        *(11, 10, Failovers(((0.2, 3), (1, 4)), 5, 2.5), 1, 2, 0.21),
+        (PathCounters("node2", "eth0", True, 100, 3, 0.07, 0.23), PathCounters("node2", "udp", alive=False)),
     ),
 )
 
@@ -140,3 +143,21 @@ def test_the_duration_of_failovers_is_a_histogram() -> None:
     assert types[name] == "histogram"
     assert [samples[f'{name}_bucket{{le="{bound}"}}'] for bound in ("0.2", "1", "+Inf")] == [3, 4, 5]
     assert (samples[f"{name}_count"], samples[f"{name}_sum"]) == (5, 2.5)
+
+
+def test_how_a_peer_is_heard_is_shown_by_peer_and_path() -> None:
+    types, samples = exposed(SPEAKER)
+    rows: dict[str, tuple[str, float]] = {
+        "metalev_peer_alive": ("gauge", 1),
+        "metalev_peer_beacons_received_total": ("counter", 100),
+        "metalev_peer_beacons_missed_total": ("counter", 3),
+        "metalev_peer_beacon_jitter_seconds": ("gauge", 0.07),
+        "metalev_peer_patience_seconds": ("gauge", 0.23),
+    }
+    found = {name: (types[name], samples[f'{name}{{path="eth0",peer="node2"}}']) for name in rows}
+    assert found == rows
+    assert samples['metalev_peer_alive{path="udp",peer="node2"}'] == 0
+
+
+def test_the_promise_is_shown() -> None:
+    assert exposed(SPEAKER)[1]["metalev_promise_seconds"] == 0.21

@@ -17,11 +17,12 @@ from metalev.decide.candidates import Why
 from metalev.decide.misspelt import ANNOTATIONS, OWN_PREFIX
 from metalev.decide.unread import ANNOUNCEABLE, UNREAD
 from metalev.model.pools import PREEMPT_ANNOTATION, PoolStatus
-from metalev.ports.ownership import AddressCounters, Counters
+from metalev.ports.ownership import AddressCounters, Counters, PathCounters
 
 METRICS = ROOT / "docs" / "tasks" / "metrics.md"
 CONFORMANCE = ROOT / "docs" / "metallb-conformance.md"
 ADDRESSES = ROOT / "docs" / "concepts" / "addresses.md"
+DETECTION = ROOT / "docs" / "concepts" / "failure-detection.md"
 FAILOVER = ROOT / "docs" / "concepts" / "failover.md"
 LAYER2 = ROOT / "docs" / "concepts" / "layer2.md"
 TROUBLESHOOTING = ROOT / "docs" / "tasks" / "troubleshooting.md"
@@ -32,7 +33,9 @@ SPEAKER = Figures(
     config_stale=False,
     announced=(Announced("default/web", "192.0.2.1", "node1"),),
     moved=(("192.0.2.1", 0.0),),
-    engine=Counters((AddressCounters(ip_address("192.0.2.1")),), {"announceIP": 1}),
+    engine=Counters(
+        (AddressCounters(ip_address("192.0.2.1")),), {"announceIP": 1}, paths=(PathCounters("node2", "eth0"),)
+    ),
 )
 
 
@@ -128,7 +131,9 @@ def test_the_reasons_for_which_a_frame_gets_no_answer_are_all_explained() -> Non
 
 
 def test_the_causes_that_are_explained_are_those_of_takeovers_and_yields() -> None:
-    of_other_facts = {"beacon-heard", "not-heard", "goodbye", "frame"}
+    of_strangers = first_column(DETECTION, "cause", "what it is")
+    of_other_facts = {"beacon-heard", "not-heard", "goodbye", "frame", *of_strangers}
+    assert of_strangers == {"other-key", "other-version", "same-name", "same-mac"}
     assert first_column(FAILOVER, "cause", "meaning") == words_of("Cause") - of_other_facts
 
 

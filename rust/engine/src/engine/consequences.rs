@@ -12,9 +12,8 @@ use crate::{Time, words};
 impl Engine {
     /// Everything that is due now, whatever happened.
     pub(super) fn run(&mut self, now: Time) {
-        self.expire(now);
         if self.pulse.started() {
-            let listening = self.pulse.listening_until(now);
+            let listening = self.pulse.listening_until(now).max(self.peers.displaced_until(now));
             let outcomes = self.ownership.decide(now, &self.peers, listening);
             self.settle(now, outcomes);
         }
@@ -28,11 +27,14 @@ impl Engine {
         self.deadline = self.next_deadline();
     }
 
+    /// Give up who has been silent for too long.
     pub(super) fn expire(&mut self, now: Time) {
         if self.peers.expiry().is_none_or(|expiry| now < expiry) {
             return;
         }
         for (peer, silence) in self.peers.expire(now) {
+            // It may hear us still, and is to know at once that it is not heard.
+            self.herald.hurry(&peer);
             let silent = Some((silence.silent_for, silence.patience));
             self.report_peer(
                 FactKind::PeerLost,
@@ -56,7 +58,9 @@ impl Engine {
             match outcome.kind {
                 FactKind::Took => {
                     self.responder.hold(&outcome.addresses, &outcome.interfaces);
-                    outcome.addresses.iter().for_each(|address| self.announcer.start(*address, now));
+                    for address in &outcome.addresses {
+                        self.announcer.start(*address, self.responder.last_asked(*address), now);
+                    }
                     if let (Cause::MissedBeacons, Some(silent)) = (outcome.cause, outcome.silent_for) {
                         self.stopwatch.start(outcome.group, now - silent);
                     }
@@ -95,8 +99,14 @@ impl Engine {
     pub(super) fn speak(&mut self, now: Time) {
         let successors = self.pulse.round(now).then(|| self.ownership.successors(&self.peers).clone());
         let listening = self.pulse.listening_until(now).is_some();
-        let content =
-            Content { me: &self.node, links: &self.links, claims: self.ownership.claims(), listening, goodbye: false };
+        let content = Content {
+            me: &self.node,
+            links: &self.links,
+            claims: self.ownership.claims(),
+            stated: self.pulse.stated(),
+            listening,
+            goodbye: false,
+        };
         let beacons = if let Some(successors) = successors {
             self.herald.round(now, &mut self.peers, &successors, content)
         } else {

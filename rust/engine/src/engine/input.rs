@@ -10,7 +10,7 @@ use crate::event::Action;
 use crate::event::{Cause, Datagram, DropReason, Fact, FactKind, Host, Interface};
 use crate::herald::Content;
 use crate::links::LinkChanges;
-use crate::peer::Path;
+use crate::peer::{Path, Source};
 use crate::peers::Heard;
 use crate::pulse::Wake;
 use crate::{Table, Time, responder, words};
@@ -27,7 +27,7 @@ impl Engine {
             Wake::Late(late) => self.peers.excuse(late),
             Wake::Overslept(slept) => {
                 self.outbox.push_back(Action::DiscardQueued);
-                let message = words::overslept(slept, self.timing.dead_time());
+                let message = words::overslept(slept, self.pulse.promise());
                 self.report(Fact::new(FactKind::Overslept, now, Cause::Overslept, message));
                 let outcomes = self.ownership.drop_all(Cause::Overslept);
                 self.settle(now, outcomes);
@@ -41,7 +41,9 @@ impl Engine {
     }
 
     pub(super) fn table(&mut self, now: Time, table: Table) {
-        self.peers.set(&table.peers, table.keys);
+        if self.peers.set(&table.peers, table.keys) {
+            self.misfits.forget();
+        }
         let removed = self.ownership.set(table.groups, &self.links);
         self.responder.forget(&removed);
         if !self.pulse.started() && self.peers.signing_key().is_some() {
@@ -83,11 +85,17 @@ impl Engine {
         };
         if let Some(reason) = self.unfit(interface, &frame, bytes.len()) {
             self.responder.count_drop(reason);
+            if reason == DropReason::LoopedBack && frame.ethertype() == EtherType::BEACON {
+                self.own_mac(now, interface, frame.src(), frame.into_payload());
+            }
             return false;
         }
         match frame.ethertype() {
             EtherType::ARP | EtherType::IPV6 => return self.question(now, interface, &frame),
-            EtherType::BEACON => self.beacon(now, Path::Interface(interface), interface, frame.into_payload()),
+            EtherType::BEACON => {
+                let from = Source::Mac(frame.src());
+                self.beacon(now, Path::Interface(interface), interface, from, frame.into_payload());
+            }
             _ => self.responder.count_drop(DropReason::Malformed),
         }
         frame.ethertype() == EtherType::BEACON
@@ -104,7 +112,8 @@ impl Engine {
     }
 
     pub(super) fn datagram(&mut self, now: Time, datagram: Datagram<'_>) {
-        self.beacon(now, Path::Udp, datagram.interface, datagram.bytes);
+        let from = Source::Ip(datagram.from.ip().to_canonical());
+        self.beacon(now, Path::Udp, datagram.interface, from, datagram.bytes);
     }
 
     /// Answers whether anything changed by it.
@@ -163,10 +172,56 @@ impl Engine {
         self.report(Fact { group, addresses: vec![address], interface: name, ..fact });
     }
 
-    pub(super) fn beacon(&mut self, now: Time, path: Path, arrived_on: u32, bytes: &[u8]) {
-        match self.peers.receive(now, path, arrived_on, bytes) {
+    pub(super) fn beacon(&mut self, now: Time, path: Path, arrived_on: u32, from: Source, bytes: &[u8]) {
+        match self.peers.receive(now, path, arrived_on, from, bytes) {
             Ok(heard) => self.heard(now, path, arrived_on, &heard),
-            Err(reason) => self.responder.count_drop(reason),
+            Err(refusal) => {
+                self.responder.count_drop(refusal.reason);
+                if let Some((cause, name)) = refusal.misfit {
+                    if refusal.answer {
+                        self.herald.hurry(&name);
+                    }
+                    self.misfit(now, cause, arrived_on, from, &name);
+                }
+            }
+        }
+        if self.peers.displaced_until(now).is_some() && self.misfits.note(Cause::SameName, Source::Mac(MacAddr::ZERO)) {
+            let message = words::displaced(&self.node);
+            let peer = self.node.clone();
+            self.report(Fact { peer, ..Fact::new(FactKind::Unheeded, now, Cause::SameName, message) });
+        }
+    }
+
+    /// Tell of a beacon that is not heeded, once for each sender.
+    fn misfit(&mut self, now: Time, cause: Cause, interface: u32, from: Source, name: &str) {
+        if !self.misfits.note(cause, from) {
+            return;
+        }
+        let who = self.peers.by_source(from).unwrap_or_default().to_owned();
+        let interface = self.links.name(interface).to_owned();
+        let message = words::misfit(cause, &words::sender(from, &who, &interface), name);
+        let peer = if name.is_empty() { who } else { name.to_owned() };
+        self.report(Fact { peer, interface, ..Fact::new(FactKind::Unheeded, now, cause, message) });
+    }
+
+    /// Two peers that are heard under one MAC address: the switch sends what is for the one to the other.
+    fn same_mac(&mut self, now: Time, interface: u32, mac: MacAddr, peer: &str, other: &str) {
+        if self.misfits.note(Cause::SameMac, Source::Mac(mac)) {
+            let interface = self.links.name(interface).to_owned();
+            let message =
+                words::misfit(Cause::SameMac, &format!("{mac} on {interface}"), &format!("{peer} and {other}"));
+            let peer = peer.to_owned();
+            self.report(Fact { peer, interface, ..Fact::new(FactKind::Unheeded, now, Cause::SameMac, message) });
+        }
+    }
+
+    /// A beacon with our own MAC address: come back by a loop, or from a node that has the same.
+    fn own_mac(&mut self, now: Time, interface: u32, mac: MacAddr, bytes: &[u8]) {
+        if let Ok(beacon) = self.peers.read(bytes)
+            && beacon.sender != self.node
+        {
+            let me = self.node.clone();
+            self.same_mac(now, interface, mac, &beacon.sender, &me);
         }
     }
 
@@ -177,6 +232,12 @@ impl Engine {
             self.herald.hurry(&heard.peer);
         }
         if heard.awoke {
+            if let Path::Interface(index) = path
+                && let Some((other, mac)) = self.peers.namesake_of_mac(&heard.peer, index)
+            {
+                let other = other.to_owned();
+                self.same_mac(now, index, mac, &heard.peer, &other);
+            }
             self.report_peer(FactKind::PeerHeard, now, Cause::BeaconHeard, &heard.peer, path, arrived_on, None);
         }
         for left in &heard.left {
@@ -189,7 +250,7 @@ impl Engine {
         if !heard.news.is_empty() && self.peers.is_in_step(&heard.peer) {
             self.ownership.touch_waiting();
         }
-        if heard.awoke || !heard.left.is_empty() {
+        if heard.awoke || heard.confirmed || !heard.left.is_empty() {
             self.ownership.touch_all();
         }
         if heard.progressed {
@@ -207,8 +268,14 @@ impl Engine {
     pub(super) fn end(&mut self, now: Time) {
         self.herald.hurry_all(&self.peers);
         let listening = self.pulse.listening_until(now).is_some();
-        let content =
-            Content { me: &self.node, links: &self.links, claims: self.ownership.claims(), listening, goodbye: true };
+        let content = Content {
+            me: &self.node,
+            links: &self.links,
+            claims: self.ownership.claims(),
+            stated: self.pulse.stated(),
+            listening,
+            goodbye: true,
+        };
         self.outbox.extend(self.herald.urgent(&mut self.peers, content));
         self.outbox.extend(self.responder.memberships().changes());
         self.pulse.stop();

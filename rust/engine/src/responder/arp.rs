@@ -39,6 +39,10 @@ impl Responder {
             arp::Operation::Reply => return Err(DropReason::ArpReply),
             arp::Operation::Unknown(_) => return Err(DropReason::MessageType),
         }
+        if request.sender_ip == request.target_ip && !self.held.contains_key(&request.target_ip.into()) {
+            // The announcer's own gratuitous request: nobody has asked.
+            return Err(DropReason::AnnounceIp);
+        }
         self.admit(link, request.target_ip.into(), may_answer)?;
         let reply = arp::Repr {
             operation: arp::Operation::Reply,

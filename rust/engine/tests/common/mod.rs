@@ -96,6 +96,9 @@ pub struct Node {
     queue: Vec<Parcel>,
     asleep: bool,
     dead: bool,
+    /// How far its clock is behind, and since when it stands still.
+    behind: Duration,
+    stopped: Option<Time>,
 }
 
 pub struct World {
@@ -108,6 +111,10 @@ pub struct World {
     /// Whether Ethernet beacons and UDP get through.
     pub ethernet: bool,
     pub udp: bool,
+    /// The interface on which datagrams arrive: another than [`ETH`] is a network of its own.
+    pub udp_interface: u32,
+    /// Pairs (from, to) between which no Ethernet beacon gets through.
+    parted: BTreeSet<(String, String)>,
     pub groups: Vec<Group>,
 }
 
@@ -126,6 +133,8 @@ impl World {
             deaf: BTreeSet::new(),
             ethernet: true,
             udp: true,
+            udp_interface: ETH,
+            parted: BTreeSet::new(),
             groups: Vec::new(),
         };
         for i in 1..=n {
@@ -136,18 +145,23 @@ impl World {
 
     /// Start (or start again) a node under a new nonce.
     pub fn boot(&mut self, i: usize, nonce: u64) {
+        self.boot_as(&name(i), &name(i), i, nonce);
+    }
+
+    /// Start a speaker on machine `i` that calls itself `node`; tests call it `key`.
+    pub fn boot_as(&mut self, key: &str, node: &str, i: usize, nonce: u64) {
         let last = u8::try_from(i).unwrap();
         let mac = MacAddr::new([2, 0, 0, 0, 0, last]);
         let address: IpAddr = [192, 168, 1, 9 + last].into();
         let config = Config {
-            node: name(i),
+            node: node.to_owned(),
             nonce,
             beacon_interval: 50 * MS,
             misses: 3,
             refresh: REFRESH,
             hold_down: HOLD_DOWN,
         };
-        let node = Node {
+        let state = Node {
             engine: Engine::new(config),
             mac,
             address,
@@ -159,10 +173,12 @@ impl World {
             queue: Vec::new(),
             asleep: false,
             dead: false,
+            behind: Duration::ZERO,
+            stopped: None,
         };
-        self.nodes.insert(name(i), node);
+        self.nodes.insert(key.to_owned(), state);
         let link = link(last);
-        self.event(&name(i), Event::Interfaces(vec![link]));
+        self.event(key, Event::Interfaces(vec![link]));
     }
 
     /// Give every node the same groups.
@@ -190,7 +206,7 @@ impl World {
         if state.dead {
             return;
         }
-        state.engine.handle(self.now, event);
+        state.engine.handle(self.now - state.behind, event);
         self.collect(node);
     }
 
@@ -241,7 +257,12 @@ impl World {
             .filter(|(name, node)| *name != from && wanted(node))
             .map(|(name, _)| name.clone())
             .collect();
-        for to in to.into_iter().filter(|to| !self.deaf.contains(&(from.to_owned(), to.clone()))) {
+        for to in to {
+            let way = (from.to_owned(), to.clone());
+            let parted = matches!(parcel, Parcel::Frame(_)) && self.parted.contains(&way);
+            if parted || self.deaf.contains(&way) {
+                continue;
+            }
             self.parcels += 1;
             self.wire.insert((self.now + LATENCY, self.parcels), (to, parcel.clone()));
         }
@@ -269,7 +290,7 @@ impl World {
 
     fn next_event(&self) -> Option<Time> {
         let timers = self.nodes.values().filter(|node| !node.asleep && !node.dead);
-        let timer = timers.filter_map(|node| node.engine.deadline()).min();
+        let timer = timers.filter_map(|node| Some(node.engine.deadline()? + node.behind)).min();
         [timer, self.wire.keys().next().map(|key| key.0)].into_iter().flatten().min()
     }
 
@@ -286,18 +307,21 @@ impl World {
         }
     }
 
-    /// As the driver does: the time first, then what is queued.
+    /// As the driver does: it notices the time, then takes what is queued, then does what is due.
     fn wake(&mut self, node: &str) {
-        if self.nodes[node].engine.deadline().is_some_and(|deadline| deadline <= self.now) {
-            self.event(node, Event::Tick);
-        }
+        self.event(node, Event::Woke);
+        let interface = self.udp_interface;
         for parcel in std::mem::take(&mut self.nodes.get_mut(node).unwrap().queue) {
             match &parcel {
                 Parcel::Frame(bytes) => self.event(node, Event::Frame { interface: ETH, bytes }),
                 Parcel::Datagram(from, bytes) => {
-                    self.event(node, Event::Datagram(Datagram { interface: ETH, from: *from, bytes }));
+                    self.event(node, Event::Datagram(Datagram { interface, from: *from, bytes }));
                 }
             }
+        }
+        let state = &self.nodes[node];
+        if state.engine.deadline().is_some_and(|deadline| deadline + state.behind <= self.now) {
+            self.event(node, Event::Tick);
         }
     }
 
@@ -321,7 +345,24 @@ impl World {
 
     pub fn thaw(&mut self, node: &str) {
         self.nodes.get_mut(node).unwrap().asleep = false;
-        self.event(node, Event::Tick);
+        self.wake(node);
+    }
+
+    /// The whole machine stands still, its clock with it, as a virtual one does that is paused.
+    pub fn pause_machine(&mut self, node: &str) {
+        let now = self.now;
+        let state = self.nodes.get_mut(node).unwrap();
+        (state.asleep, state.stopped) = (true, Some(now));
+    }
+
+    /// It goes on, and knows nothing of the time that has passed.
+    pub fn resume_machine(&mut self, node: &str) {
+        let now = self.now;
+        let state = self.nodes.get_mut(node).unwrap();
+        let paused = state.stopped.take().map_or(Duration::ZERO, |since| now.since(since));
+        state.behind += paused;
+        state.asleep = false;
+        self.wake(node);
     }
 
     /// Nothing gets from `from` to `to` any more.
@@ -336,8 +377,22 @@ impl World {
         }
     }
 
+    /// No frame gets from `from` to `to` any more on the segment; datagrams do.
+    pub fn cut_segment(&mut self, from: &str, to: &str) {
+        self.parted.insert((from.to_owned(), to.to_owned()));
+    }
+
+    /// Nothing gets through between `left` and `right` on the segment; datagrams do.
+    pub fn part_segment(&mut self, left: &[&str], right: &[&str]) {
+        for (a, b) in left.iter().flat_map(|a| right.iter().map(move |b| (*a, *b))) {
+            self.cut_segment(a, b);
+            self.cut_segment(b, a);
+        }
+    }
+
     pub fn heal(&mut self) {
         self.deaf.clear();
+        self.parted.clear();
     }
 
     // ===== what is seen =====

@@ -1,7 +1,8 @@
 //! A driver whose clock the test turns, on a real wire.
 
-use metalev_engine::{Config, FactKind, HOLD_DOWN, REFRESH};
+use metalev_engine::{Config, Fact, FactKind, HOLD_DOWN, REFRESH};
 use metalev_wire::MacAddr;
+use metalev_wire::beacon::{Claim, Repr as Beacon, Standing};
 
 use super::*;
 use crate::lab::{self, ARP, FAR, Lab, NEAR};
@@ -68,15 +69,83 @@ fn a_request_from_before_a_sleep_is_thrown_away_unseen() {
 fn what_the_kernel_does_not_take_is_counted() {
     let lab = Lab::new();
     let (mut driver, now) = holder(&lab);
-    assert_eq!(driver.unsent, 0);
+    assert_eq!(driver.unsent.count, 0);
     lab::ip("link set v0 down");
     driver.turn(now + Duration::from_secs(2), &mut []);
-    let (before, mut later) = (driver.unsent, now + Duration::from_secs(2));
+    let (before, mut later) = (driver.unsent.count, now + Duration::from_secs(2));
     lab::eventually("a failure to send", || {
         later += STEP;
         driver.turn(later, &mut []);
-        (driver.unsent > before).then_some(())
+        (driver.unsent.count > before).then_some(())
     });
+}
+
+/// The facts of a kind that came up meanwhile.
+fn told(driver: &Driver, kind: FactKind) -> Vec<Fact> {
+    driver.mailbox.facts(Duration::ZERO).unwrap().into_iter().filter(|fact| fact.kind == kind).collect()
+}
+
+#[test]
+fn an_interface_that_vanishes_while_it_is_sent_on_is_told_and_the_rest_goes_on() {
+    let lab = Lab::new();
+    let (mut driver, now) = holder(&lab);
+    lab::ip("link del v0");
+    // Nobody has told the driver yet: beacons and announcements go on.
+    let mut later = now;
+    let fact = lab::eventually("word of it", || {
+        later += STEP;
+        driver.turn(later, &mut []);
+        told(&driver, FactKind::Unsent).pop()
+    });
+    assert!(fact.message.contains("by v0") && fact.message.contains("down or gone"), "{}", fact.message);
+    driver.adopt(later, Vec::new());
+    assert_eq!(told(&driver, FactKind::InterfaceDown).len(), 1);
+}
+
+#[test]
+fn a_firewall_that_forbids_datagrams_is_told_and_frames_go_on() {
+    let lab = Lab::new();
+    let (mut driver, now) = holder(&lab);
+    lab::nft("add table inet t");
+    lab::nft("add chain inet t out { type filter hook output priority 0; }");
+    lab::nft("add rule inet t out udp dport 7946 drop");
+    let mut table = lab::table(&["b"], &["a", "b"]);
+    table.peers[0].addresses = vec!["127.0.0.1".parse().unwrap()];
+    driver.set_table(now, table);
+    let fact = told(&driver, FactKind::Unsent).pop();
+    let mut later = now;
+    let fact = fact.unwrap_or_else(|| {
+        lab::eventually("word of it", || {
+            later += STEP;
+            driver.turn(later, &mut []);
+            told(&driver, FactKind::Unsent).pop()
+        })
+    });
+    assert!(fact.message.contains("UDP to 127.0.0.1: Operation not permitted"), "{}", fact.message);
+    assert!(fact.message.contains("let out UDP 7946"), "{}", fact.message);
+    let mut ready = ask(&lab, &driver);
+    driver.turn(later, &mut ready);
+    assert_eq!(driver.engine.counters().addresses[0].responses_sent, 1);
+}
+
+#[test]
+fn a_queue_that_is_full_is_told_and_what_was_held_is_answered_when_it_drains() {
+    let lab = Lab::new();
+    let (mut driver, now) = holder(&lab);
+    lab::tc("qdisc add dev v0 root tbf rate 8kbit burst 100 limit 100");
+    let mut later = now;
+    let fact = lab::eventually("word of it", || {
+        later += STEP;
+        driver.turn(later, &mut []);
+        told(&driver, FactKind::Unsent).pop()
+    });
+    assert!(fact.message.contains("by v0: No buffer space available"), "{}", fact.message);
+    assert!(fact.message.contains("its queue is full"), "{}", fact.message);
+    lab::tc("qdisc del dev v0 root");
+    let mut ready = ask(&lab, &driver);
+    let before = driver.unsent.count;
+    driver.turn(later, &mut ready);
+    assert_eq!((driver.engine.counters().addresses[0].responses_sent, driver.unsent.count), (1, before));
 }
 
 #[test]
@@ -97,4 +166,69 @@ fn an_interface_that_cannot_be_opened_is_not_shown_to_the_engine_and_tried_again
     let gone = Interface { index: 4711, ..driver.open[0].clone() };
     driver.adopt(now, vec![gone]);
     assert_eq!((driver.open.as_slice(), driver.reopen_at), ([].as_slice(), Some(now + REOPEN)));
+}
+
+/// A beacon in which node "b" says to "a", signed with the table's key, what it holds and hears.
+fn beacon_of_b(echo: u64, sequence: u64) -> Vec<u8> {
+    let beacon = Beacon {
+        sender: "b".to_owned(),
+        recipient: "a".to_owned(),
+        nonce: 7,
+        echo,
+        sequence,
+        hears_you: true,
+        goodbye: false,
+        interval_ms: 50,
+        mac: FAR,
+        since: 0,
+        through: 1,
+        latest: 1,
+        acknowledged: 0,
+        claims: vec![Claim { address: lab::VIP.parse().unwrap(), term: 99, standing: Standing::Holds(0) }],
+    };
+    beacon.emit_signed(&lab::table(&[], &[]).keys[0]).unwrap()
+}
+
+#[test]
+fn what_peers_have_said_is_read_before_what_clients_ask() {
+    let lab = Lab::new();
+    let (mut driver, now) = holder(&lab);
+    driver.set_table(now, lab::table(&["b"], &["a", "b"]));
+    // As after a pause in which the clock stood still: the question came first, then the peer's word that it has taken
+    // the address.
+    ask(&lab, &driver);
+    let mut ready = say(&lab, &driver, 1);
+    assert!(ready.contains(&Token::Arp(lab.near).into()));
+    driver.turn(now, &mut ready);
+    let counters = driver.engine.counters();
+    assert_eq!((counters.addresses[0].requests_received, counters.addresses[0].responses_sent), (0, 0));
+}
+
+/// Have a beacon of "b" waiting in the driver's socket.
+fn say(lab: &Lab, driver: &Driver, sequence: u64) -> Vec<u64> {
+    lab.far(lab::BEACON).send(&lab::beacon(MacAddr::BROADCAST, FAR, &beacon_of_b(1, sequence))).unwrap();
+    let mut ready = Vec::new();
+    lab::eventually("the beacon", || {
+        driver.epoll.wait(&mut ready).unwrap();
+        ready.contains(&Token::Beacon(lab.near).into()).then_some(())
+    });
+    ready
+}
+
+#[test]
+fn whoever_has_a_beacon_waiting_is_not_given_up() {
+    let lab = Lab::new();
+    let (mut driver, now) = holder(&lab);
+    driver.set_table(now, lab::table(&["b"], &["a", "b"]));
+    let mut ready = say(&lab, &driver, 1);
+    driver.turn(now, &mut ready);
+    // In steps that are each late by less than is excused, up to when "b" is given up.
+    for step in 1..=15 {
+        driver.turn(now + STEP * step, &mut []);
+    }
+    let mut ready = say(&lab, &driver, 2);
+    driver.turn(now + STEP * 16 + STEP / 2, &mut ready);
+    let facts = driver.mailbox.facts(Duration::ZERO).unwrap();
+    assert!(facts.iter().any(|fact| fact.kind == FactKind::PeerHeard));
+    assert!(!facts.iter().any(|fact| fact.kind == FactKind::PeerLost));
 }

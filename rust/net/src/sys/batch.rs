@@ -7,6 +7,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
 use super::{check, send};
+use crate::unsent::Refused;
 
 /// How many datagrams one call takes: enough to empty a burst, few enough that timers wait microseconds.
 pub(crate) const BATCH: usize = 64;
@@ -66,6 +67,11 @@ impl Batch {
         Self { slots: vec![Slot::EMPTY; BATCH].into_boxed_slice() }
     }
 
+    /// How many datagrams one call takes.
+    pub(crate) fn room(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Receive what is there, at most [`BATCH`] datagrams, without waiting; how many. None there is `Ok(0)`.
     pub(crate) fn receive(&mut self, fd: BorrowedFd<'_>) -> io::Result<usize> {
         let mut vectors: [libc::iovec; BATCH] =
@@ -117,24 +123,24 @@ fn header(slot: &mut Slot, vector: &mut libc::iovec) -> libc::mmsghdr {
     header
 }
 
-/// Send datagrams on a bound socket, [`BATCH`] by one call; how many the kernel did not take. A batch of 64 costs a fifth
+/// Send datagrams on a bound socket, [`BATCH`] by one call; what the kernel did not take. A batch of 64 costs a fifth
 /// less than 64 calls, one of one a third more.
-pub(crate) fn send_all(fd: BorrowedFd<'_>, datagrams: &[Vec<u8>]) -> usize {
+pub(crate) fn send_all(fd: BorrowedFd<'_>, datagrams: &[Vec<u8>]) -> Refused {
     match datagrams {
-        [one] => usize::from(send(fd, one).is_err()),
-        many => many.chunks(BATCH).map(|chunk| send_batch(fd, chunk)).sum(),
+        [one] => Refused::by(send(fd, one)),
+        many => many.chunks(BATCH).map(|chunk| send_batch(fd, chunk)).fold(Refused::default(), Refused::and),
     }
 }
 
 /// The same for at most [`BATCH`] of them. The call stops at the first that fails and tells so only if it is the very
 /// first: go on behind it.
-fn send_batch(fd: BorrowedFd<'_>, datagrams: &[Vec<u8>]) -> usize {
+fn send_batch(fd: BorrowedFd<'_>, datagrams: &[Vec<u8>]) -> Refused {
     let mut vectors: [libc::iovec; BATCH] = array::from_fn(|i| {
         let bytes = datagrams.get(i).map_or(&[][..], Vec::as_slice);
         libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() }
     });
     let mut headers: [libc::mmsghdr; BATCH] = array::from_fn(|i| outgoing(&mut vectors[i]));
-    let (mut next, mut refused) = (0, 0);
+    let (mut next, mut refused) = (0, Refused::default());
     while next < datagrams.len() {
         let rest = &mut headers[next..datagrams.len()];
         #[expect(clippy::cast_possible_truncation, reason = "there are at most 64")]
@@ -146,7 +152,7 @@ fn send_batch(fd: BorrowedFd<'_>, datagrams: &[Vec<u8>]) -> usize {
         match sent {
             Ok(sent) => next += usize::try_from(sent).unwrap_or(0).max(1),
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => (next, refused) = (next + 1, refused + 1),
+            Err(e) => (next, refused) = (next + 1, refused.and(Refused::by(Err(e)))),
         }
     }
     refused

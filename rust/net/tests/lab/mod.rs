@@ -72,6 +72,21 @@ pub(crate) fn ip(arguments: &str) {
     output(arguments);
 }
 
+/// Run `nft` with this command in the namespace of this thread.
+pub(crate) fn nft(command: &str) {
+    run("nft", &[command]);
+}
+
+/// Run `tc` with these arguments in the namespace of this thread.
+pub(crate) fn tc(arguments: &str) {
+    run("tc", &arguments.split_whitespace().collect::<Vec<_>>());
+}
+
+fn run(program: &str, arguments: &[&str]) {
+    let output = Command::new(program).args(arguments).output().unwrap();
+    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// The same; what it printed.
 pub(crate) fn output(arguments: &str) -> String {
     let output = Command::new("ip").args(arguments.split_whitespace()).output().unwrap();

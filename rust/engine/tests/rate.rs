@@ -1,0 +1,160 @@
+//! How many beacons a node sends, however many nodes and addresses there are.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use common::{ETH, MS, key, link};
+use metalev_engine::{Action, Candidate, Config, Engine, Event, Group, HOLD_DOWN, Peer, Preempt, REFRESH, Table, Time};
+use metalev_wire::MacAddr;
+use metalev_wire::beacon::{self, Repr as Beacon};
+use metalev_wire::ethernet::{EtherType, Frame, Repr as Header};
+
+const NONCE: u64 = 1;
+
+fn peer(n: usize) -> String {
+    format!("peer{n}")
+}
+
+/// A speaker among `peers` that all live, and that announces so many addresses of which each peer is next for some.
+struct Choir {
+    engine: Engine,
+    now: Time,
+    sequence: u64,
+    /// Beacons sent in a second, and the interval that was stated to each peer last.
+    sent: Vec<usize>,
+    stated: BTreeMap<String, u32>,
+}
+
+impl Choir {
+    fn new(peers: usize, addresses: u32) -> Self {
+        let config = Config {
+            node: "node1".into(),
+            nonce: NONCE,
+            beacon_interval: 50 * MS,
+            misses: 3,
+            refresh: REFRESH,
+            hold_down: HOLD_DOWN,
+        };
+        let now = Time::from_nanos(1_000_000_000);
+        let mut choir =
+            Self { engine: Engine::new(config), now, sequence: 0, sent: Vec::new(), stated: BTreeMap::new() };
+        choir.engine.handle(now, Event::Interfaces(vec![link(1)]));
+        let address = |n: usize| IpAddr::from([10, 0, u8::try_from(n / 250).unwrap(), u8::try_from(n % 250).unwrap()]);
+        let groups = (0..addresses).map(|n| {
+            let vip = IpAddr::V4((0xc0a8_0000 + n).into());
+            let next = (0..3).map(|k| peer((n as usize + k) % peers));
+            let names = std::iter::once("node1".to_owned()).chain(next);
+            let candidates = names.map(|node| Candidate { node, score: 0 }).collect();
+            Group {
+                key: vip,
+                addresses: vec![vip],
+                candidates,
+                interfaces: vec![],
+                gives_way: false,
+                keeps: false,
+                preempt: Preempt::Sticky,
+            }
+        });
+        let table = Table {
+            peers: (0..peers).map(|n| Peer { node: peer(n), addresses: vec![address(n)] }).collect(),
+            keys: vec![key()],
+            groups: groups.collect(),
+            ..Table::default()
+        };
+        choir.engine.handle(now, Event::Table(table));
+        choir
+    }
+
+    /// Let seconds pass in which every peer says once a second that it lives and knows all.
+    fn run(&mut self, peers: usize, seconds: usize) {
+        for _ in 0..seconds {
+            let mut sent = 0;
+            for n in 0..peers {
+                self.hear(&peer(n));
+            }
+            let end = self.now + 1_000 * MS;
+            sent += self.drain();
+            while let Some(next) = self.engine.deadline().filter(|next| *next < end) {
+                self.now = next.max(self.now);
+                self.engine.handle(self.now, Event::Tick);
+                sent += self.drain();
+            }
+            self.now = end;
+            self.sent.push(sent);
+        }
+    }
+
+    fn hear(&mut self, sender: &str) {
+        self.sequence += 1;
+        let mac = MacAddr::new([2, 9, 0, 0, 0, 1]);
+        let beacon = Beacon {
+            sender: sender.into(),
+            recipient: "node1".into(),
+            nonce: 7,
+            echo: NONCE,
+            sequence: self.sequence,
+            hears_you: true,
+            goodbye: false,
+            interval_ms: 1_000,
+            mac: MacAddr::ZERO,
+            since: 0,
+            through: 0,
+            latest: 0,
+            acknowledged: 1 << 40,
+            claims: vec![],
+        };
+        let header = Header { dst: link(1).mac, src: mac, ethertype: EtherType::BEACON };
+        let bytes = header.frame(&beacon.emit_signed(&key()).unwrap());
+        self.engine.handle(self.now, Event::Frame { interface: ETH, bytes: &bytes });
+    }
+
+    fn drain(&mut self) -> usize {
+        let mut sent = 0;
+        while let Some(action) = self.engine.poll() {
+            match action {
+                Action::SendFrame { bytes, .. } => {
+                    let frame = Frame::new_checked(&bytes[..]).unwrap();
+                    if frame.ethertype() == EtherType::BEACON {
+                        sent += 1;
+                        let verified = beacon::verify(frame.into_payload(), &[key()]).unwrap();
+                        let beacon = Beacon::parse(&verified).unwrap();
+                        self.stated.insert(beacon.recipient, beacon.interval_ms);
+                    }
+                }
+                Action::SendDatagram { .. } => sent += 1,
+                _ => {}
+            }
+        }
+        sent
+    }
+}
+
+#[test]
+fn a_node_sends_two_thousand_beacons_a_second_at_most_however_many_it_has_to_tell() {
+    // Every one of 120 peers is next in line for some address: 4,800 a second if nothing were stretched.
+    let mut choir = Choir::new(120, 120);
+    choir.run(120, 5);
+    assert!(choir.sent[2..].iter().all(|sent| *sent <= 2_000), "{:?}", choir.sent);
+    assert_eq!(choir.stated.values().min(), Some(&150));
+}
+
+#[test]
+fn those_who_are_not_next_are_told_less_often_when_they_are_very_many() {
+    let mut choir = Choir::new(1_100, 1);
+    choir.run(1_100, 9);
+    // Whole seconds apart, so it is the mean that counts: 2,200 a second if nothing were stretched.
+    let mean = choir.sent[3..].iter().sum::<usize>() / 6;
+    assert!(mean <= 2_000, "{:?}", choir.sent);
+    assert_eq!(choir.stated.values().max(), Some(&3_000));
+    assert_eq!(choir.stated["peer0"], 50);
+}
+
+#[test]
+fn in_a_small_cluster_nothing_is_stretched() {
+    let mut choir = Choir::new(20, 1_000);
+    choir.run(20, 5);
+    assert_eq!(choir.stated.values().max(), Some(&50));
+}
