@@ -2,9 +2,15 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+pub mod fleet;
+pub mod network;
+
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::rc::Rc;
+
+use network::Network;
 
 use metalev_engine::{
     Action, Candidate, Config, Datagram, Engine, Event, Fact, FactKind, Group, Interface, Peer, REFRESH, Table, Time,
@@ -18,7 +24,6 @@ use metalev_wire::ndp::{self, Message};
 
 pub const MS: Duration = Duration::from_millis(1);
 pub const ETH: u32 = 2;
-const LATENCY: Duration = Duration::from_micros(200);
 const CLIENT: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 0xcc]);
 
 pub fn vip(last: u8) -> IpAddr {
@@ -68,8 +73,8 @@ pub fn group_of(addresses: &[IpAddr], candidates: &[&str]) -> Group {
 /// What is on its way to a node.
 #[derive(Clone, Debug)]
 enum Parcel {
-    Frame(Vec<u8>),
-    Datagram(SocketAddr, Vec<u8>),
+    Frame(Rc<[u8]>),
+    Datagram(SocketAddr, Rc<[u8]>),
 }
 
 pub struct Node {
@@ -87,6 +92,12 @@ pub struct Node {
     queue: Vec<Parcel>,
     asleep: bool,
     dead: bool,
+    /// Since when the whole machine sleeps, its clock and its network with it.
+    suspended: Option<Time>,
+    /// How far its clock is behind because of that.
+    behind: Duration,
+    /// When its engine wants to be woken, as it stands in [`World::timers`].
+    timer: Option<Time>,
 }
 
 pub struct World {
@@ -94,8 +105,10 @@ pub struct World {
     pub nodes: BTreeMap<String, Node>,
     wire: BTreeMap<(Time, u64), (String, Parcel)>,
     parcels: u64,
-    /// Pairs (from, to) between which nothing gets through.
-    deaf: BTreeSet<(String, String)>,
+    timers: BTreeSet<(Time, String)>,
+    by_mac: BTreeMap<MacAddr, String>,
+    by_address: BTreeMap<IpAddr, String>,
+    pub network: Network,
     /// Whether Ethernet beacons and UDP get through.
     pub ethernet: bool,
     pub udp: bool,
@@ -114,7 +127,10 @@ impl World {
             nodes: BTreeMap::new(),
             wire: BTreeMap::new(),
             parcels: 0,
-            deaf: BTreeSet::new(),
+            timers: BTreeSet::new(),
+            by_mac: BTreeMap::new(),
+            by_address: BTreeMap::new(),
+            network: Network::default(),
             ethernet: true,
             udp: true,
             groups: Vec::new(),
@@ -127,6 +143,11 @@ impl World {
 
     /// Start (or start again) a node under a new nonce.
     pub fn boot(&mut self, i: usize, nonce: u64) {
+        self.boot_with(i, nonce, vec![link(u8::try_from(i).unwrap())]);
+    }
+
+    /// The same with other interfaces.
+    pub fn boot_with(&mut self, i: usize, nonce: u64, interfaces: Vec<Interface>) {
         let last = u8::try_from(i).unwrap();
         let mac = MacAddr::new([2, 0, 0, 0, 0, last]);
         let address: IpAddr = [192, 168, 1, 9 + last].into();
@@ -143,10 +164,16 @@ impl World {
             queue: Vec::new(),
             asleep: false,
             dead: false,
+            suspended: None,
+            behind: Duration::ZERO,
+            timer: None,
         };
-        self.nodes.insert(name(i), node);
-        let link = link(last);
-        self.event(&name(i), Event::Interfaces(vec![link]));
+        self.by_mac.insert(mac, name(i));
+        self.by_address.insert(address, name(i));
+        if let Some(timer) = self.nodes.insert(name(i), node).and_then(|before| before.timer) {
+            self.timers.remove(&(timer, name(i)));
+        }
+        self.event(&name(i), Event::Interfaces(interfaces));
     }
 
     /// Give every node the same groups.
@@ -174,8 +201,20 @@ impl World {
         if state.dead {
             return;
         }
-        state.engine.handle(self.now, event);
+        state.engine.handle(self.now - state.behind, event);
         self.collect(node);
+        self.wind(node);
+    }
+
+    /// Remember when a node wants to be woken next.
+    fn wind(&mut self, node: &str) {
+        let state = self.nodes.get_mut(node).unwrap();
+        let wanted = state.engine.deadline().filter(|_| !state.asleep && !state.dead).map(|at| at + state.behind);
+        let before = std::mem::replace(&mut state.timer, wanted);
+        if before != wanted {
+            before.map(|at| self.timers.remove(&(at, node.to_owned())));
+            wanted.map(|at| self.timers.insert((at, node.to_owned())));
+        }
     }
 
     fn collect(&mut self, node: &str) {
@@ -203,31 +242,36 @@ impl World {
                 {
                     state.ndp_sent.push((now, repr));
                 }
-                let dst = frame.dst();
+                let to = self.receivers(node, &frame);
                 if self.ethernet {
-                    self.deliver(node, &Parcel::Frame(bytes.clone()), |to| dst.is_multicast() || to.mac == dst);
+                    self.deliver(node, &Parcel::Frame(bytes.into()), to);
                 }
             }
             Action::SendDatagram { to, bytes } => {
                 state.sent += 1;
                 let from = SocketAddr::new(state.address, 7946);
+                let to = self.by_address.get(&to).filter(|to| *to != node).cloned();
                 if self.udp {
-                    self.deliver(node, &Parcel::Datagram(from, bytes), |node| node.address == to);
+                    self.deliver(node, &Parcel::Datagram(from, bytes.into()), to.into_iter().collect());
                 }
             }
         }
     }
 
-    fn deliver(&mut self, from: &str, parcel: &Parcel, wanted: impl Fn(&Node) -> bool) {
-        let to: Vec<String> = self
-            .nodes
-            .iter()
-            .filter(|(name, node)| *name != from && wanted(node))
-            .map(|(name, _)| name.clone())
-            .collect();
-        for to in to.into_iter().filter(|to| !self.deaf.contains(&(from.to_owned(), to.clone()))) {
-            self.parcels += 1;
-            self.wire.insert((self.now + LATENCY, self.parcels), (to, parcel.clone()));
+    /// Whom a frame reaches.
+    fn receivers(&self, from: &str, frame: &Frame<&[u8]>) -> Vec<String> {
+        if !frame.dst().is_multicast() {
+            return self.by_mac.get(&frame.dst()).filter(|to| *to != from).cloned().into_iter().collect();
+        }
+        self.nodes.keys().filter(|name| *name != from).cloned().collect()
+    }
+
+    fn deliver(&mut self, from: &str, parcel: &Parcel, to: Vec<String>) {
+        for to in to {
+            if let Some(delay) = self.network.fate(from, &to) {
+                self.parcels += 1;
+                self.wire.insert((self.now + delay, self.parcels), (to, parcel.clone()));
+            }
         }
     }
 
@@ -252,19 +296,23 @@ impl World {
     }
 
     fn next_event(&self) -> Option<Time> {
-        let timers = self.nodes.values().filter(|node| !node.asleep && !node.dead);
-        let timer = timers.filter_map(|node| node.engine.deadline()).min();
+        let timer = self.timers.first().map(|timer| timer.0);
         [timer, self.wire.keys().next().map(|key| key.0)].into_iter().flatten().min()
     }
 
     fn step(&mut self) {
+        let timers = self.timers.iter().take_while(|timer| timer.0 <= self.now);
+        let mut due: BTreeSet<String> = timers.map(|timer| timer.1.clone()).collect();
         while let Some(entry) = self.wire.first_entry().filter(|entry| entry.key().0 <= self.now) {
             let (to, parcel) = entry.remove();
-            self.nodes.get_mut(&to).unwrap().queue.push(parcel);
+            let state = self.nodes.get_mut(&to).unwrap();
+            if state.suspended.is_none() && !state.dead {
+                state.queue.push(parcel);
+                due.insert(to);
+            }
         }
-        for node in self.nodes.keys().cloned().collect::<Vec<_>>() {
-            let state = &self.nodes[&node];
-            if !state.asleep && !state.dead {
+        for node in due {
+            if self.awake(&node) {
                 self.wake(&node);
             }
         }
@@ -272,7 +320,7 @@ impl World {
 
     /// As the driver does: the time first, then what is queued.
     fn wake(&mut self, node: &str) {
-        if self.nodes[node].engine.deadline().is_some_and(|deadline| deadline <= self.now) {
+        if self.nodes[node].timer.is_some_and(|timer| timer <= self.now) {
             self.event(node, Event::Tick);
         }
         for parcel in std::mem::take(&mut self.nodes.get_mut(node).unwrap().queue) {
@@ -289,6 +337,7 @@ impl World {
 
     pub fn kill(&mut self, node: &str) {
         self.nodes.get_mut(node).unwrap().dead = true;
+        self.wind(node);
     }
 
     pub fn alive(&self, node: &str) -> bool {
@@ -299,18 +348,34 @@ impl World {
         !self.nodes[node].asleep && !self.nodes[node].dead
     }
 
+    /// Stop the process: what is sent to it waits in its sockets.
     pub fn freeze(&mut self, node: &str) {
         self.nodes.get_mut(node).unwrap().asleep = true;
+        self.wind(node);
     }
 
     pub fn thaw(&mut self, node: &str) {
-        self.nodes.get_mut(node).unwrap().asleep = false;
+        let now = self.now;
+        let state = self.nodes.get_mut(node).unwrap();
+        state.asleep = false;
+        state.behind += state.suspended.take().map_or(Duration::ZERO, |since| now.since(since));
         self.event(node, Event::Tick);
+    }
+
+    /// Stop the whole machine with its clock; what is sent to it is lost. [`World::thaw`] is the inverse.
+    pub fn suspend(&mut self, node: &str) {
+        let now = self.now;
+        self.nodes.get_mut(node).unwrap().suspended.get_or_insert(now);
+        self.freeze(node);
+    }
+
+    pub fn suspended(&self, node: &str) -> bool {
+        self.nodes[node].suspended.is_some()
     }
 
     /// Nothing gets from `from` to `to` any more.
     pub fn cut(&mut self, from: &str, to: &str) {
-        self.deaf.insert((from.to_owned(), to.to_owned()));
+        self.network.cut(from, to);
     }
 
     pub fn partition(&mut self, left: &[&str], right: &[&str]) {
@@ -321,7 +386,7 @@ impl World {
     }
 
     pub fn heal(&mut self) {
-        self.deaf.clear();
+        self.network.heal();
     }
 
     // ===== what is seen =====
