@@ -17,6 +17,8 @@ mod announcer;
 mod claims;
 mod engine;
 mod event;
+#[doc(hidden)]
+pub mod fuzzing;
 mod group;
 mod herald;
 mod links;

@@ -9,6 +9,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
+use std::time::Instant;
 
 use network::Network;
 
@@ -17,8 +18,8 @@ use metalev_engine::{
 };
 use metalev_wire::MacAddr;
 use metalev_wire::arp::{self, Operation};
-use metalev_wire::beacon::Key;
-use metalev_wire::ethernet::Frame;
+use metalev_wire::beacon::{self, Key};
+use metalev_wire::ethernet::{EtherType, Frame};
 use metalev_wire::ipv6::{multicast_mac, solicited_node};
 use metalev_wire::ndp::{self, Message};
 
@@ -109,6 +110,13 @@ pub struct World {
     by_mac: BTreeMap<MacAddr, String>,
     by_address: BTreeMap<IpAddr, String>,
     pub network: Network,
+    /// For a fleet of hundreds: of what is sent and reported nothing is kept but who holds what, and a beacon to all
+    /// reaches only whom it names, for the others would drop it.
+    pub large: bool,
+    /// Who has said last that it took an address, by address.
+    pub holding: BTreeMap<IpAddr, BTreeSet<String>>,
+    /// What the engines have used of the processor.
+    pub busy: Duration,
     /// Whether Ethernet beacons and UDP get through.
     pub ethernet: bool,
     pub udp: bool,
@@ -131,6 +139,9 @@ impl World {
             by_mac: BTreeMap::new(),
             by_address: BTreeMap::new(),
             network: Network::default(),
+            large: false,
+            holding: BTreeMap::new(),
+            busy: Duration::ZERO,
             ethernet: true,
             udp: true,
             groups: Vec::new(),
@@ -148,9 +159,9 @@ impl World {
 
     /// The same with other interfaces.
     pub fn boot_with(&mut self, i: usize, nonce: u64, interfaces: Vec<Interface>) {
-        let last = u8::try_from(i).unwrap();
-        let mac = MacAddr::new([2, 0, 0, 0, 0, last]);
-        let address: IpAddr = [192, 168, 1, 9 + last].into();
+        let [high, low] = u16::try_from(i).unwrap().to_be_bytes();
+        let mac = MacAddr::new([2, 0, 0, 0, high, low]);
+        let address: IpAddr = [192, 168, 1 + high, low.wrapping_add(9)].into();
         let config = Config { node: name(i), nonce, beacon_interval: 50 * MS, misses: 3, refresh: REFRESH };
         let node = Node {
             engine: Engine::new(config),
@@ -201,7 +212,9 @@ impl World {
         if state.dead {
             return;
         }
+        let began = Instant::now();
         state.engine.handle(self.now - state.behind, event);
+        self.busy += began.elapsed();
         self.collect(node);
         self.wind(node);
     }
@@ -227,12 +240,15 @@ impl World {
         let now = self.now;
         let state = self.nodes.get_mut(node).unwrap();
         match action {
-            Action::Report(fact) => state.facts.push(fact),
+            Action::Report(fact) => self.note(node, fact),
             Action::SetGroups { groups, .. } => state.joined = groups,
             Action::DiscardQueued => state.queue.clear(),
             Action::SendFrame { bytes, .. } => {
                 state.sent += 1;
                 let frame = Frame::new_checked(&bytes[..]).unwrap();
+                if self.large && frame.ethertype() != EtherType::BEACON {
+                    return;
+                }
                 if let Ok(packet) = arp::Packet::new_checked(frame.payload())
                     && let Ok(repr) = arp::Repr::parse(&packet)
                 {
@@ -258,8 +274,27 @@ impl World {
         }
     }
 
+    fn note(&mut self, node: &str, fact: Fact) {
+        for address in &fact.addresses {
+            let holders = self.holding.entry(*address).or_default();
+            match fact.kind {
+                FactKind::Took => holders.insert(node.to_owned()),
+                FactKind::Yielded => holders.remove(node),
+                _ => false,
+            };
+        }
+        if !self.large {
+            self.nodes.get_mut(node).unwrap().facts.push(fact);
+        }
+    }
+
     /// Whom a frame reaches.
     fn receivers(&self, from: &str, frame: &Frame<&[u8]>) -> Vec<String> {
+        if self.large
+            && let Ok(beacon) = beacon::Packet::new_checked(frame.payload())
+        {
+            return vec![String::from_utf8_lossy(beacon.recipient()).into_owned()];
+        }
         if !frame.dst().is_multicast() {
             return self.by_mac.get(&frame.dst()).filter(|to| *to != from).cloned().into_iter().collect();
         }
@@ -336,6 +371,7 @@ impl World {
     // ===== faults =====
 
     pub fn kill(&mut self, node: &str) {
+        self.holding.values_mut().for_each(|holders| _ = holders.remove(node));
         self.nodes.get_mut(node).unwrap().dead = true;
         self.wind(node);
     }
