@@ -53,11 +53,11 @@ chaos: needs-lab $(extension) ## Let 1,000 seeded faults happen on the lab; ARGS
 	@scripts/chaos.sh $(ARGS)
 
 .PHONY: sim
-sim: needs-build ## Simulate fleets in virtual time: random faults, then 500 nodes with 5,000 groups
+sim: needs-build ## Simulate fleets in virtual time: random faults, then a large one; ARGS="500 5000"
 	@scripts/sim.sh $(ARGS)
 
 .PHONY: fuzz
-fuzz: needs-check ## Fuzz each codec for FUZZ_SECONDS (60)
+fuzz: needs-check ## Fuzz each codec and the engine for FUZZ_SECONDS (60)
 	@scripts/fuzz.sh
 
 .PHONY: wheel

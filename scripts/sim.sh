@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # sim.sh [NODES [GROUPS]]: the engine alone in virtual time: SIM_CASES (500) random schedules of each kind on small
-# fleets, then one large fleet (500 nodes, 5,000 groups), with its figures.
+# fleets, then one large fleet (100 nodes, 1,000 groups), with its figures.
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 small() {

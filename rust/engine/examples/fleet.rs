@@ -1,4 +1,4 @@
-//! A large fleet in virtual time: `cargo run --release --example fleet -- NODES GROUPS` (500 and 5,000), `make sim`.
+//! A large fleet in virtual time: `cargo run --release --example fleet -- NODES GROUPS` (100 and 1,000), `make sim`.
 //!
 //! Says for each chapter how long it took until every group had exactly one announcer, how many beacons the busiest node
 //! sent in a second, and what a node's engine used of a processor. Ends with status 1 if a group is stuck or, where
@@ -149,8 +149,8 @@ impl Fleet {
 
 fn main() -> ExitCode {
     let numbers: Vec<usize> = std::env::args().skip(1).map(|text| text.parse().unwrap()).collect();
-    let nodes = numbers.first().copied().unwrap_or(500);
-    let count = numbers.get(1).copied().unwrap_or(5_000);
+    let nodes = numbers.first().copied().unwrap_or(100);
+    let count = numbers.get(1).copied().unwrap_or(1_000);
     println!(
         "{nodes} nodes, {count} groups with {CANDIDATES} candidates each; virtual time until all have one announcer"
     );
