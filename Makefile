@@ -48,8 +48,16 @@ check: needs-check $(extension) ## Check formats, lints, types, layers and locks
 bench: needs-bench $(extension) ## Measure: failover beside keepalived, and the hot paths
 	@scripts/bench.sh $(ARGS)
 
+.PHONY: chaos
+chaos: needs-lab $(extension) ## Let 1,000 seeded faults happen on the lab; ARGS="--events 100 --seed 7"
+	@scripts/chaos.sh $(ARGS)
+
+.PHONY: sim
+sim: needs-build ## Simulate fleets in virtual time: random faults, then a large one; ARGS="500 5000"
+	@scripts/sim.sh $(ARGS)
+
 .PHONY: fuzz
-fuzz: needs-check ## Fuzz each codec for FUZZ_SECONDS (60)
+fuzz: needs-check ## Fuzz each codec and the engine for FUZZ_SECONDS (60)
 	@scripts/fuzz.sh
 
 .PHONY: wheel

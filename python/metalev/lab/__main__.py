@@ -33,6 +33,11 @@ def main() -> None:
         command.add_argument("--nodes", type=int, default=3, help="how many (%(default)s)")
         command.add_argument("--mode", choices=MODES, default=MODES[0], help="of kube-proxy (%(default)s)")
         command.set_defaults(run=run)
+    chaos = commands.add_parser("chaos", help="seeded faults, judged by what a client is answered")
+    chaos.add_argument("--events", type=int, default=1000, help="how many (%(default)s)")
+    chaos.add_argument("--seed", type=int, help="of the schedule; a run prints its own")
+    chaos.add_argument("--keep", type=Path, metavar="FOLDER", help="for the programs' logs to stay in")
+    chaos.set_defaults(run=_chaos)
     sweep = commands.add_parser("reap", help="remove the namespaces and processes of labs whose owner is gone")
     sweep.set_defaults(run=_reap)
     try:
@@ -69,6 +74,13 @@ def _stay(options: argparse.Namespace) -> None:
     from metalev.lab.kubernetes import standing  # noqa: PLC0415  (as above)
 
     standing.stay(options.folder, nodes=options.nodes, mode=options.mode)
+
+
+def _chaos(options: argparse.Namespace) -> None:
+    ensure_privileges()
+    from metalev.lab.chaos import story  # noqa: PLC0415  (as above)
+
+    sys.exit(story.main(options.events, options.seed, options.keep))
 
 
 def _reap(_: argparse.Namespace) -> None:

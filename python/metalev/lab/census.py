@@ -147,7 +147,7 @@ class Census:
             yield
 
     def _read(self, seconds: float) -> None:
-        for ready in _readable(self._sockets, max(0.0, seconds)):
+        for ready in readable(self._sockets, max(0.0, seconds)):
             self._take(receive(ready))
 
     def _take(self, frame: arp.Frame) -> None:
@@ -174,7 +174,8 @@ class Census:
             sys.stdout.flush()
 
 
-def _readable(sockets: Sequence[socket.socket], seconds: float) -> list[socket.socket]:
+def readable(sockets: Sequence[socket.socket], seconds: float) -> list[socket.socket]:
+    """Those of the sockets that have something, once one has, after ``seconds`` at the latest."""
     return list(select.select(sockets, [], [], seconds)[0])
 
 

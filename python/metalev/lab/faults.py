@@ -17,11 +17,16 @@ TABLE = "metalev_lab"
 
 
 class Faults(Struct, frozen=True):
-    """``deaf`` hosts receive nothing, ``mute`` hosts' frames reach nobody, and no frame crosses between ``sides``."""
+    """``deaf`` hosts receive nothing, ``mute`` hosts' frames reach nobody, and no frame crosses between ``sides``.
+
+    Of a hundred frames among the ``lossy`` hosts, ``loss_percent`` are lost.
+    """
 
     deaf: frozenset[str] = frozenset()
     mute: frozenset[str] = frozenset()
     sides: tuple[frozenset[str], ...] = ()
+    lossy: frozenset[str] = frozenset()
+    loss_percent: int = 0
 
 
 def rules(faults: Faults) -> str:
@@ -31,6 +36,9 @@ def rules(faults: Faults) -> str:
         *(f'iifname "{port}" drop' for port in sorted(faults.mute)),
         *(f"iifname {_ports(one)} oifname {_ports(other)} drop" for one, other in permutations(faults.sides, 2)),
     ]
+    if faults.lossy:
+        among = f"iifname {_ports(faults.lossy)} oifname {_ports(faults.lossy)}"
+        drops.append(f"{among} numgen random mod 100 < {faults.loss_percent} drop")
     lines = [
         f"table bridge {TABLE}",  # so that there is one to delete
         f"delete table bridge {TABLE}",

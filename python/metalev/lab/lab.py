@@ -103,6 +103,10 @@ class Lab:
         """Undo the partition; cut cables stay cut."""
         self._wired.heal()
 
+    def lose(self, percent: int, *, among: Iterable[Host]) -> None:
+        """Of a hundred frames that the hosts send each other lose so many; among nobody, none is lost."""
+        self._wired.lose_some(percent, [host.name for host in among])
+
     def close(self) -> None:
         """Remove everything; called by the ``with`` block, harmless to repeat."""
         if not self._open:

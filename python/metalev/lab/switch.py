@@ -60,6 +60,10 @@ class Switch:
         else:
             self._load(replace(self._faults, mute=self._faults.mute | {port}))
 
+    def lose_some(self, percent: int, ports: Iterable[str]) -> None:
+        """Of a hundred frames among the ports lose so many. Replaces an earlier loss; no ports end it."""
+        self._load(replace(self._faults, lossy=frozenset(ports), loss_percent=percent))
+
     def partition(self, sides: Iterable[Iterable[str]]) -> None:
         """Let no frame cross between the sides; ports on no side reach all. Replaces an earlier partition."""
         self._load(replace(self._faults, sides=tuple(frozenset(side) for side in sides)))

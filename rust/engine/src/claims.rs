@@ -36,6 +36,10 @@ impl Claims {
     pub(crate) fn set(&mut self, address: IpAddr, term: u64, standing: Standing) -> bool {
         let claim = Claim { address, term, standing };
         let old = self.revision_of.get(&address).copied();
+        if old.is_none() && standing == Standing::Gone {
+            // Of what was never said nothing has to be taken back: most nodes are candidates of few groups among many.
+            return false;
+        }
         if old.is_some_and(|revision| self.by_revision.get(&revision) == Some(&claim)) {
             return false;
         }
@@ -120,6 +124,13 @@ mod tests {
         assert!(claims.set(ip(1), 1, Standing::Able(0)));
         assert!(!claims.set(ip(1), 1, Standing::Able(0)));
         assert_eq!(claims.latest(), 1);
+    }
+
+    #[test]
+    fn an_address_of_which_nothing_was_said_is_not_said_to_be_gone() {
+        let mut claims = Claims::default();
+        assert!(!claims.set(ip(1), 0, Standing::Gone));
+        assert_eq!(claims.latest(), 0);
     }
 
     #[test]

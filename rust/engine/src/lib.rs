@@ -18,6 +18,8 @@ mod claims;
 mod engine;
 mod event;
 mod failover;
+#[doc(hidden)]
+pub mod fuzzing;
 mod group;
 mod herald;
 mod links;

@@ -73,6 +73,11 @@ impl Links {
         self.up.values()
     }
 
+    /// Whether an interface has come up after `time`.
+    pub(crate) fn any_since(&self, time: Time) -> bool {
+        self.since.values().any(|since| *since > time)
+    }
+
     /// Whether one of this node's own interfaces has this MAC address.
     pub(crate) fn has_mac(&self, mac: MacAddr) -> bool {
         self.up.values().any(|link| link.mac == mac)

@@ -132,7 +132,7 @@ fn a_machine_that_was_paused_falls_silent_within_a_round_of_beacons_though_its_c
     world.pause_machine("node1");
     world.run(60_000 * MS);
     assert_eq!(world.who_has(vip(200)), ["node2"]);
-    world.resume_machine("node1");
+    world.thaw("node1");
     world.run(51 * MS);
     assert_eq!(world.who_has(vip(200)), ["node2"]);
 }
@@ -142,7 +142,7 @@ fn what_peers_said_during_the_pause_is_read_before_any_question_is_answered() {
     let mut world = settled();
     world.pause_machine("node1");
     world.run(1_000 * MS);
-    world.resume_machine("node1");
+    world.thaw("node1");
     assert_eq!(world.who_has(vip(200)), ["node2"]);
 }
 

@@ -202,6 +202,20 @@ fn a_node_whose_interface_goes_says_that_it_cannot_and_the_next_takes_over() {
 }
 
 #[test]
+fn a_node_whose_cable_is_put_in_again_hears_the_announcer_before_it_takes_anything() {
+    let mut world = settled();
+    world.network.unplug("node2");
+    world.event("node2", Event::Interfaces(vec![]));
+    world.run(600 * MS);
+    world.network.replug("node2");
+    world.event("node2", Event::Interfaces(vec![common::link(2)]));
+    for _ in 0..200 {
+        world.run(5 * MS);
+        assert_eq!(world.who_has(vip(200)), ["node1"]);
+    }
+}
+
+#[test]
 fn a_new_mac_address_of_the_announcer_is_announced_at_once() {
     let mut world = settled();
     let mac = MacAddr::new([2, 0, 0, 0, 0, 0x77]);

@@ -98,7 +98,9 @@ impl Engine {
     /// Send the beacons that are due.
     pub(super) fn speak(&mut self, now: Time) {
         let successors = self.pulse.round(now).then(|| self.ownership.successors(&self.peers).clone());
-        let listening = self.pulse.listening_until(now).is_some();
+        // On an interface that has just come up nobody knows of this node, nor it of anybody: all are asked often.
+        let listening =
+            self.pulse.listening_until(now).is_some() || self.links.any_since(now - self.timing.dead_time());
         let content = Content {
             me: &self.node,
             links: &self.links,

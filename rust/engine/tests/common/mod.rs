@@ -2,9 +2,16 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "each test file uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+pub mod fleet;
+pub mod network;
+
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::rc::Rc;
+use std::time::Instant;
+
+use network::Network;
 
 use metalev_engine::{
     Action, Candidate, Config, Datagram, Engine, Event, Fact, FactKind, Group, HOLD_DOWN, Interface, Peer, Preempt,
@@ -12,14 +19,13 @@ use metalev_engine::{
 };
 use metalev_wire::MacAddr;
 use metalev_wire::arp::{self, Operation};
-use metalev_wire::beacon::Key;
-use metalev_wire::ethernet::Frame;
+use metalev_wire::beacon::{self, Key};
+use metalev_wire::ethernet::{EtherType, Frame};
 use metalev_wire::ipv6::{multicast_mac, solicited_node};
 use metalev_wire::ndp::{self, Message};
 
 pub const MS: Duration = Duration::from_millis(1);
 pub const ETH: u32 = 2;
-const LATENCY: Duration = Duration::from_micros(200);
 const CLIENT: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 0xcc]);
 
 pub fn vip(last: u8) -> IpAddr {
@@ -77,8 +83,8 @@ pub fn group_of(addresses: &[IpAddr], candidates: &[&str]) -> Group {
 /// What is on its way to a node.
 #[derive(Clone, Debug)]
 enum Parcel {
-    Frame(Vec<u8>),
-    Datagram(SocketAddr, Vec<u8>),
+    Frame(Rc<[u8]>),
+    Datagram(SocketAddr, Rc<[u8]>),
 }
 
 pub struct Node {
@@ -96,9 +102,14 @@ pub struct Node {
     queue: Vec<Parcel>,
     asleep: bool,
     dead: bool,
-    /// How far its clock is behind, and since when it stands still.
+    /// Since when the whole machine stands still, its clock with it.
+    suspended: Option<Time>,
+    /// Whether its network stands still, too, so that what is sent to it is lost.
+    lost: bool,
+    /// How far its clock is behind because of that.
     behind: Duration,
-    stopped: Option<Time>,
+    /// When its engine wants to be woken, as it stands in [`World::timers`].
+    timer: Option<Time>,
 }
 
 pub struct World {
@@ -106,15 +117,22 @@ pub struct World {
     pub nodes: BTreeMap<String, Node>,
     wire: BTreeMap<(Time, u64), (String, Parcel)>,
     parcels: u64,
-    /// Pairs (from, to) between which nothing gets through.
-    deaf: BTreeSet<(String, String)>,
+    timers: BTreeSet<(Time, String)>,
+    by_mac: BTreeMap<MacAddr, String>,
+    by_address: BTreeMap<IpAddr, String>,
+    pub network: Network,
+    /// For a fleet of hundreds: of what is sent and reported nothing is kept but who holds what, and a beacon to all
+    /// reaches only whom it names, for the others would drop it.
+    pub large: bool,
+    /// Who has said last that it took an address, by address.
+    pub holding: BTreeMap<IpAddr, BTreeSet<String>>,
+    /// What the engines have used of the processor.
+    pub busy: Duration,
     /// Whether Ethernet beacons and UDP get through.
     pub ethernet: bool,
     pub udp: bool,
     /// The interface on which datagrams arrive: another than [`ETH`] is a network of its own.
     pub udp_interface: u32,
-    /// Pairs (from, to) between which no Ethernet beacon gets through.
-    parted: BTreeSet<(String, String)>,
     pub groups: Vec<Group>,
 }
 
@@ -130,11 +148,16 @@ impl World {
             nodes: BTreeMap::new(),
             wire: BTreeMap::new(),
             parcels: 0,
-            deaf: BTreeSet::new(),
+            timers: BTreeSet::new(),
+            by_mac: BTreeMap::new(),
+            by_address: BTreeMap::new(),
+            network: Network::default(),
+            large: false,
+            holding: BTreeMap::new(),
+            busy: Duration::ZERO,
             ethernet: true,
             udp: true,
             udp_interface: ETH,
-            parted: BTreeSet::new(),
             groups: Vec::new(),
         };
         for i in 1..=n {
@@ -145,14 +168,23 @@ impl World {
 
     /// Start (or start again) a node under a new nonce.
     pub fn boot(&mut self, i: usize, nonce: u64) {
-        self.boot_as(&name(i), &name(i), i, nonce);
+        self.boot_with(i, nonce, vec![link(u8::try_from(i).unwrap())]);
+    }
+
+    /// The same with other interfaces.
+    pub fn boot_with(&mut self, i: usize, nonce: u64, interfaces: Vec<Interface>) {
+        self.start(&name(i), &name(i), i, nonce, interfaces);
     }
 
     /// Start a speaker on machine `i` that calls itself `node`; tests call it `key`.
     pub fn boot_as(&mut self, key: &str, node: &str, i: usize, nonce: u64) {
-        let last = u8::try_from(i).unwrap();
-        let mac = MacAddr::new([2, 0, 0, 0, 0, last]);
-        let address: IpAddr = [192, 168, 1, 9 + last].into();
+        self.start(key, node, i, nonce, vec![link(u8::try_from(i).unwrap())]);
+    }
+
+    fn start(&mut self, key: &str, node: &str, i: usize, nonce: u64, interfaces: Vec<Interface>) {
+        let [high, low] = u16::try_from(i).unwrap().to_be_bytes();
+        let mac = MacAddr::new([2, 0, 0, 0, high, low]);
+        let address: IpAddr = [192, 168, 1 + high, low.wrapping_add(9)].into();
         let config = Config {
             node: node.to_owned(),
             nonce,
@@ -173,12 +205,17 @@ impl World {
             queue: Vec::new(),
             asleep: false,
             dead: false,
+            suspended: None,
+            lost: false,
             behind: Duration::ZERO,
-            stopped: None,
+            timer: None,
         };
-        self.nodes.insert(key.to_owned(), state);
-        let link = link(last);
-        self.event(key, Event::Interfaces(vec![link]));
+        self.by_mac.insert(mac, key.to_owned());
+        self.by_address.insert(address, key.to_owned());
+        if let Some(timer) = self.nodes.insert(key.to_owned(), state).and_then(|before| before.timer) {
+            self.timers.remove(&(timer, key.to_owned()));
+        }
+        self.event(key, Event::Interfaces(interfaces));
     }
 
     /// Give every node the same groups.
@@ -206,8 +243,22 @@ impl World {
         if state.dead {
             return;
         }
+        let began = Instant::now();
         state.engine.handle(self.now - state.behind, event);
+        self.busy += began.elapsed();
         self.collect(node);
+        self.wind(node);
+    }
+
+    /// Remember when a node wants to be woken next.
+    fn wind(&mut self, node: &str) {
+        let state = self.nodes.get_mut(node).unwrap();
+        let wanted = state.engine.deadline().filter(|_| !state.asleep && !state.dead).map(|at| at + state.behind);
+        let before = std::mem::replace(&mut state.timer, wanted);
+        if before != wanted {
+            before.map(|at| self.timers.remove(&(at, node.to_owned())));
+            wanted.map(|at| self.timers.insert((at, node.to_owned())));
+        }
     }
 
     fn collect(&mut self, node: &str) {
@@ -220,12 +271,15 @@ impl World {
         let now = self.now;
         let state = self.nodes.get_mut(node).unwrap();
         match action {
-            Action::Report(fact) => state.facts.push(fact),
+            Action::Report(fact) => self.note(node, fact),
             Action::SetGroups { groups, .. } => state.joined = groups,
             Action::DiscardQueued => state.queue.clear(),
             Action::SendFrame { bytes, .. } => {
                 state.sent += 1;
                 let frame = Frame::new_checked(&bytes[..]).unwrap();
+                if self.large && frame.ethertype() != EtherType::BEACON {
+                    return;
+                }
                 if let Ok(packet) = arp::Packet::new_checked(frame.payload())
                     && let Ok(repr) = arp::Repr::parse(&packet)
                 {
@@ -235,36 +289,62 @@ impl World {
                 {
                     state.ndp_sent.push((now, repr));
                 }
-                let dst = frame.dst();
+                let to = self.receivers(node, &frame);
                 if self.ethernet {
-                    self.deliver(node, &Parcel::Frame(bytes.clone()), |to| dst.is_multicast() || to.mac == dst);
+                    self.deliver(node, &Parcel::Frame(bytes.into()), to);
                 }
             }
             Action::SendDatagram { to, bytes } => {
                 state.sent += 1;
                 let from = SocketAddr::new(state.address, 7946);
+                let to = self.whose(to).filter(|to| to != node);
                 if self.udp {
-                    self.deliver(node, &Parcel::Datagram(from, bytes), |node| node.address == to);
+                    self.deliver(node, &Parcel::Datagram(from, bytes.into()), to.into_iter().collect());
                 }
             }
         }
     }
 
-    fn deliver(&mut self, from: &str, parcel: &Parcel, wanted: impl Fn(&Node) -> bool) {
-        let to: Vec<String> = self
-            .nodes
-            .iter()
-            .filter(|(name, node)| *name != from && wanted(node))
-            .map(|(name, _)| name.clone())
-            .collect();
+    fn note(&mut self, node: &str, fact: Fact) {
+        for address in &fact.addresses {
+            let holders = self.holding.entry(*address).or_default();
+            match fact.kind {
+                FactKind::Took => holders.insert(node.to_owned()),
+                FactKind::Yielded => holders.remove(node),
+                _ => false,
+            };
+        }
+        if !self.large {
+            self.nodes.get_mut(node).unwrap().facts.push(fact);
+        }
+    }
+
+    /// Who has an address; tests change it under way.
+    fn whose(&self, address: IpAddr) -> Option<String> {
+        let known = self.by_address.get(&address).filter(|name| self.nodes[*name].address == address);
+        let found = || self.nodes.iter().find(|(_, node)| node.address == address).map(|(name, _)| name);
+        known.or_else(found).cloned()
+    }
+
+    /// Whom a frame reaches.
+    fn receivers(&self, from: &str, frame: &Frame<&[u8]>) -> Vec<String> {
+        if self.large
+            && let Ok(beacon) = beacon::Packet::new_checked(frame.payload())
+        {
+            return vec![String::from_utf8_lossy(beacon.recipient()).into_owned()];
+        }
+        if !frame.dst().is_multicast() {
+            return self.by_mac.get(&frame.dst()).filter(|to| *to != from).cloned().into_iter().collect();
+        }
+        self.nodes.keys().filter(|name| *name != from).cloned().collect()
+    }
+
+    fn deliver(&mut self, from: &str, parcel: &Parcel, to: Vec<String>) {
         for to in to {
-            let way = (from.to_owned(), to.clone());
-            let parted = matches!(parcel, Parcel::Frame(_)) && self.parted.contains(&way);
-            if parted || self.deaf.contains(&way) {
-                continue;
+            if let Some(delay) = self.network.fate(from, &to, matches!(parcel, Parcel::Frame(_))) {
+                self.parcels += 1;
+                self.wire.insert((self.now + delay, self.parcels), (to, parcel.clone()));
             }
-            self.parcels += 1;
-            self.wire.insert((self.now + LATENCY, self.parcels), (to, parcel.clone()));
         }
     }
 
@@ -289,19 +369,23 @@ impl World {
     }
 
     fn next_event(&self) -> Option<Time> {
-        let timers = self.nodes.values().filter(|node| !node.asleep && !node.dead);
-        let timer = timers.filter_map(|node| Some(node.engine.deadline()? + node.behind)).min();
+        let timer = self.timers.first().map(|timer| timer.0);
         [timer, self.wire.keys().next().map(|key| key.0)].into_iter().flatten().min()
     }
 
     fn step(&mut self) {
+        let timers = self.timers.iter().take_while(|timer| timer.0 <= self.now);
+        let mut due: BTreeSet<String> = timers.map(|timer| timer.1.clone()).collect();
         while let Some(entry) = self.wire.first_entry().filter(|entry| entry.key().0 <= self.now) {
             let (to, parcel) = entry.remove();
-            self.nodes.get_mut(&to).unwrap().queue.push(parcel);
+            let state = self.nodes.get_mut(&to).unwrap();
+            if !state.lost && !state.dead {
+                state.queue.push(parcel);
+                due.insert(to);
+            }
         }
-        for node in self.nodes.keys().cloned().collect::<Vec<_>>() {
-            let state = &self.nodes[&node];
-            if !state.asleep && !state.dead {
+        for node in due {
+            if self.awake(&node) {
                 self.wake(&node);
             }
         }
@@ -320,7 +404,7 @@ impl World {
             }
         }
         let state = &self.nodes[node];
-        if state.engine.deadline().is_some_and(|deadline| deadline + state.behind <= self.now) {
+        if state.timer.is_some_and(|timer| timer <= self.now) {
             self.event(node, Event::Tick);
         }
     }
@@ -328,7 +412,9 @@ impl World {
     // ===== faults =====
 
     pub fn kill(&mut self, node: &str) {
+        self.holding.values_mut().for_each(|holders| _ = holders.remove(node));
         self.nodes.get_mut(node).unwrap().dead = true;
+        self.wind(node);
     }
 
     pub fn alive(&self, node: &str) -> bool {
@@ -339,35 +425,41 @@ impl World {
         !self.nodes[node].asleep && !self.nodes[node].dead
     }
 
+    /// Stop the process: what is sent to it waits in its sockets.
     pub fn freeze(&mut self, node: &str) {
         self.nodes.get_mut(node).unwrap().asleep = true;
+        self.wind(node);
     }
 
     pub fn thaw(&mut self, node: &str) {
-        self.nodes.get_mut(node).unwrap().asleep = false;
+        let now = self.now;
+        let state = self.nodes.get_mut(node).unwrap();
+        (state.asleep, state.lost) = (false, false);
+        state.behind += state.suspended.take().map_or(Duration::ZERO, |since| now.since(since));
         self.wake(node);
     }
 
-    /// The whole machine stands still, its clock with it, as a virtual one does that is paused.
+    /// The whole machine stands still, its clock with it, as a virtual one does that is paused; what is sent to it waits.
+    /// [`World::thaw`] is the inverse.
     pub fn pause_machine(&mut self, node: &str) {
         let now = self.now;
-        let state = self.nodes.get_mut(node).unwrap();
-        (state.asleep, state.stopped) = (true, Some(now));
+        self.nodes.get_mut(node).unwrap().suspended.get_or_insert(now);
+        self.freeze(node);
     }
 
-    /// It goes on, and knows nothing of the time that has passed.
-    pub fn resume_machine(&mut self, node: &str) {
-        let now = self.now;
-        let state = self.nodes.get_mut(node).unwrap();
-        let paused = state.stopped.take().map_or(Duration::ZERO, |since| now.since(since));
-        state.behind += paused;
-        state.asleep = false;
-        self.wake(node);
+    /// Stop the whole machine with its clock; what is sent to it is lost. [`World::thaw`] is the inverse.
+    pub fn suspend(&mut self, node: &str) {
+        self.pause_machine(node);
+        self.nodes.get_mut(node).unwrap().lost = true;
+    }
+
+    pub fn suspended(&self, node: &str) -> bool {
+        self.nodes[node].suspended.is_some()
     }
 
     /// Nothing gets from `from` to `to` any more.
     pub fn cut(&mut self, from: &str, to: &str) {
-        self.deaf.insert((from.to_owned(), to.to_owned()));
+        self.network.cut(from, to);
     }
 
     pub fn partition(&mut self, left: &[&str], right: &[&str]) {
@@ -379,7 +471,7 @@ impl World {
 
     /// No frame gets from `from` to `to` any more on the segment; datagrams do.
     pub fn cut_segment(&mut self, from: &str, to: &str) {
-        self.parted.insert((from.to_owned(), to.to_owned()));
+        self.network.cut_segment(from, to);
     }
 
     /// Nothing gets through between `left` and `right` on the segment; datagrams do.
@@ -391,8 +483,7 @@ impl World {
     }
 
     pub fn heal(&mut self) {
-        self.deaf.clear();
-        self.parted.clear();
+        self.network.heal();
     }
 
     // ===== what is seen =====
