@@ -503,6 +503,27 @@ def test_status_of_a_pool_is_stale_once_the_old_config_map_has_changed(harness: 
         program.cluster.write_pool_status(before, PoolStatus())
 
 
+def test_pool_whose_last_change_cannot_be_used_still_has_its_counts_written(harness: Harness) -> None:
+    harness.put(pool("192.0.2.0/24"))
+    seen = (program := harness.connect()).seen
+    harness.put(pool("192.0.2.0/24", "192.0.2.9-192.0.2.1"))
+    seen.until(lambda: bool(seen.problems))
+    program.cluster.write_pool_status(seen.get(Pool, POOL), PoolStatus(assigned_ipv4=1))
+    seen.until(lambda: seen.pool_statuses.get(POOL.name) == PoolStatus(assigned_ipv4=1))
+
+
+def test_pool_of_an_old_config_map_that_is_wrong_now_still_has_its_counts_written(harness: Harness) -> None:
+    harness.put(config_map("first"))
+    program = harness.connect()
+    before = in_force(program)["first"]
+    broken = config_map("first")
+    broken["data"]["config"] = broken["data"]["config"].replace("layer2", "layer3")
+    harness.put(broken)
+    program.seen.until(lambda: bool(program.seen.problems))
+    assert in_force(program)["first"] == before
+    program.cluster.write_pool_status(before, PoolStatus(assigned_ipv4=1))
+
+
 def test_what_a_service_holds_is_known_also_to_who_starts_when_nobody_can_read_the_service(documents: Harness) -> None:
     documents.put(service("web"))
     first = documents.connect()

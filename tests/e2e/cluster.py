@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 SYSTEM = "metallb-system"
 POLL_S = 0.05
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 @dataclass(frozen=True)

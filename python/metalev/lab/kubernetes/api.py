@@ -103,6 +103,7 @@ class Api:
                     raise ApiError(event["object"]["code"], f"watch {path}", event["object"]["message"])
                 yield event["type"], event["object"]
         finally:
+            response.close()  # it may be all that still holds the socket
             self.close()
 
     def interrupt(self) -> None:
@@ -123,6 +124,9 @@ class Api:
                 self.close()  # the server closes what was idle; only then is it safe to ask again
                 if fresh:
                     raise
+            except (OSError, http.client.HTTPException):
+                self.close()
+                raise
         raise AssertionError
 
     def _authorization(self) -> Mapping[str, str]:
@@ -134,7 +138,12 @@ class Api:
 
         host, port = self._address
         connection = http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=self._context)
-        connection.sock = self._context.wrap_socket(self._namespace.call(connect), server_hostname=host)
+        plain = self._namespace.call(connect)
+        try:
+            connection.sock = self._context.wrap_socket(plain, server_hostname=host)
+        except OSError:
+            plain.close()
+            raise
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
 
