@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 
 from metalev import __version__
-from metalev.cli import controller, probe, speaker, status, why
+from metalev.cli import controller, drill, probe, speaker, status, why
 from metalev.model.errors import MetalevError
 
-SUBCOMMANDS = (controller, speaker, status, why, probe)
+SUBCOMMANDS = (controller, speaker, status, why, probe, drill)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -17,7 +17,7 @@ from metalev.adapters.kubernetes.webhooks import remove_metallbs_webhooks
 from metalev.adapters.places import Directory, Source
 from metalev.controller.office import Office
 from metalev.model.cluster import BeaconKey
-from metalev.model.meta import Name
+from metalev.model.meta import Kind, Name
 from metalev.model.snapshot import Standby
 from metalev.ports.clock import Clock
 from metalev.ports.cluster import ChangeSink
@@ -30,6 +30,8 @@ WRITERS = 8
 """Writes at a time: an API server answers more of them a second than of one after the other."""
 GOODBYE_SECONDS = 2.0
 KEY_BYTES = 32
+KINDS = tuple(kind for kind in Kind if kind is not Kind.DRILL)
+"""Drills are the speakers' business."""
 
 
 class Seat(Struct, frozen=True):
@@ -62,7 +64,7 @@ def on_files(directory: Directory, namespace: str, clock: Clock, stack: ExitStac
 def on_kubernetes(source: Source, namespace: str, clock: Clock, stack: ExitStack, tell: ChangeSink) -> Seat:
     """An API server: one of several controllers is at work, the others stand by."""
     api = Api(source)
-    cluster = KubernetesCluster(api, clock, namespace=namespace, writer=CONTROLLER, pod=pod_name())
+    cluster = KubernetesCluster(api, clock, namespace=namespace, writer=CONTROLLER, kinds=KINDS, pod=pod_name())
     office = Office([partial(remove_metallbs_webhooks, api, namespace), cluster.relist], api.timeout, tell)
     workers = Workers(WRITERS)
 

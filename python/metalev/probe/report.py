@@ -70,6 +70,7 @@ def content(found: Findings, target: str, names: Names, *, started: datetime, no
             for span in found.answers.spans
         ],
         "doubleAnswers": found.answers.doubles,
+        "longestUnansweredMs": round(found.answers.longest.length * 1000, 1),
         "notAsked": not_asked,
     }
 
@@ -114,6 +115,9 @@ def _who(found: Findings, names: Names) -> list[str]:
     for span in answers.spans:
         who = f"{span.mac}  {names(span.mac)}".rstrip()
         lines.append(f"{_at(found, span.first)}  {_at(found, span.last)}  {span.answers:>7}  {who}")
+    longest = answers.longest
+    where = _from_to(found, longest.began, longest.ended)
+    lines.append(f"At most {longest.length * 1000:.0f} ms without an answer, {where}.")
     if answers.doubles:
         lines.append(f"{answers.doubles} of {answers.asked} questions were answered by two.")
     return lines

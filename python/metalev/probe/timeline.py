@@ -71,15 +71,18 @@ class Answers(Struct):
     """Who answered for an address. Another span begins when somebody answers anew after ``pause`` seconds without.
 
     Spans of two MAC addresses may overlap; ``doubles`` counts the questions that more than one of them answered.
+    ``longest`` is the longest time between two answers, whoever gave them.
     """
 
     pause: float
     asked: int = 0
     doubles: int = 0
+    longest: Gap = Gap(0, 0)
     spans: list[Span] = []
     omitted: int = 0
     _running: dict[str, Span] = field(default_factory=dict)
     _to_this: set[str] = field(default_factory=set)
+    _last: float | None = None
 
     def ask(self) -> None:
         """A question is asked; what comes from now on answers it."""
@@ -87,7 +90,10 @@ class Answers(Struct):
         self._to_this.clear()
 
     def answer(self, at: float, mac: str) -> bool:
-        """Somebody answers; whether that begins a span."""
+        """Somebody answers; whether that begins a span. Times do not go back."""
+        if self._last is not None and at - self._last > self.longest.length:
+            self.longest = Gap(self._last, at)
+        self._last = at
         if self._to_this and mac not in self._to_this and len(self._to_this) == 1:
             self.doubles += 1
         self._to_this.add(mac)

@@ -18,6 +18,7 @@ use crate::ownership::Ownership;
 use crate::peers::Peers;
 use crate::pulse::{Pulse, Timing};
 use crate::responder::Responder;
+use crate::silence::Ordered;
 
 /// How often the same foreign claim is reported at most.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
@@ -57,6 +58,7 @@ pub struct Engine {
     deadline: Option<Time>,
     beacons_received: u64,
     reported: HashMap<(IpAddr, MacAddr), Time>,
+    silence: Ordered,
     stopped: bool,
 }
 
@@ -77,6 +79,7 @@ impl Engine {
             deadline: None,
             beacons_received: 0,
             reported: HashMap::new(),
+            silence: Ordered::default(),
             stopped: false,
             node: config.node,
         }
@@ -85,6 +88,10 @@ impl Engine {
     /// Take in an event that happened at `now`. Actions that come of it wait to be polled.
     pub fn handle(&mut self, now: Time, event: Event<'_>) {
         if self.stopped {
+            return;
+        }
+        if self.silence.until(now).is_some() {
+            self.in_silence(now, event);
             return;
         }
         self.wake(now);
@@ -106,7 +113,10 @@ impl Engine {
             }
             Event::Tick => {}
         }
-        self.run(now);
+        match self.silence.until(now) {
+            Some(until) => self.deadline = Some(until),
+            None => self.run(now),
+        }
     }
 
     /// The next action to carry out.

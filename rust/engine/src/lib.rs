@@ -27,6 +27,7 @@ mod peers;
 mod pulse;
 mod responder;
 mod session;
+mod silence;
 mod table;
 mod time;
 mod words;
@@ -36,5 +37,5 @@ pub use engine::{Config, Engine};
 pub use event::{
     Action, AddressCounters, Cause, Counters, Datagram, DropReason, Event, Fact, FactKind, Host, Interface,
 };
-pub use table::{Candidate, Group, Peer, Table};
+pub use table::{Candidate, Group, Peer, Silence, Table};
 pub use time::Time;

@@ -58,7 +58,8 @@ def test_the_table_says_the_silence_the_losses_and_who_answered(found: Findings)
         "\n"
         "     FROM         TO  ANSWERS  ANSWERED BY\n"
         " +0.000 s   +0.300 s        2  02:00:c0:a8:01:0a  node1\n"
-        "+12.440 s  +12.700 s        2  02:00:c0:a8:01:0b"
+        "+12.440 s  +12.700 s        2  02:00:c0:a8:01:0b\n"
+        "At most 12140 ms without an answer, from +0.300 s to +12.440 s."
     )
 
 

@@ -75,6 +75,10 @@ def test_a_move_is_two_spans_and_no_double_answer() -> None:
     assert (found.asked, found.doubles) == (5, 0)
 
 
+def test_the_longest_time_without_an_answer_is_between_two_answers_of_whoever() -> None:
+    assert answers((0.0, (A,)), (0.1, (A,)), (0.2, ()), (0.3, (B,)), (0.4, (B,))).longest == Gap(0.1, 0.3)
+
+
 def test_two_that_answer_at_once_are_two_spans_that_overlap_and_double_answers() -> None:
     found = answers((0.0, (A,)), (0.1, (A, B)), (0.2, (B, A)), (0.3, (B,)))
     assert [(span.mac, span.first, span.last) for span in found.spans] == [(A, 0.0, 0.2), (B, 0.1, 0.3)]

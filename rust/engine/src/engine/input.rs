@@ -7,7 +7,7 @@ use metalev_wire::ethernet::{EtherType, Frame, HEADER_LEN};
 
 use super::{CLAIMS_REMEMBERED, Engine, REPORT_EVERY};
 use crate::event::Action;
-use crate::event::{Cause, Datagram, DropReason, Fact, FactKind, Host, Interface};
+use crate::event::{Cause, Datagram, DropReason, Event, Fact, FactKind, Host, Interface};
 use crate::herald::Content;
 use crate::links::LinkChanges;
 use crate::peer::Path;
@@ -40,7 +40,24 @@ impl Engine {
         }
     }
 
+    /// Learn what is not heard but told, and say nothing: what was ordered to be silent hears nothing either.
+    pub(super) fn in_silence(&mut self, now: Time, event: Event<'_>) {
+        match event {
+            Event::Frame { .. } | Event::Datagram(_) | Event::Tick => {}
+            Event::Table(table) => self.table(now, table),
+            Event::Interfaces(interfaces) => self.interfaces(now, interfaces),
+            Event::Host(host) => self.host(now, host),
+            Event::Stop => {
+                self.stop(now);
+                return;
+            }
+        }
+        // An order that was withdrawn is over at once.
+        self.deadline = Some(self.silence.until(now).unwrap_or(now));
+    }
+
     pub(super) fn table(&mut self, now: Time, table: Table) {
+        self.silence.order(now, table.silence.as_ref());
         self.peers.set(&table.peers, table.keys);
         let removed = self.ownership.set(table.groups, &self.links);
         self.responder.forget(&removed);
