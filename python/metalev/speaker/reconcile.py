@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from metalev.adapters.metrics import Announced, Figures
 from metalev.decide.controller import configuration_of
 from metalev.decide.diff import configuration_actions, state_actions, table_actions
-from metalev.decide.drills import DrillClock, drilled
+from metalev.decide.drills import drilled
 from metalev.decide.refusals import refusals
 from metalev.decide.speaker import SpeakerDecider, SpeakerDesired, speaker_state
 from metalev.model.actions import (
@@ -35,6 +35,7 @@ from metalev.ports.ownership import Counters
 from metalev.runtime.effects import Effects
 from metalev.runtime.outcome import After, Done, Later, Outcome, Retry
 from metalev.runtime.store import Applied
+from metalev.speaker.drillclock import DrillClock
 
 # The engine must not wait for a cluster that takes its time to hear of the state: two names.
 TABLE: Final = "table"

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from metalev.decide.drills import DrillClock, drilled, holders, latest, sent_back
+from metalev.decide.drills import drilled, holders, latest, sent_back
 from metalev.model.actions import Holding, SpeakerState
 from metalev.model.drills import Drill, DrillMode
 from metalev.model.meta import Name
@@ -54,29 +54,6 @@ def test_a_crash_silences_the_node_that_it_names_and_no_other() -> None:
     assert made.silence == Silence("metallb-system/one", 5.0)
     assert candidates(made) == candidates(table("node1", "node2"))
     assert drilled(table("node1", "node2"), [crash], "node2").silence is None
-
-
-def test_a_drill_lasts_its_seconds_from_when_it_is_first_seen() -> None:
-    clock, one = DrillClock(), drill("node1", seconds=5)
-    assert clock.running({}, 100.0) == ()
-    assert clock.running({one.name: one}, 200.0) == (one,)
-    assert clock.running({one.name: one}, 204.9) == (one,)
-    assert clock.over_in((one,), 204.0) == pytest.approx(1.0)
-    assert clock.running({one.name: one}, 205.0) == ()
-
-
-def test_a_drill_that_is_withdrawn_is_over() -> None:
-    clock, one = DrillClock(), drill("node1")
-    clock.running({}, 0.0)
-    assert clock.running({one.name: one}, 1.0) == (one,)
-    assert clock.running({}, 2.0) == ()
-    assert clock.over_in((), 2.0) is None
-
-
-def test_what_was_there_before_the_program_started_counts_for_nothing() -> None:
-    clock, old, new = DrillClock(), drill("node1", name="old"), drill("node1", name="new")
-    assert clock.running({old.name: old}, 0.0) == ()
-    assert clock.running({old.name: old, new.name: new}, 1.0) == (new,)
 
 
 def state(node: str, term: int, *addresses: str) -> SpeakerState:
