@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from statistics import median
 
-WIDTH, LEFT, RIGHT, ROW, TOP, BOTTOM = 900, 250, 30, 56, 40, 46
+WIDTH, LEFT, RIGHT, ROW, TOP, BOTTOM = 1000, 390, 30, 56, 40, 46
 FONT = 'font-family="sans-serif" font-size="14"'
 DOT, SPREAD = 4, 12
 COLOURS = ("#1b7837", "#762a83")
