@@ -33,7 +33,8 @@ def test_a_drill_moves_an_address_away_and_back_and_leaves_no_object(room: Room,
     before = room.announcer(address)
     told = drill(room, address)
     holders = [one["node"] for one in told["held"] if one["node"]]
-    assert (holders[0], holders[-1], len(set(holders))) == (before, before, 2)
+    assert holders[0] == holders[-1] == before
+    assert len(set(holders)) >= 2
     assert room.announcer(address) == before
     assert room.cluster.items(DRILLS) == []
 
@@ -41,5 +42,6 @@ def test_a_drill_moves_an_address_away_and_back_and_leaves_no_object(room: Room,
 def test_a_crash_makes_another_node_take_the_address_by_missed_beacons(room: Room, address: str) -> None:
     before = room.announcer(address)
     told = drill(room, address, "--crash", "--yes", "--seconds", "3")
-    assert told["held"][-1]["cause"] == "missed-beacons"
-    assert room.announcer(address) == told["held"][-1]["node"] != before
+    took = next(one for one in told["held"] if one["node"] not in {"", before})
+    assert took["cause"] == "missed-beacons"
+    assert room.announcer(address, other_than=before)

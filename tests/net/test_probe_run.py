@@ -105,6 +105,9 @@ def test_the_segment_is_asked_and_its_answers_are_recorded(server: socket.socket
     class Echo:
         """Every question is answered at once."""
 
+        def read(self, now: float) -> None:
+            """Nothing arrives later."""
+
         def ask(self) -> None:
             probe._who(1.0, "02:00:00:00:00:0a")
 

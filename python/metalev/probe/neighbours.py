@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv6Address
 from selectors import EVENT_READ, BaseSelector
 from typing import Protocol
@@ -28,10 +28,14 @@ _ADVERTISEMENT_HEADER = 24  # type, code, checksum, flags, target (RFC 4861 sect
 _SOLICITATION, _ADVERTISEMENT = 135, 136
 _SOURCE_LINK_LAYER, _TARGET_LINK_LAYER = 1, 2
 _ICMP6_FILTER = 1
+_AT_ONCE = 1000
 
 
 class Asker(Protocol):
     """Asks for one address."""
+
+    def read(self, now: float) -> None:
+        """Take in what has arrived: it answers what was asked before."""
 
     def ask(self) -> None:
         """Ask everybody once."""
@@ -61,7 +65,7 @@ class ArpAsker:
         self._question = _ARP.pack(
             *_ARP_HEADER, _REQUEST, mac, IPv4Address(way.source).packed, bytes(6), address.packed
         )
-        selector.register(self._socket, EVENT_READ, self._read)
+        selector.register(self._socket, EVENT_READ, self._readable)
 
     def ask(self) -> None:
         """Ask everybody once."""
@@ -72,9 +76,14 @@ class ArpAsker:
         self._selector.unregister(self._socket)
         self._socket.close()
 
-    def _read(self, sock: socket.socket, now: float) -> None:
-        if (mac := arp_answer(sock.recv(2048), self._address)) is not None:
-            self._answered(now, mac)
+    def read(self, now: float) -> None:
+        """Take in what has arrived."""
+        for packet in _arrived(self._socket):
+            if (mac := arp_answer(packet, self._address)) is not None:
+                self._answered(now, mac)
+
+    def _readable(self, _socket: socket.socket, now: float) -> None:
+        self.read(now)
 
 
 class NdpAsker:
@@ -99,7 +108,7 @@ class NdpAsker:
         self._question = struct.pack("!BBHI16s", _SOLICITATION, 0, 0, 0, address.packed) + own
         group = IPv6Address(IPv6Address("ff02::1:ff00:0").packed[:13] + address.packed[13:])  # RFC 4291 section 2.7.1
         self._to = (str(group), 0, 0, index)
-        selector.register(self._socket, EVENT_READ, self._read)
+        selector.register(self._socket, EVENT_READ, self._readable)
 
     def ask(self) -> None:
         """Ask everybody once."""
@@ -110,9 +119,14 @@ class NdpAsker:
         self._selector.unregister(self._socket)
         self._socket.close()
 
-    def _read(self, sock: socket.socket, now: float) -> None:
-        if (mac := ndp_answer(sock.recv(2048), self._address)) is not None:
-            self._answered(now, mac)
+    def read(self, now: float) -> None:
+        """Take in what has arrived."""
+        for message in _arrived(self._socket):
+            if (mac := ndp_answer(message, self._address)) is not None:
+                self._answered(now, mac)
+
+    def _readable(self, _socket: socket.socket, now: float) -> None:
+        self.read(now)
 
 
 def arp_answer(packet: bytes, address: IPv4Address) -> str | None:
@@ -135,6 +149,15 @@ def ndp_answer(message: bytes, address: IPv6Address) -> str | None:
             return options[2:8].hex(":")
         options = options[options[1] * 8 :]
     return None
+
+
+def _arrived(sock: socket.socket) -> Iterator[bytes]:
+    """What is in the socket's queue, as far as a flood lets one end."""
+    for _ in range(_AT_ONCE):
+        try:
+            yield sock.recv(2048)
+        except OSError:  # nothing more, or the interface is down: then nothing comes
+            return
 
 
 def _mac_of(interface: str) -> bytes:

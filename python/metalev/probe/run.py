@@ -134,8 +134,9 @@ class Probe:
         self._attempts.open(at)
         self._attempts.give_up(at)
 
-    def _ask(self, _at: float, _late: float) -> None:
+    def _ask(self, at: float, _late: float) -> None:
         assert self._asker is not None
+        self._asker.read(at)  # a probe that was late must not take two answers for those to one question
         self._answers.ask()
         with suppress(OSError):  # the interface is down, or its queue full: the silence says so
             self._asker.ask()
