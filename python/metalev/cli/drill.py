@@ -78,7 +78,7 @@ def _run(options: argparse.Namespace) -> int:
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whatever ends this command, the drill is withdrawn
     text = options.output == "text"
-    with Follower(cluster_of(options, watch=True), options.address) as follower:
+    with Follower(cluster_of(options, watch=True)[0], options.address) as follower:
         operation = Operation(
             follower,
             drills_of(options),

@@ -6,6 +6,7 @@ import argparse
 import os
 import shutil
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -20,6 +21,7 @@ from metalev.model.snapshot import Change, Synced
 if TYPE_CHECKING:
     from metalev.adapters.kubernetes import Api
     from metalev.decide.why import Inquiry
+    from metalev.model.cluster import Heartbeat
     from metalev.model.drills import Drill
     from metalev.model.snapshot import Snapshot
     from metalev.ports.cluster import Cluster
@@ -55,14 +57,19 @@ def add_reader_options(parser: argparse.ArgumentParser) -> None:
 
 def look(options: argparse.Namespace) -> Inquiry:
     """Read the cluster once. Raises ``StartError`` or ``Unavailable`` if it cannot be read."""
-    cluster = cluster_of(options)
+    cluster, heartbeats = cluster_of(options)
     from metalev.decide.why import Inquiry  # noqa: PLC0415  (usage errors need not wait for it)
 
-    return Inquiry(read(cluster), options.lb_class, ignore_exclude_lb=options.ignore_exclude_lb)
+    alive: dict[str, Heartbeat] = {}
+    snapshot = read(cluster, also=lambda: alive.update(heartbeats()))
+    return Inquiry(snapshot, options.lb_class, ignore_exclude_lb=options.ignore_exclude_lb, heartbeats=alive)
 
 
-def read(cluster: Cluster, patience: float = PATIENCE) -> Snapshot:
-    """All that ``cluster`` has once it is complete. Raises ``Unavailable`` if that takes longer than ``patience``."""
+def read(cluster: Cluster, patience: float = PATIENCE, also: Callable[[], None] = lambda: None) -> Snapshot:
+    """All that ``cluster`` has once it is complete. Raises ``Unavailable`` if that takes longer than ``patience``.
+
+    ``also`` is called after that, while the cluster can still be asked.
+    """
     from metalev.runtime.store import Store  # noqa: PLC0415  (as above)
 
     arrived: SimpleQueue[Change] = SimpleQueue()
@@ -72,6 +79,7 @@ def read(cluster: Cluster, patience: float = PATIENCE) -> Snapshot:
         cluster.start(arrived.put)
         while not (changes and isinstance(changes[-1], Synced)):
             changes.append(arrived.get(timeout=max(0.0, end - monotonic())))
+        also()
     except Empty:
         raise Unavailable(f"the cluster could not be read within {patience:g} s: does it answer?") from None
     finally:
@@ -88,22 +96,31 @@ def width() -> int | None:
     return None
 
 
-def cluster_of(options: argparse.Namespace, *, watch: bool = False) -> Cluster:
-    """The cluster that the options name; with ``watch`` it also tells what changes after the first look."""
+def cluster_of(
+    options: argparse.Namespace, *, watch: bool = False
+) -> tuple[Cluster, Callable[[], Mapping[str, Heartbeat]]]:
+    """The cluster that the options name, and how to ask for its Leases: the one place that knows which kinds there are.
+
+    With ``watch`` it also tells what changes after the first look. In a directory there are no Leases.
+    """
     place = where(options)
     namespace: str = options.system_namespace
     from metalev.adapters.clock import SystemClock  # noqa: PLC0415  (as above)
 
     if isinstance(place, Source):
         from metalev.adapters.kubernetes import KubernetesCluster  # noqa: PLC0415
+        from metalev.adapters.kubernetes.heartbeats import heartbeats  # noqa: PLC0415
 
         kinds = [kind for kind in Kind if kind not in {Kind.SECRET, Kind.DRILL}]
         api = api_of(place)
-        return KubernetesCluster(api, SystemClock(), namespace=namespace, kinds=kinds, all_services=True, watch=watch)
+        cluster = KubernetesCluster(
+            api, SystemClock(), namespace=namespace, kinds=kinds, all_services=True, watch=watch
+        )
+        return cluster, lambda: heartbeats(api, namespace)
     from metalev.adapters.files import FilesCluster  # noqa: PLC0415
 
     state = place.state_folder
-    return FilesCluster(
+    files = FilesCluster(
         place.manifests,
         SystemClock(),
         # Who only looks must not make the folder: it would be root's, and the controller may be somebody else.
@@ -111,6 +128,7 @@ def cluster_of(options: argparse.Namespace, *, watch: bool = False) -> Cluster:
         namespace=namespace,
         watch=watch,
     )
+    return files, dict
 
 
 def drills_of(options: argparse.Namespace) -> Drills:

@@ -112,6 +112,10 @@ class KubernetesCluster:
         for reflector in self._reflectors:
             reflector.list()
 
+    def look_back(self) -> None:
+        """Look, beside everything else, for Services that changed their type while nobody watched; returns at once."""
+        self._leavers.look_back()
+
     def stand_by(self) -> None:
         """Nothing is to be written for now, and so what kept something from being written is no trouble any more."""
         self._troubles.over(WRITING)

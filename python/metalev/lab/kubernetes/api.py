@@ -17,6 +17,7 @@ from metalev.lab.namespace import LabError, Namespace
 Object: TypeAlias = dict[str, Any]
 
 TIMEOUT_S = 10
+LIST_TIMEOUT_S = 60
 WATCH_TIMEOUT_S = 300
 RETRY_S = 0.2
 MERGE_PATCH = "application/merge-patch+json"
@@ -169,8 +170,8 @@ class Reflector:
     def start(self, *, wait: bool = True) -> None:
         """Start, and wait for the first list."""
         self._thread.start()
-        if wait and not self._listed.wait(TIMEOUT_S):
-            raise LabError(f"{self._path} could not be listed within {TIMEOUT_S} s")
+        if wait and not self._listed.wait(LIST_TIMEOUT_S):
+            raise LabError(f"{self._path} could not be listed within {LIST_TIMEOUT_S} s")
 
     def stop(self) -> None:
         """End the thread."""
