@@ -14,6 +14,8 @@ from metalev.lab.links import UPLINK
 from metalev.lab.process import Process
 from metalev.model.errors import StartError
 
+PATIENCE = 60  # s, for a program to come up or to end
+
 
 class Contestant(Protocol):
     """Runs on every node of a lab; one at a time."""
@@ -34,6 +36,14 @@ class Contestant(Protocol):
 
     def revive(self, node: Node) -> None:
         """Power the node on and start it there, and wait until it is a stand-by."""
+        ...
+
+    def leave(self, node: Node) -> None:
+        """End it there in good order (SIGTERM), as an upgrade does, and do not wait for its end."""
+        ...
+
+    def come_back(self, node: Node) -> None:
+        """Start it there after :meth:`leave`, and wait until it is a stand-by."""
         ...
 
     def process(self, node: Node) -> Process:
@@ -65,6 +75,15 @@ class Metalev:
     def revive(self, node: Node) -> None:
         """Start a speaker anew."""
         node.revive()
+        self.come_back(node)
+
+    def leave(self, node: Node) -> None:
+        """End a speaker."""
+        self._cluster.speaker(node.name).ask_to_end()
+
+    def come_back(self, node: Node) -> None:
+        """Start a speaker anew once its predecessor has ended."""
+        self._cluster.speaker(node.name).wait(PATIENCE)
         self._cluster.start_speaker(node.name)
         self._wait_for_peers(node.name)
 
@@ -80,7 +99,7 @@ class Metalev:
     def _wait_for_peers(self, name: str) -> None:
         for peer in self._nodes:
             if peer != name:
-                self._cluster.speaker(name).wait_for(f"{peer} is heard on")
+                self._cluster.speaker(name).wait_for(f"{peer} is heard on", PATIENCE)
 
 
 class Keepalived:
@@ -108,8 +127,18 @@ class Keepalived:
 
     def revive(self, node: Node) -> None:
         """Start a router anew, on a node that has forgotten the address as it would in a power cut."""
-        node.run(["ip", "address", "flush", "dev", UPLINK, "to", f"{self._address}/32"])
+        self._forget_address(node)
         node.revive()
+        self._spawn(node)
+
+    def leave(self, node: Node) -> None:
+        """End a router; it takes the address with it."""
+        self._processes[node.name].ask_to_end()
+
+    def come_back(self, node: Node) -> None:
+        """Start a router anew once its predecessor has ended."""
+        self._processes[node.name].wait(PATIENCE)
+        self._forget_address(node)
         self._spawn(node)
 
     def process(self, node: Node) -> Process:
@@ -121,6 +150,9 @@ class Keepalived:
         for process in self._processes.values():
             process.terminate()
 
+    def _forget_address(self, node: Node) -> None:
+        node.run(["ip", "address", "flush", "dev", UPLINK, "to", f"{self._address}/32"])
+
     def _spawn(self, node: Node) -> None:
         self._starts += 1
         place = self._directory / f"keepalived-{self.heartbeat:g}-{node.name}-{self._starts}"
@@ -130,7 +162,7 @@ class Keepalived:
         own = ("-p", f"{place}.pid", "-r", f"{place}.vrrp.pid", "-c", f"{place}.checkers.pid")
         argv = ["keepalived", "-n", "-l", "-D", "-G", "-P", "-f", str(config), *own]
         process = node.spawn(argv, log=place.with_suffix(".log"))
-        process.wait_for("Entering BACKUP STATE")
+        process.wait_for("Entering BACKUP STATE", PATIENCE)
         self._processes[node.name] = process
 
     def _config(self, node: Node) -> str:

@@ -21,7 +21,7 @@ from metalev.model.meta import Kind, Name
 from metalev.model.snapshot import Synced
 
 NAMESPACE = "metallb-system"
-_CUSTOM = (Kind.POOL, Kind.L2_ADVERTISEMENT, Kind.SPEAKER_STATE)
+_CUSTOM = (Kind.POOL, Kind.L2_ADVERTISEMENT, Kind.SPEAKER_STATE, Kind.DRILL)
 
 
 @contextmanager

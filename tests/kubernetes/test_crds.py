@@ -126,10 +126,11 @@ def test_whoever_uses_v1beta1_of_a_peer_is_warned(installed: ControlPlane) -> No
         ("servicebgpstatuses", ["NAME", "NODE", "SERVICE NAME", "SERVICE NAMESPACE"]),
         ("configurationstates", ["NAME", "RESULT", "ERRORSUMMARY", "AGE"]),
         ("speakerstates", ["NAME", "HEARS", "INTERFACES", "PROBLEMS", "AGE"]),
+        ("drills", ["NAME", "ADDRESS", "MODE", "NODES", "SECONDS", "AGE"]),
     ],
 )
 def test_kubectl_get_shows_these_columns(installed: ControlPlane, plural: str, columns: list[str]) -> None:
-    group = "metalev.io" if plural == "speakerstates" else "metallb.io"
+    group = "metalev.io" if plural in {"speakerstates", "drills"} else "metallb.io"
     definition = load(DEPLOY / "crds" / f"{group}_{plural}.yaml")
     storage = next(version for version in definition["spec"]["versions"] if version["storage"])
     named = [column["name"].upper() for column in storage.get("additionalPrinterColumns", [{"name": "age"}])]

@@ -65,6 +65,7 @@ CONTROLLER = [
 ]
 SPEAKER = [
     *READ_BY_BOTH,
+    *calls("list watch", "drills", OURS, group="metalev.io"),
     *calls("create", "speakerstates", group="metalev.io"),
     *calls("patch", "speakerstates/status", group="metalev.io"),
     *calls("list watch create delete", "servicel2statuses", OURS, group="metallb.io"),
@@ -93,6 +94,8 @@ REFUSED_TO_BOTH = [
     *calls("get create update", "leases", "kube-node-lease", group="coordination.k8s.io"),
     *calls("delete deletecollection", "events", THEIRS),
     *calls("delete", "speakerstates", group="metalev.io"),
+    *calls("create update patch delete", "drills", OURS, group="metalev.io"),
+    *calls("list watch", "drills", THEIRS, group="metalev.io"),
     *calls("get list create update patch delete", "customresourcedefinitions", group="apiextensions.k8s.io"),
     *calls("create update patch", "deployments daemonsets", OURS, group="apps"),
     *calls("create update patch bind escalate", "clusterroles roles", group="rbac.authorization.k8s.io"),
@@ -105,6 +108,7 @@ REFUSED = {
     "controller": [
         *REFUSED_TO_BOTH,
         *calls("create patch", "speakerstates speakerstates/status", group="metalev.io"),
+        *calls("list watch", "drills", OURS, group="metalev.io"),
         *calls("list create patch delete", "servicel2statuses", OURS, group="metallb.io"),
     ],
     "speaker": [

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from metalev.adapters.codec import Codec
 from metalev.lab.faults import Faults, rules
 from metalev.lab.manifests import Manifests
-from metalev.lab.prober import longest_gap
 from metalev.lab.topology import HostSpec, home_network
 from metalev.model.cluster import Node
 from metalev.model.errors import BadValue
@@ -58,10 +57,6 @@ def test_a_partition_drops_in_both_directions() -> None:
     text = rules(Faults(sides=(frozenset({"a"}), frozenset({"b", "c"}))))
     assert 'iifname { "a" } oifname { "b", "c" } drop' in text
     assert 'iifname { "b", "c" } oifname { "a" } drop' in text
-
-
-def test_the_longest_gap_is_found_with_its_limits() -> None:
-    assert longest_gap([1.0, 2.0, 5.0, 5.5]) == (3.0, 2.0, 5.0)
 
 
 def test_the_manifests_of_a_cluster_are_read_as_its_nodes(tmp_path: Path) -> None:

@@ -8,17 +8,18 @@ import sys
 from collections.abc import Sequence
 
 from metalev import __version__
-from metalev.cli import controller, speaker, status, why
+from metalev.cli import controller, drill, probe, speaker, status, why
 from metalev.model.errors import MetalevError
 
-SUBCOMMANDS = (controller, speaker, status, why)
+SUBCOMMANDS = (controller, speaker, status, why, probe, drill)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``metalev`` with ``arguments`` (by default the process's); returns the exit status.
 
     0 after a clean end, 1 if it could not start or go on, 2 for a command line that makes no sense, 130 if interrupted.
-    Of ``status`` and ``why``: 1 if something is wrong with what they look at, 2 if they cannot look.
+    Of ``status`` and ``why``: 1 if something is wrong with what they look at, 2 if they cannot look; of ``probe``: 1 if
+    nothing was ever answered, 2 if it could not probe.
     """
     options = _parser().parse_args(arguments)
     try:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from metalev.adapters.places import Source
 from metalev.cli.options import add_cluster_options, where
@@ -19,8 +19,10 @@ from metalev.model.meta import Kind
 from metalev.model.snapshot import Change, Synced
 
 if TYPE_CHECKING:
+    from metalev.adapters.kubernetes import Api
     from metalev.decide.why import Inquiry
     from metalev.model.cluster import Heartbeat
+    from metalev.model.drills import Drill
     from metalev.model.snapshot import Snapshot
     from metalev.ports.cluster import Cluster
 
@@ -31,6 +33,16 @@ _NOWHERE = Path(os.devnull) / "metalev"
 
 FAILURE = 2
 """The exit status when the cluster cannot be read: 1 says that something is wrong with it."""
+
+
+class Drills(Protocol):
+    """Where an operator orders drills."""
+
+    def order(self, drill: Drill) -> None:
+        """Begin it. Raises ``Unavailable``."""
+
+    def withdraw(self, drill: Drill) -> None:
+        """End it, if it goes on. Raises ``Unavailable``."""
 
 
 def add_reader_options(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +57,7 @@ def add_reader_options(parser: argparse.ArgumentParser) -> None:
 
 def look(options: argparse.Namespace) -> Inquiry:
     """Read the cluster once. Raises ``StartError`` or ``Unavailable`` if it cannot be read."""
-    cluster, heartbeats = _cluster(options)
+    cluster, heartbeats = cluster_of(options)
     from metalev.decide.why import Inquiry  # noqa: PLC0415  (usage errors need not wait for it)
 
     alive: dict[str, Heartbeat] = {}
@@ -84,23 +96,25 @@ def width() -> int | None:
     return None
 
 
-def _cluster(options: argparse.Namespace) -> tuple[Cluster, Callable[[], Mapping[str, Heartbeat]]]:
+def cluster_of(
+    options: argparse.Namespace, *, watch: bool = False
+) -> tuple[Cluster, Callable[[], Mapping[str, Heartbeat]]]:
     """The cluster that the options name, and how to ask for its Leases: the one place that knows which kinds there are.
 
-    In a directory there are no Leases.
+    With ``watch`` it also tells what changes after the first look. In a directory there are no Leases.
     """
     place = where(options)
     namespace: str = options.system_namespace
     from metalev.adapters.clock import SystemClock  # noqa: PLC0415  (as above)
 
     if isinstance(place, Source):
-        from metalev.adapters.kubernetes import Api, KubernetesCluster  # noqa: PLC0415
+        from metalev.adapters.kubernetes import KubernetesCluster  # noqa: PLC0415
         from metalev.adapters.kubernetes.heartbeats import heartbeats  # noqa: PLC0415
 
-        kinds = [kind for kind in Kind if kind is not Kind.SECRET]
-        api = Api(place if place.kubeconfig else Source(_usual_kubeconfig(), place.context), timeout=PATIENCE)
+        kinds = [kind for kind in Kind if kind not in {Kind.SECRET, Kind.DRILL}]
+        api = api_of(place)
         cluster = KubernetesCluster(
-            api, SystemClock(), namespace=namespace, kinds=kinds, all_services=True, watch=False
+            api, SystemClock(), namespace=namespace, kinds=kinds, all_services=True, watch=watch
         )
         return cluster, lambda: heartbeats(api, namespace)
     from metalev.adapters.files import FilesCluster  # noqa: PLC0415
@@ -112,9 +126,28 @@ def _cluster(options: argparse.Namespace) -> tuple[Cluster, Callable[[], Mapping
         # Who only looks must not make the folder: it would be root's, and the controller may be somebody else.
         state=state if state.exists() else _NOWHERE,
         namespace=namespace,
-        watch=False,
+        watch=watch,
     )
     return files, dict
+
+
+def drills_of(options: argparse.Namespace) -> Drills:
+    """Where drills are ordered in the cluster that the options name."""
+    place = where(options)
+    if isinstance(place, Source):
+        from metalev.adapters.kubernetes.drills import ApiDrills  # noqa: PLC0415  (as above)
+
+        return ApiDrills(api_of(place))
+    from metalev.adapters.files.drills import FileDrills  # noqa: PLC0415
+
+    return FileDrills(place.manifests)
+
+
+def api_of(place: Source) -> Api:
+    """The API server that is meant, by default the one that kubectl would ask."""
+    from metalev.adapters.kubernetes import Api  # noqa: PLC0415  (as above)
+
+    return Api(place if place.kubeconfig else Source(_usual_kubeconfig(), place.context), timeout=PATIENCE)
 
 
 def _usual_kubeconfig() -> str:

@@ -17,7 +17,7 @@ from metalev.adapters.kubernetes.webhooks import remove_metallbs_webhooks
 from metalev.adapters.places import Directory, Source
 from metalev.controller.office import Office
 from metalev.model.cluster import BeaconKey
-from metalev.model.meta import Name
+from metalev.model.meta import Kind, Name
 from metalev.model.snapshot import Standby
 from metalev.ports.clock import Clock
 from metalev.ports.cluster import ChangeSink
@@ -32,6 +32,8 @@ GOODBYE_SECONDS = 2.0
 WRITE_SECONDS = 3.0
 """How long a write may take. A new leader waits as long, once the lease of a killed one has ended."""
 KEY_BYTES = 32
+KINDS = tuple(kind for kind in Kind if kind is not Kind.DRILL)
+"""Drills are the speakers' business."""
 
 
 class Seat(Struct, frozen=True):
@@ -70,7 +72,7 @@ def on_files(directory: Directory, namespace: str, clock: Clock, stack: ExitStac
 def on_kubernetes(source: Source, namespace: str, clock: Clock, stack: ExitStack, tell: ChangeSink) -> Seat:
     """An API server: one of several controllers is at work, the others stand by."""
     api = Api(source, write_timeout=WRITE_SECONDS)
-    cluster = KubernetesCluster(api, clock, namespace=namespace, writer=WRITER, pod=pod_name())
+    cluster = KubernetesCluster(api, clock, namespace=namespace, writer=WRITER, kinds=KINDS, pod=pod_name())
     steps = (partial(remove_metallbs_webhooks, api, namespace), cluster.relist, cluster.look_back)
     office = Office(steps, api.write_timeout, tell)
     workers = Workers(WRITERS)

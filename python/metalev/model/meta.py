@@ -24,6 +24,7 @@ class Kind(StrEnum):
     SPEAKER_STATE = "SpeakerState"
     CONFIG_MAP = "ConfigMap"
     POD = "Pod"
+    DRILL = "Drill"
 
 
 class Name(Struct, frozen=True, order=True):

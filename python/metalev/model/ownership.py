@@ -58,12 +58,20 @@ class Peer(Struct, frozen=True):
     addresses: tuple[IPAddress, ...] = ()
 
 
+class Silence(Struct, frozen=True):
+    """An order to this node to be silent for ``seconds`` (at most 30), as if it had died; each ``id`` counts once."""
+
+    id: str
+    seconds: float
+
+
 class OwnershipTable(Struct, frozen=True):
     """Everything that ``Ownership.set`` is told, always whole. The first key signs; any of them is accepted."""
 
     peers: tuple[Peer, ...] = ()
     keys: tuple[BeaconKey, ...] = ()
     groups: tuple[Group, ...] = ()
+    silence: Silence | None = None
 
 
 class FactKind(StrEnum):

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from metalev.model.actions import SpeakerState
 from metalev.model.cluster import BeaconSecret, Namespace, Node, SpeakerPod
+from metalev.model.drills import Drill
 from metalev.model.legacy import LegacyConfig
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.ownership import Fact
@@ -26,6 +27,7 @@ Object: TypeAlias = (
     | SpeakerState
     | LegacyConfig
     | SpeakerPod
+    | Drill
 )
 
 KIND_OF: Mapping[type, Kind] = {
@@ -39,6 +41,7 @@ KIND_OF: Mapping[type, Kind] = {
     SpeakerState: Kind.SPEAKER_STATE,
     LegacyConfig: Kind.CONFIG_MAP,
     SpeakerPod: Kind.POD,
+    Drill: Kind.DRILL,
 }
 
 
@@ -136,6 +139,7 @@ class Snapshot(Struct, frozen=True):
     speakers: Mapping[Name, SpeakerState] = {}
     legacy_configs: Mapping[Name, LegacyConfig] = {}
     speaker_pods: Mapping[Name, SpeakerPod] = {}
+    drills: Mapping[Name, Drill] = {}
     problems: Mapping[str, str] = {}
     notes: Mapping[str, str] = {}
     held: Mapping[str, Fact] = {}

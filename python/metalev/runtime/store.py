@@ -39,6 +39,7 @@ FIELD_OF: Mapping[Kind, str] = {
     Kind.SPEAKER_STATE: "speakers",
     Kind.CONFIG_MAP: "legacy_configs",
     Kind.POD: "speaker_pods",
+    Kind.DRILL: "drills",
 }
 
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from metalev.adapters.metrics import Announced, Figures
 from metalev.decide.controller import configuration_of
 from metalev.decide.diff import configuration_actions, state_actions, table_actions
+from metalev.decide.drills import drilled
 from metalev.decide.refusals import refusals
 from metalev.decide.speaker import SpeakerDecider, SpeakerDesired, speaker_state
 from metalev.model.actions import (
@@ -34,6 +35,7 @@ from metalev.ports.ownership import Counters
 from metalev.runtime.effects import Effects
 from metalev.runtime.outcome import After, Done, Later, Outcome, Retry
 from metalev.runtime.store import Applied
+from metalev.speaker.drillclock import DrillClock
 
 # The engine must not wait for a cluster that takes its time to hear of the state: two names.
 TABLE: Final = "table"
@@ -74,6 +76,7 @@ class SpeakerReconciler:
             node, fallback_keys, lb_class, ignore_exclude_lb=ignore_exclude_lb, preempt=preempt
         )
         self._decided_on: tuple[object, ...] = ()
+        self._drills = DrillClock()
         self._desired = SpeakerDesired()
         self._table: OwnershipTable | None = None
         self._published: SpeakerState | None = None
@@ -97,9 +100,7 @@ class SpeakerReconciler:
         """See ``Reconciler``. Raises ``StartError`` for a node that the cluster does not have."""
         self._decide(snapshot)
         if name == TABLE:
-            for action in table_actions(self._table, self._desired.table):
-                self._set(action)
-            return Done()
+            return self._hand_over(snapshot)
         rest = self._state_at + self._state_pause - self._clock.now()
         state = speaker_state(snapshot, self._node, self._desired)
         if self._problem:
@@ -136,6 +137,15 @@ class SpeakerReconciler:
         """Each address that is held, and the time of day (Unix time) at which it came to this node."""
         ahead = self._clock.wall().timestamp() - self._clock.now()
         return tuple((str(address), fact.at + ahead) for fact in snapshot.held.values() for address in fact.addresses)
+
+    def _hand_over(self, snapshot: Snapshot) -> Outcome:
+        """The table to the engine, and again when the next drill is over."""
+        now = self._clock.now()
+        drills = self._drills.running(snapshot.drills, now)
+        for action in table_actions(self._table, drilled(self._desired.table, drills, self._node)):
+            self._set(action)
+        over_in = self._drills.over_in(drills, now)
+        return Done() if over_in is None else After(over_in)
 
     def _decide(self, snapshot: Snapshot) -> None:
         """Work out what is wanted, unless nothing that it depends on has changed."""
@@ -179,6 +189,9 @@ class SpeakerReconciler:
 
     def _set(self, action: SetOwnership) -> None:
         if action.table.keys:
+            silence = action.table.silence
+            if silence and not (self._table and self._table.silence == silence):
+                log.warning("drill %s: silent for %g s, as if this node had died", silence.id, silence.seconds)
             self._effects.carry_out(action)
             self._table = action.table
 

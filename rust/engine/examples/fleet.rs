@@ -87,7 +87,12 @@ impl Fleet {
     fn set_table(&mut self, i: usize) {
         let others = (1..=self.nodes).filter(|other| *other != i);
         let peer = |other: usize| Peer { node: name(other), addresses: vec![self.world.nodes[&name(other)].address] };
-        let table = Table { peers: others.map(peer).collect(), keys: vec![key()], groups: self.groups.clone() };
+        let table = Table {
+            peers: others.map(peer).collect(),
+            keys: vec![key()],
+            groups: self.groups.clone(),
+            ..Table::default()
+        };
         self.world.event(&name(i), Event::Table(table));
     }
 

@@ -20,6 +20,7 @@ use crate::ownership::Ownership;
 use crate::peers::Peers;
 use crate::pulse::{Pulse, Timing};
 use crate::responder::Responder;
+use crate::silence::Ordered;
 
 /// How often the same foreign claim is reported at most.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
@@ -65,6 +66,7 @@ pub struct Engine {
     reported: HashMap<(IpAddr, MacAddr), Time>,
     stopping: bool,
     misfits: Misfits,
+    silence: Ordered,
     stopped: bool,
 }
 
@@ -88,6 +90,7 @@ impl Engine {
             reported: HashMap::new(),
             stopping: false,
             misfits: Misfits::default(),
+            silence: Ordered::default(),
             stopped: false,
             node: config.node,
         }
@@ -96,6 +99,10 @@ impl Engine {
     /// Take in an event that happened at `now`. Actions that come of it wait to be polled.
     pub fn handle(&mut self, now: Time, event: Event<'_>) {
         if self.stopped {
+            return;
+        }
+        if self.silence.until(now).is_some() {
+            self.in_silence(now, event);
             return;
         }
         self.wake(now);
@@ -116,7 +123,10 @@ impl Engine {
             Event::Woke => return,
             Event::Tick => self.expire(now),
         }
-        self.run(now);
+        match self.silence.until(now) {
+            Some(until) => self.deadline = Some(until),
+            None => self.run(now),
+        }
     }
 
     /// The next action to carry out.

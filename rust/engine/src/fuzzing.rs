@@ -76,7 +76,7 @@ impl<'a> Run<'a> {
         run.interfaces.insert(2);
         let groups = vec![group(&[address(0)], 0), group(&[address(1), address(8)], 1)];
         let peers = (2..=4).map(|i| Peer { node: name(i), addresses: vec![own(i)] }).collect();
-        run.give(Event::Table(Table { peers, keys: vec![key()], groups }));
+        run.give(Event::Table(Table { peers, keys: vec![key()], groups, ..Table::default() }));
         run
     }
 
@@ -285,7 +285,7 @@ impl<'a> Run<'a> {
                 groups.push(Group { gives_way, keeps, preempt, ..group(&addresses, turn) });
             }
         }
-        self.give(Event::Table(Table { peers, keys, groups }));
+        self.give(Event::Table(Table { peers, keys, groups, ..Table::default() }));
     }
 
     fn links(&mut self) {

@@ -32,6 +32,7 @@ mod peers;
 mod pulse;
 mod responder;
 mod session;
+mod silence;
 mod table;
 mod time;
 mod words;
@@ -44,5 +45,5 @@ pub use event::{
 };
 pub use failover::Failovers;
 pub use moves::HOLD_DOWN;
-pub use table::{Candidate, Group, Peer, Preempt, Table};
+pub use table::{Candidate, Group, Peer, Preempt, Silence, Table};
 pub use time::Time;

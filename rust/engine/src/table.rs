@@ -1,5 +1,6 @@
 //! What the engine is told: peers, keys and groups, always whole.
 
+use core::time::Duration;
 use std::net::IpAddr;
 
 use metalev_wire::beacon::Key;
@@ -13,6 +14,17 @@ pub struct Table {
     pub keys: Vec<Key>,
     /// The groups of addresses that some node may announce.
     pub groups: Vec<Group>,
+    /// An order to this node to be silent for a while, as if it had died.
+    pub silence: Option<Silence>,
+}
+
+/// A silence that an operator ordered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// Names the order: one that is repeated does not begin anew.
+    pub id: String,
+    /// How long it lasts from when it is first heard of; at most half a minute.
+    pub length: Duration,
 }
 
 /// Another node, and where its speaker hears beacons by UDP.

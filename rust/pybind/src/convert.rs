@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use metalev_engine as engine;
 use metalev_wire::beacon;
@@ -15,6 +16,13 @@ pub(crate) struct Table {
     peers: Vec<Peer>,
     keys: Vec<Key>,
     groups: Vec<Group>,
+    silence: Option<Silence>,
+}
+
+#[derive(FromPyObject)]
+struct Silence {
+    id: String,
+    seconds: f64,
 }
 
 #[derive(FromPyObject)]
@@ -70,7 +78,15 @@ impl From<Table> for engine::Table {
             peers: table.peers.into_iter().map(Into::into).collect(),
             keys: table.keys.into_iter().map(Into::into).collect(),
             groups: table.groups.into_iter().map(Into::into).collect(),
+            silence: table.silence.map(Into::into),
         }
+    }
+}
+
+impl From<Silence> for engine::Silence {
+    fn from(Silence { id, seconds }: Silence) -> Self {
+        // What is no length of time is none; the engine knows the longest.
+        Self { id, length: Duration::try_from_secs_f64(seconds).unwrap_or_default() }
     }
 }
 

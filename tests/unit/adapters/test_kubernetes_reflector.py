@@ -116,9 +116,9 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return made
 
 
-def run(script: Script) -> World:
+def run(script: Script, resource: Resource = NODES) -> World:
     world = World()
-    Reflector(cast("Api", script), NODES, world, Troubles(), script.stop).run()
+    Reflector(cast("Api", script), resource, world, Troubles(), script.stop).run()
     return world
 
 
@@ -134,6 +134,13 @@ def test_a_page_that_came_too_late_costs_one_list_without_pages(caplog: pytest.L
     assert run(script).lists == [["a", "b"]]
     assert ["limit" in query for query in script.queries] == [True, True, False]
     assert not caplog.records
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_of_an_optional_resource_that_is_not_there_nothing_is_there_until_it_is(status: int) -> None:
+    missing = ApiError(status, "Missing", "there is no such resource")
+    script = Script(missing, page("7", "a"), watches=[[]])
+    assert run(script, Resource("/apis/metalev.io", optional=True)).lists == [[], ["a"]]
 
 
 def test_a_watch_goes_on_from_a_bookmark_which_has_no_name() -> None:

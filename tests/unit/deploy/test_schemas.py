@@ -17,6 +17,7 @@ CASES = [
     ("metallb.io_ipaddresspools", "status", wire.PoolStatus),
     ("metallb.io_l2advertisements", "spec", wire.L2AdvertisementSpec),
     ("metalev.io_speakerstates", "status", wire.SpeakerStatus),
+    ("metalev.io_drills", "spec", wire.DrillSpec),
 ]
 
 

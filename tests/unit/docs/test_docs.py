@@ -38,6 +38,8 @@ CODEC = Codec("metallb-system", default_families=(4,))
 WALK_THROUGH = ROOT / "docs" / "tasks" / "without-kubernetes.md"
 TROUBLESHOOTING = ROOT / "docs" / "tasks" / "troubleshooting.md"
 LAB_KUBERNETES = ROOT / "docs/tasks/developing-with-the-lab.md"
+DRILL = ROOT / "docs/tasks/drill.md"
+PROBE = ROOT / "docs/tasks/probe.md"
 LAB = ROOT / "docs" / "tasks" / "try-the-lab.md"
 WITH_YAML = [path for path in FOR_USERS if blocks(path, "yaml")]
 
@@ -58,7 +60,7 @@ def options_of(capsys: pytest.CaptureFixture[str], *command: str) -> set[str]:
 def options_named(path: Path) -> set[str]:
     """The options of metalev that a document names, in commands and in inline code."""
     commands = [line for block in blocks(path) for line in block.replace("\\\n", " ").splitlines()]
-    said = [line for line in commands if re.search(r"metalev (controller|speaker|status|why) ", line)]
+    said = [line for line in commands if re.search(r"metalev (controller|speaker|status|why|probe|drill) ", line)]
     said += [span for span in code_spans(prose(path)) if span.startswith(("--", "metalev "))]
     return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", " ".join(said)))
 
@@ -99,7 +101,8 @@ def test_the_manifests_of_the_walk_through_lead_to_its_address_and_to_every_host
 
 @pytest.mark.parametrize("path", [*FOR_USERS, ROOT / "ARCHITECTURE.md"], ids=shown)
 def test_every_option_that_is_named_exists(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    known = options_of(capsys).union(*(options_of(capsys, one) for one in ("controller", "speaker", "status", "why")))
+    commands = ("controller", "speaker", "status", "why", "probe", "drill")
+    known = options_of(capsys).union(*(options_of(capsys, one) for one in commands))
     assert options_named(path) <= known
 
 
@@ -124,6 +127,14 @@ def test_every_option_of_the_commands_that_look_is_described_with_those_that_hav
     assert described == {
         option: "both" if option in status & why else "status" if option in status else "why" for option in status | why
     }
+
+
+@pytest.mark.parametrize(("command", "path"), [("probe", PROBE), ("drill", DRILL)])
+def test_every_option_of_a_command_with_a_page_of_its_own_is_described_there(
+    capsys: pytest.CaptureFixture[str], command: str, path: Path
+) -> None:
+    rows = [options for options, _ in tables(path, "option", "meaning")]
+    assert set(re.findall(r"--[a-z-]+", " ".join(rows))) == options_of(capsys, command)
 
 
 @pytest.mark.parametrize("path", [LAB, LAB_KUBERNETES], ids=shown)

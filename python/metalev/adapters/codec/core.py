@@ -14,6 +14,7 @@ from metalev.adapters.codec.fields import BadField, parse_address
 from metalev.model.actions import Holding, SpeakerState
 from metalev.model.address import IPAddress
 from metalev.model.cluster import OUT_OF_SERVICE_TAINT, BeaconKey, BeaconSecret, Namespace, Node, SpeakerPod
+from metalev.model.drills import LONGEST, Drill, DrillMode
 from metalev.model.legacy import Remark
 from metalev.model.meta import Name
 
@@ -142,6 +143,23 @@ def speaker_state(document: wire.SpeakerState, name: Name) -> SpeakerState:
         problems=tuple(status.problems),
         local_addresses=tuple(status.local_addresses),
         gateways=tuple(status.gateways),
+    )
+
+
+def drill(document: wire.Drill, name: Name) -> Drill:
+    """Read what an operator drills."""
+    spec = document.spec
+    if not 1 <= spec.seconds <= LONGEST:
+        raise BadField("spec.seconds", f"is {spec.seconds}: write 1 to {LONGEST}")
+    if not spec.nodes:
+        raise BadField("spec.nodes", "is empty: name the node that announces the address")
+    return Drill(
+        name=name,
+        version=document.metadata.resource_version,
+        address=parse_address(spec.address, "spec.address"),
+        nodes=tuple(spec.nodes),
+        mode=DrillMode(spec.mode),
+        seconds=spec.seconds,
     )
 
 

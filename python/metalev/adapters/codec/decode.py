@@ -38,6 +38,7 @@ _READERS: Mapping[Kind, tuple[type[Struct], ToModel]] = {
     Kind.SPEAKER_STATE: (wire.SpeakerState, core.speaker_state),
     Kind.CONFIG_MAP: (wire.ConfigMap, legacy.config_map),
     Kind.POD: (wire.Pod, core.speaker_pod),
+    Kind.DRILL: (wire.Drill, core.drill),
 }
 _KIND: Mapping[tuple[str, str], Kind] = {
     (split_api_version(api_version)[0], str(kind)): kind for kind, api_version in API_VERSION.items()

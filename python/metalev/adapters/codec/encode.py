@@ -14,6 +14,7 @@ from metalev.adapters.codec.kinds import API_VERSION
 from metalev.adapters.codec.services import OLD_POOL_ANNOTATION, POOL_ANNOTATION
 from metalev.model.actions import Configuration, Event, SpeakerState
 from metalev.model.cluster import BeaconKey
+from metalev.model.drills import Drill
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.pools import PoolStatus
 from metalev.model.services import Condition, ConditionStatus, Service, ServiceStatus
@@ -116,6 +117,17 @@ def speaker_state(state: SpeakerState) -> Encoded:
             "gateways": list(state.gateways),
         }
     }
+
+
+def drill(drill: Drill) -> Encoded:
+    """A Drill (``metalev.io/v1alpha1``)."""
+    spec = {
+        "address": str(drill.address),
+        "nodes": list(drill.nodes),
+        "mode": str(drill.mode),
+        "seconds": drill.seconds,
+    }
+    return _object(ObjectKey(Kind.DRILL, drill.name)) | {"spec": spec}
 
 
 def configuration_name(writer: str) -> str:

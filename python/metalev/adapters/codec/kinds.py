@@ -22,6 +22,7 @@ API_VERSION: Mapping[Kind, str] = {
     Kind.SPEAKER_STATE: "metalev.io/v1alpha1",
     Kind.CONFIG_MAP: "v1",
     Kind.POD: "v1",
+    Kind.DRILL: "metalev.io/v1alpha1",
 }
 
 CLUSTER_SCOPED = frozenset({Kind.NODE, Kind.NAMESPACE, Kind.SPEAKER_STATE})

@@ -328,3 +328,15 @@ class SpeakerStatus(Wire, frozen=True):
 class SpeakerState(Wire, frozen=True):
     metadata: Metadata
     status: SpeakerStatus = SpeakerStatus()
+
+
+class DrillSpec(Wire, frozen=True):
+    address: str
+    nodes: list[str]
+    mode: Literal["move", "crash"]
+    seconds: int = 30
+
+
+class Drill(Wire, frozen=True):
+    metadata: Metadata
+    spec: DrillSpec

@@ -243,6 +243,8 @@ class Reflector:
         if self._stop.is_set():
             return
         self._failures += 1
+        if self.resource.optional and isinstance(error, ApiError) and error.status in {403, 404}:
+            self._reflection.listed([], "0")
         if self._failures > 1 or not isinstance(error, Unreachable):
             # A single watch that breaks is everyday life; what comes after it is not.
             self._troubles.note(self.resource.path, _told(self.resource, error), cause_of(error))

@@ -22,16 +22,21 @@ _PLURAL: Mapping[Kind, str] = {
     Kind.SPEAKER_STATE: "speakerstates",
     Kind.CONFIG_MAP: "configmaps",
     Kind.POD: "pods",
+    Kind.DRILL: "drills",
 }
 # Of all others, those in metalev's own namespace count alone.
 _EVERYWHERE = CLUSTER_SCOPED | {Kind.SERVICE, Kind.ENDPOINT_SLICE}
 
 
 class Resource(Struct, frozen=True):
-    """One list that is read and watched: its path, and the selectors that make it as short as it can be."""
+    """One list that is read and watched: its path, and the selectors that make it as short as it can be.
+
+    Of one that is ``optional``, nothing is there where the server has no such resource or shows it to others only.
+    """
 
     path: str
     selectors: Mapping[str, str] = {}
+    optional: bool = False
 
 
 def resource(kind: Kind, namespace: str, *, all_services: bool = False) -> Resource:
@@ -45,7 +50,9 @@ def resource(kind: Kind, namespace: str, *, all_services: bool = False) -> Resou
     }
     if not all_services:
         selectors[Kind.SERVICE] = {"fieldSelector": "spec.type=LoadBalancer"}
-    return Resource(collection(kind, "" if kind in _EVERYWHERE else namespace), selectors.get(kind, {}))
+    path = collection(kind, "" if kind in _EVERYWHERE else namespace)
+    # A speaker whose image is newer than the CRDs must announce all the same.
+    return Resource(path, selectors.get(kind, {}), optional=kind is Kind.DRILL)
 
 
 def only(path: str, name: str) -> Resource:

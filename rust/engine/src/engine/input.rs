@@ -7,7 +7,7 @@ use metalev_wire::ethernet::{EtherType, Frame, HEADER_LEN};
 
 use super::{CLAIMS_REMEMBERED, Engine, REPORT_EVERY};
 use crate::event::Action;
-use crate::event::{Cause, Datagram, DropReason, Fact, FactKind, Host, Interface};
+use crate::event::{Cause, Datagram, DropReason, Event, Fact, FactKind, Host, Interface};
 use crate::herald::Content;
 use crate::links::LinkChanges;
 use crate::peer::{Path, Source};
@@ -40,7 +40,26 @@ impl Engine {
         }
     }
 
+    /// Learn what is not heard but told, and say nothing: what was ordered to be silent hears nothing either.
+    pub(super) fn in_silence(&mut self, now: Time, event: Event<'_>) {
+        match event {
+            Event::Frame { .. } | Event::Datagram(_) | Event::Drill(_) | Event::Woke | Event::Tick => {}
+            Event::Table(table) => self.table(now, table),
+            Event::Interfaces(interfaces) => self.interfaces(now, interfaces),
+            Event::Host(host) => self.host(now, host),
+            Event::Stop => {
+                let outcomes = self.ownership.drop_all(Cause::Stopping);
+                self.settle(now, outcomes);
+                self.end(now);
+                return;
+            }
+        }
+        // An order that was withdrawn is over at once.
+        self.deadline = Some(self.silence.until(now).unwrap_or(now));
+    }
+
     pub(super) fn table(&mut self, now: Time, table: Table) {
+        self.silence.order(now, table.silence.as_ref());
         if self.peers.set(&table.peers, table.keys) {
             self.misfits.forget();
         }

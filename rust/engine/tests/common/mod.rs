@@ -235,7 +235,7 @@ impl World {
     pub fn table(&self, node: &str) -> Table {
         let others = self.nodes.iter().filter(|(name, _)| *name != node);
         let peers = others.map(|(name, node)| Peer { node: name.clone(), addresses: vec![node.address] }).collect();
-        Table { peers, keys: vec![key()], groups: self.groups.clone() }
+        Table { peers, keys: vec![key()], groups: self.groups.clone(), ..Table::default() }
     }
 
     pub fn event(&mut self, node: &str, event: Event<'_>) {

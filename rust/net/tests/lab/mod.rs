@@ -206,6 +206,7 @@ pub(crate) fn table(peers: &[&str], candidates: &[&str]) -> Table {
             keeps: false,
             preempt: Preempt::Sticky,
         }],
+        ..Table::default()
     }
 }
 
