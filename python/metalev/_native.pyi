@@ -38,6 +38,12 @@ class _Key(Protocol):
     @property
     def secret(self) -> bytes: ...
 
+class _Probing(Protocol):
+    @property
+    def addresses(self) -> Sequence[IPv4Address | IPv6Address]: ...
+    @property
+    def full(self) -> bool: ...
+
 class _Table(Protocol):
     @property
     def peers(self) -> Sequence[_Peer]: ...
@@ -45,6 +51,8 @@ class _Table(Protocol):
     def keys(self) -> Sequence[_Key]: ...
     @property
     def groups(self) -> Sequence[_Group]: ...
+    @property
+    def probing(self) -> _Probing: ...
 
 @final
 class Fact:
@@ -59,15 +67,17 @@ class Fact:
     term: int
     peer: str
     interface: str
+    mac: str
 
 @final
 class Counters:
     """What was counted since the start."""
 
-    addresses: list[tuple[IPv4Address | IPv6Address, int, int, int]]
+    addresses: list[tuple[IPv4Address | IPv6Address, int, int, int, int]]
     dropped: dict[str, int]
     beacons_sent: int
     beacons_received: int
+    probes_sent: int
     unsent: int
     facts_lost: int
 

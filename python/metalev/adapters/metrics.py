@@ -186,6 +186,12 @@ def _engine(counters: Counters) -> Iterator[Metric]:
         for row in counters.addresses:
             family.add_metric([str(row.address)], value(row))
         yield family
+    claims = CounterMetricFamily(
+        "metalev_layer2_foreign_claims", "Frames of others that claimed an address which this node held", labels=["ip"]
+    )
+    for row in counters.addresses:
+        claims.add_metric([str(row.address)], row.foreign_claims)
+    yield claims
     dropped = CounterMetricFamily("metalev_layer2_dropped", "Frames that got no answer", labels=["reason"])
     for reason, number in counters.dropped.items():
         dropped.add_metric([reason], number)
@@ -193,6 +199,7 @@ def _engine(counters: Counters) -> Iterator[Metric]:
     for name, text, number in (
         ("metalev_beacons_sent", "Beacons sent", counters.beacons_sent),
         ("metalev_beacons_received", "Beacons accepted", counters.beacons_received),
+        ("metalev_probes_sent", "Probes sent for addresses that nobody of ours has", counters.probes_sent),
         ("metalev_unsent", "Frames and datagrams that the kernel did not take", counters.unsent),
         ("metalev_facts_lost", "Facts of the engine that were not fetched in time", counters.facts_lost),
     ):

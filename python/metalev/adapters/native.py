@@ -90,6 +90,7 @@ class NativeOwnership:
             dropped=counters.dropped,
             beacons_sent=counters.beacons_sent,
             beacons_received=counters.beacons_received,
+            probes_sent=counters.probes_sent,
             unsent=counters.unsent,
             facts_lost=counters.facts_lost,
         )
@@ -126,6 +127,7 @@ def _fact(fact: _native.Fact) -> Fact:
         term=fact.term,
         peer=fact.peer,
         interface=fact.interface,
+        mac=fact.mac,
     )
 
 

@@ -43,12 +43,24 @@ class Peer(Struct, frozen=True):
     addresses: tuple[IPAddress, ...] = ()
 
 
+class Probing(Struct, frozen=True):
+    """What is to be found out about addresses before anybody announces them.
+
+    One of the nodes asks for each of ``addresses``, which are given away next. With ``full``, what nobody has announced
+    yet is probed by the whole schedule of RFC 5227 before it is.
+    """
+
+    addresses: tuple[IPAddress, ...] = ()
+    full: bool = False
+
+
 class OwnershipTable(Struct, frozen=True):
     """Everything that ``Ownership.set`` is told, always whole. The first key signs; any of them is accepted."""
 
     peers: tuple[Peer, ...] = ()
     keys: tuple[BeaconKey, ...] = ()
     groups: tuple[Group, ...] = ()
+    probing: Probing = Probing()
 
 
 class FactKind(StrEnum):
@@ -68,6 +80,11 @@ class FactKind(StrEnum):
     GATEWAYS = "gateways"
     HOST_ADDRESSES = "host addresses"
     HOST_GATEWAYS = "host gateways"
+    CLEAN = "clean"
+    CONFLICT = "conflict"
+    CONFLICT_OVER = "conflict over"
+    PROXY_ARP = "proxy arp"
+    OWN_KERNEL = "own kernel"
 
 
 class Fact(Struct, frozen=True):
@@ -86,3 +103,4 @@ class Fact(Struct, frozen=True):
     term: int = 0
     peer: str = ""
     interface: str = ""
+    mac: str = ""

@@ -18,6 +18,7 @@ class AddressCounters(Struct, frozen=True):
     requests_received: int = 0
     responses_sent: int = 0
     gratuitous_sent: int = 0
+    foreign_claims: int = 0
 
 
 class Counters(Struct, frozen=True):
@@ -32,6 +33,7 @@ class Counters(Struct, frozen=True):
     beacons_received: int = 0
     unsent: int = 0
     facts_lost: int = 0
+    probes_sent: int = 0
 
 
 class Ownership(Protocol):

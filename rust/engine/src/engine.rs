@@ -1,13 +1,11 @@
 //! The parts put together: every event goes in here, every action comes out.
 
 mod consequences;
+mod foreign;
 mod input;
 
 use core::time::Duration;
-use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
-
-use metalev_wire::MacAddr;
+use std::collections::VecDeque;
 
 use crate::Time;
 use crate::announcer::Announcer;
@@ -18,12 +16,6 @@ use crate::ownership::Ownership;
 use crate::peers::Peers;
 use crate::pulse::{Pulse, Timing};
 use crate::responder::Responder;
-
-/// How often the same foreign claim is reported at most.
-const REPORT_EVERY: Duration = Duration::from_secs(10);
-
-/// Foreign claims remembered to keep to that; an attacker who varies its MAC makes the list start over, no more.
-const CLAIMS_REMEMBERED: usize = 1024;
 
 /// What is fixed for the life of an engine.
 #[derive(Clone, Debug)]
@@ -56,7 +48,7 @@ pub struct Engine {
     outbox: VecDeque<Action>,
     deadline: Option<Time>,
     beacons_received: u64,
-    reported: HashMap<(IpAddr, MacAddr), Time>,
+    foreign: foreign::Foreign,
     stopped: bool,
 }
 
@@ -76,7 +68,7 @@ impl Engine {
             outbox: VecDeque::new(),
             deadline: None,
             beacons_received: 0,
-            reported: HashMap::new(),
+            foreign: foreign::Foreign::new(config.nonce),
             stopped: false,
             node: config.node,
         }
@@ -126,6 +118,7 @@ impl Engine {
             dropped: self.responder.dropped(),
             beacons_sent: self.herald.sent(),
             beacons_received: self.beacons_received,
+            probes_sent: self.foreign.probes_sent(),
         }
     }
 }

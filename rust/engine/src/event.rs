@@ -119,13 +119,15 @@ pub struct Fact {
     pub peer: String,
     /// The interface concerned; empty if none.
     pub interface: String,
+    /// The MAC address of somebody else that is concerned.
+    pub mac: Option<MacAddr>,
 }
 
 impl Fact {
     /// A fact about nothing in particular yet.
     pub(crate) fn new(kind: FactKind, at: Time, cause: Cause, message: String) -> Self {
         let (peer, interface) = (String::new(), String::new());
-        Self { kind, at, cause, message, group: None, addresses: Vec::new(), term: 0, peer, interface }
+        Self { kind, at, cause, message, group: None, addresses: Vec::new(), term: 0, peer, interface, mac: None }
     }
 }
 
@@ -160,6 +162,16 @@ pub enum FactKind {
     HostAddresses,
     /// All its default gateways by whichever interface, told when they change.
     HostGateways,
+    /// Nobody answered the probes for an address.
+    Clean,
+    /// Somebody else has an address, found by a probe or by what they said unasked.
+    Conflict,
+    /// Nobody else has it any more.
+    ConflictOver,
+    /// Somebody answers for addresses that are not theirs, and is left to it.
+    ProxyArp,
+    /// The kernel of one of our own nodes answers for an address that its speaker does not hold.
+    OwnKernel,
 }
 
 /// Why, in the words that logs, events, metrics and tests share.
@@ -207,6 +219,14 @@ pub enum Cause {
     Link,
     /// A frame on the wire said so.
     Frame,
+    /// It came out by a probe.
+    Probe,
+    /// A frame on the wire said so of an address that was a VIP before this speaker started.
+    HeldBefore,
+    /// Nothing more was heard of it.
+    Silence,
+    /// Nobody has to know it any more.
+    Unwanted,
 }
 
 impl fmt::Display for Cause {
@@ -233,6 +253,10 @@ impl fmt::Display for Cause {
             Self::Goodbye => "goodbye",
             Self::Link => "link",
             Self::Frame => "frame",
+            Self::Probe => "probe",
+            Self::HeldBefore => "held-before",
+            Self::Silence => "silence",
+            Self::Unwanted => "unwanted",
         })
     }
 }
@@ -254,6 +278,11 @@ impl fmt::Display for FactKind {
             Self::Gateways => "gateways",
             Self::HostAddresses => "host addresses",
             Self::HostGateways => "host gateways",
+            Self::Clean => "clean",
+            Self::Conflict => "conflict",
+            Self::ConflictOver => "conflict over",
+            Self::ProxyArp => "proxy arp",
+            Self::OwnKernel => "own kernel",
         })
     }
 }
@@ -323,6 +352,8 @@ pub struct Counters {
     pub beacons_sent: u64,
     /// Beacons heard and accepted, over all paths.
     pub beacons_received: u64,
+    /// Probes sent for addresses that nobody of ours has.
+    pub probes_sent: u64,
 }
 
 /// What was seen and sent for one address.
@@ -336,4 +367,6 @@ pub struct AddressCounters {
     pub responses_sent: u64,
     /// Gratuitous frames, counting each.
     pub gratuitous_sent: u64,
+    /// Frames in which somebody else said that it is theirs, while this node held it.
+    pub foreign_claims: u64,
 }

@@ -15,18 +15,25 @@
 
 mod announcer;
 mod claims;
+mod conflicts;
+mod defence;
 mod engine;
 mod event;
+mod foreign_words;
 mod group;
 mod herald;
 mod links;
+mod lot;
 mod memberships;
 mod ownership;
 mod peer;
 mod peers;
+mod prober;
 mod pulse;
+mod questions;
 mod responder;
 mod session;
+mod sighting;
 mod table;
 mod time;
 mod words;
@@ -36,5 +43,5 @@ pub use engine::{Config, Engine};
 pub use event::{
     Action, AddressCounters, Cause, Counters, Datagram, DropReason, Event, Fact, FactKind, Host, Interface,
 };
-pub use table::{Candidate, Group, Peer, Table};
+pub use table::{Candidate, Group, Peer, Probing, Table};
 pub use time::Time;

@@ -252,6 +252,11 @@ impl Ownership {
         self.claims.forget_gone(acknowledged_by_all);
     }
 
+    /// Whether an address is in any group.
+    pub(crate) fn knows(&self, address: IpAddr) -> bool {
+        self.group_of.contains_key(&address)
+    }
+
     /// A group that is held and that has this address.
     pub(crate) fn holder_of(&self, address: IpAddr) -> Option<&Group> {
         self.group_of.get(&address).and_then(|key| self.groups.get(key)).filter(|group| group.held)

@@ -13,6 +13,17 @@ pub struct Table {
     pub keys: Vec<Key>,
     /// The groups of addresses that some node may announce.
     pub groups: Vec<Group>,
+    /// What is to be found out about addresses before anybody announces them.
+    pub probing: Probing,
+}
+
+/// Addresses of which somebody is to find out whether anybody else has them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Probing {
+    /// Those that are given away next, the first first: the same on every node, one of which asks.
+    pub addresses: Vec<IpAddr>,
+    /// Whether an address that nobody has announced yet is probed by the whole schedule of RFC 5227 before it is.
+    pub full: bool,
 }
 
 /// Another node, and where its speaker hears beacons by UDP.

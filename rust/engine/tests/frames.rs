@@ -61,7 +61,7 @@ fn thousands() -> Table {
         [IpAddr::from([10, 0, high, low]), Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 1, n).into()]
     };
     let groups = (0..SERVICES).map(|n| group_of(&both(n), &["node1"])).collect();
-    Table { peers: vec![], keys: vec![key()], groups }
+    Table { keys: vec![key()], groups, ..Table::default() }
 }
 
 /// Everything that an engine with thousands of dual-stack Services does in its first `seconds`.

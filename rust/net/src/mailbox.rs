@@ -187,6 +187,7 @@ mod tests {
             term: number,
             peer: String::new(),
             interface: String::new(),
+            mac: None,
         }
     }
 

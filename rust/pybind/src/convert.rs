@@ -14,6 +14,13 @@ pub(crate) struct Table {
     peers: Vec<Peer>,
     keys: Vec<Key>,
     groups: Vec<Group>,
+    probing: Probing,
+}
+
+#[derive(FromPyObject)]
+struct Probing {
+    addresses: Vec<IpAddr>,
+    full: bool,
 }
 
 #[derive(FromPyObject)]
@@ -49,6 +56,7 @@ impl From<Table> for engine::Table {
             peers: table.peers.into_iter().map(Into::into).collect(),
             keys: table.keys.into_iter().map(Into::into).collect(),
             groups: table.groups.into_iter().map(Into::into).collect(),
+            probing: engine::Probing { addresses: table.probing.addresses, full: table.probing.full },
         }
     }
 }
@@ -97,6 +105,7 @@ pub(crate) struct Fact {
     term: u64,
     peer: String,
     interface: String,
+    mac: String,
 }
 
 impl From<engine::Fact> for Fact {
@@ -111,6 +120,7 @@ impl From<engine::Fact> for Fact {
             term: fact.term,
             peer: fact.peer,
             interface: fact.interface,
+            mac: fact.mac.map_or_else(String::new, |mac| mac.to_string()),
         }
     }
 }
@@ -118,10 +128,11 @@ impl From<engine::Fact> for Fact {
 /// What was counted since the start.
 #[pyclass(frozen, get_all, module = "metalev._native")]
 pub(crate) struct Counters {
-    addresses: Vec<(IpAddr, u64, u64, u64)>,
+    addresses: Vec<(IpAddr, u64, u64, u64, u64)>,
     dropped: BTreeMap<String, u64>,
     beacons_sent: u64,
     beacons_received: u64,
+    probes_sent: u64,
     unsent: u64,
     facts_lost: u64,
 }
@@ -133,11 +144,12 @@ impl From<metalev_net::Counters> for Counters {
             addresses: engine
                 .addresses
                 .iter()
-                .map(|a| (a.address, a.requests_received, a.responses_sent, a.gratuitous_sent))
+                .map(|a| (a.address, a.requests_received, a.responses_sent, a.gratuitous_sent, a.foreign_claims))
                 .collect(),
             dropped: engine.dropped.iter().map(|(reason, count)| (reason.to_string(), *count)).collect(),
             beacons_sent: engine.beacons_sent,
             beacons_received: engine.beacons_received,
+            probes_sent: engine.probes_sent,
             unsent,
             facts_lost,
         }

@@ -19,6 +19,7 @@ impl Engine {
             self.settle(now, outcomes);
         }
         self.outbox.extend(self.responder.memberships().changes());
+        self.look_out(now);
         self.announce(now);
         self.speak(now);
         self.deadline = self.next_deadline();
@@ -96,7 +97,7 @@ impl Engine {
 
     pub(super) fn next_deadline(&self) -> Option<Time> {
         let all = [self.pulse.deadline(), self.peers.expiry(), self.ownership.deadline(), self.announcer.deadline()];
-        all.into_iter().flatten().min()
+        all.into_iter().chain([self.foreign_deadline()]).flatten().min()
     }
 
     #[expect(clippy::too_many_arguments, reason = "each is one field of the fact")]

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use metalev_engine::{
-    Action, Candidate, Config, Datagram, Engine, Event, Fact, FactKind, Group, Interface, Peer, REFRESH, Table, Time,
+    Action, Candidate, Config, Datagram, Engine, Event, Fact, FactKind, Group, Interface, Peer, Probing, REFRESH,
+    Table, Time,
 };
 use metalev_wire::MacAddr;
 use metalev_wire::arp::{self, Operation};
@@ -100,6 +101,7 @@ pub struct World {
     pub ethernet: bool,
     pub udp: bool,
     pub groups: Vec<Group>,
+    pub probing: Probing,
 }
 
 fn name(n: usize) -> String {
@@ -118,6 +120,7 @@ impl World {
             ethernet: true,
             udp: true,
             groups: Vec::new(),
+            probing: Probing::default(),
         };
         for i in 1..=n {
             world.boot(i, u64::try_from(i).unwrap());
@@ -166,7 +169,7 @@ impl World {
     pub fn table(&self, node: &str) -> Table {
         let others = self.nodes.iter().filter(|(name, _)| *name != node);
         let peers = others.map(|(name, node)| Peer { node: name.clone(), addresses: vec![node.address] }).collect();
-        Table { peers, keys: vec![key()], groups: self.groups.clone() }
+        Table { peers, keys: vec![key()], groups: self.groups.clone(), probing: self.probing.clone() }
     }
 
     pub fn event(&mut self, node: &str, event: Event<'_>) {

@@ -188,6 +188,7 @@ pub(crate) fn table(peers: &[&str], candidates: &[&str]) -> Table {
             interfaces: Vec::new(),
             gives_way: false,
         }],
+        ..Table::default()
     }
 }
 
