@@ -16,6 +16,7 @@ from metalev.cli.options import (
     where,
 )
 from metalev.model.errors import StartError
+from metalev.model.ownership import Probe
 
 if TYPE_CHECKING:
     from metalev.cli.options import Subparsers
@@ -72,6 +73,13 @@ def register(subparsers: Subparsers) -> None:
         default="60",
         help="between two announcements of what is held; 0: at a takeover only (%(default)s)",
     )
+    add(
+        "--probe",
+        choices=[str(one) for one in Probe],
+        default=str(Probe.AHEAD),
+        help="look for others who have an address (RFC 5227): ahead, before it is given away; full, also before it is "
+        "announced for the first time, which takes up to seven seconds; off (%(default)s)",
+    )
     parser.set_defaults(run=_run)
 
 
@@ -98,6 +106,7 @@ def _run(options: argparse.Namespace) -> None:
             beacon_interval=options.beacon_interval,
             beacon_misses=options.beacon_misses,
             gratuitous_interval=options.gratuitous_interval,
+            probe=Probe(options.probe),
             interfaces=tuple(options.interface),
             exclude=_patterns(options.exclude_interface),
             exclude_file=options.exclude_file,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
 from metalev.decide.announcements import Announcements
 from metalev.decide.candidates import Why
 from metalev.decide.groups import Groups
-from metalev.model.actions import Holding, SpeakerState
+from metalev.decide.probing import Outlook
+from metalev.model.actions import Conflict, Holding, SpeakerState
 from metalev.model.cluster import BEACON_SECRET, BeaconKey
 from metalev.model.meta import Name
-from metalev.model.ownership import OwnershipTable, Peer
+from metalev.model.ownership import Fact, OwnershipTable, Peer, Probe, Probing
 from metalev.model.snapshot import Snapshot
 
 # Groups that a node cannot announce and that its state spells out: with its link down, that is all of them.
@@ -49,19 +50,27 @@ class SpeakerDecider:
         lb_class: str | None = None,
         *,
         ignore_exclude_lb: bool = False,
+        probe: Probe = Probe.AHEAD,
     ) -> None:
         self._node = node
         self._fallback_keys = tuple(fallback_keys)
         self._announcements = Announcements(node, lb_class, ignore_exclude_lb=ignore_exclude_lb)
         self._groups = Groups()
+        self._probe = probe
+        self._outlook = Outlook()
 
     def desired(self, snapshot: Snapshot) -> SpeakerDesired:
         """The whole table for the engine: the same groups on every node that knows the same."""
         announcements = self._announcements.update(snapshot)
         holders = {name: snapshot.services[name].status.addresses for name in announcements}
         grouping = self._groups.form(holders, announcements)
-        table = OwnershipTable(self._peers(snapshot), self._keys(snapshot), grouping.groups)
+        table = OwnershipTable(self._peers(snapshot), self._keys(snapshot), grouping.groups, self._probing(snapshot))
         return SpeakerDesired(table, grouping.services, grouping.excluded, grouping.nobody)
+
+    def _probing(self, snapshot: Snapshot) -> Probing:
+        if self._probe is Probe.OFF:
+            return Probing()
+        return Probing(self._outlook.next_free(snapshot), full=self._probe is Probe.FULL)
 
     def _peers(self, snapshot: Snapshot) -> tuple[Peer, ...]:
         """Every other node, also one that may own nothing now: it hears, and it may own something tomorrow."""
@@ -73,8 +82,14 @@ class SpeakerDecider:
         return next((secret.keys for secret in secrets if secret.keys), self._fallback_keys)
 
 
-def speaker_state(snapshot: Snapshot, node: str, desired: SpeakerDesired) -> SpeakerState:
-    """What the speaker of ``node`` says of itself: what its engine holds and hears, and what is wrong."""
+def speaker_state(
+    snapshot: Snapshot, node: str, desired: SpeakerDesired, since: Callable[[Fact], int] = lambda fact: int(fact.at)
+) -> SpeakerState:
+    """What the speaker of ``node`` says of itself: what its engine holds and hears, and what is wrong.
+
+    ``since`` tells when a fact was, in Unix time.
+    """
+    next_ones = frozenset(map(str, desired.table.probing.addresses))
     interfaces = {str(group.key): group.interfaces for group in desired.table.groups if group.interfaces}
     holdings = [
         Holding(
@@ -97,7 +112,13 @@ def speaker_state(snapshot: Snapshot, node: str, desired: SpeakerDesired) -> Spe
         problems=(
             *(f"{source}: {message}" for source, message in sorted(snapshot.problems.items())),
             *_disabilities(snapshot, node, desired),
+            *sorted(snapshot.trouble),
         ),
+        conflicts=tuple(
+            Conflict(address, fact.mac, fact.interface, fact.cause, since(fact))
+            for address, fact in sorted(snapshot.conflicts.items())
+        ),
+        clean=tuple(sorted(snapshot.clean & next_ones)),
     )
 
 

@@ -43,6 +43,14 @@ class Peer(Struct, frozen=True):
     addresses: tuple[IPAddress, ...] = ()
 
 
+class Probe(StrEnum):
+    """Whether and when it is found out that somebody else has an address (RFC 5227)."""
+
+    OFF = "off"
+    AHEAD = "ahead"
+    FULL = "full"
+
+
 class Probing(Struct, frozen=True):
     """What is to be found out about addresses before anybody announces them.
 

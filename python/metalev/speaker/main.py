@@ -27,6 +27,7 @@ from metalev.adapters.native import (
 from metalev.adapters.places import Directory, Source
 from metalev.model.cluster import BEACON_SECRET, BeaconKey
 from metalev.model.errors import StartError
+from metalev.model.ownership import Probe
 from metalev.runtime.effects import Effects
 from metalev.runtime.loop import Loop
 from metalev.runtime.outcome import Outcome, Retry, Stop
@@ -60,6 +61,7 @@ class SpeakerOptions(Struct, frozen=True):
     beacon_interval: float = BEACON_INTERVAL
     beacon_misses: int = BEACON_MISSES
     gratuitous_interval: float = GRATUITOUS_INTERVAL
+    probe: Probe = Probe.AHEAD
     interfaces: tuple[str, ...] = ()
     exclude: tuple[str, ...] | None = None
     exclude_file: Path | None = None
@@ -102,6 +104,7 @@ def _serve(options: SpeakerOptions, keys: tuple[BeaconKey, ...], stack: ExitStac
         fallback_keys=keys,
         lb_class=options.lb_class,
         ignore_exclude_lb=options.ignore_exclude_lb,
+        probe=options.probe,
     )
 
     def observe(seconds: float, outcome: Outcome) -> None:

@@ -27,7 +27,7 @@ from metalev.model.actions import (
 from metalev.model.cluster import BEACON_SECRET, BeaconKey
 from metalev.model.errors import StaleWrite, StartError, Unavailable
 from metalev.model.meta import Name
-from metalev.model.ownership import OwnershipTable
+from metalev.model.ownership import Fact, OwnershipTable, Probe
 from metalev.model.snapshot import Snapshot
 from metalev.ports.clock import Clock
 from metalev.ports.ownership import Counters
@@ -63,13 +63,15 @@ class SpeakerReconciler:
         fallback_keys: Sequence[BeaconKey] = (),
         lb_class: str | None = None,
         ignore_exclude_lb: bool = False,
+        probe: Probe = Probe.AHEAD,
     ) -> None:
         """``fallback_keys`` count until the Secret has keys; ``key_secret`` names it to people; see ``decide``."""
         self._effects = effects
         self._clock = clock
         self._node = node
         self._key_secret = key_secret
-        self._decider = SpeakerDecider(node, fallback_keys, lb_class, ignore_exclude_lb=ignore_exclude_lb)
+        self._decider = SpeakerDecider(node, fallback_keys, lb_class, ignore_exclude_lb=ignore_exclude_lb, probe=probe)
+        self._since_of: dict[Fact, int] = {}
         self._decided_on: tuple[object, ...] = ()
         self._desired = SpeakerDesired()
         self._table: OwnershipTable | None = None
@@ -98,7 +100,9 @@ class SpeakerReconciler:
                 self._set(action)
             return Done()
         rest = self._state_at + self._state_pause - self._clock.now()
-        state = speaker_state(snapshot, self._node, self._desired)
+        current = frozenset(snapshot.conflicts.values())
+        self._since_of = {fact: at for fact, at in self._since_of.items() if fact in current}
+        state = speaker_state(snapshot, self._node, self._desired, self._since)
         if self._problem:
             state = replace(state, problems=(*state.problems, self._problem))
         due = self._published is not None and self._state_at + STATE_REFRESH <= self._clock.now()
@@ -128,11 +132,17 @@ class SpeakerReconciler:
             engine=counters,
         )
 
+    def _since(self, fact: Fact) -> int:
+        """When a fact was, in Unix time; always the same for one fact, however the clock is set meanwhile."""
+        at = int(self._clock.wall().timestamp() - (self._clock.now() - fact.at))
+        return self._since_of.setdefault(fact, at)
+
     def _decide(self, snapshot: Snapshot) -> None:
         """Work out what is wanted, unless nothing that it depends on has changed."""
         world = (
             *(snapshot.services, snapshot.endpoints, snapshot.nodes),
             *(snapshot.pools, snapshot.l2_advertisements, snapshot.secrets, snapshot.speaker_pods),
+            snapshot.conflicts,
             bool(snapshot.problems),  # a mistake may hide a pool: an address of it is announced all the same
         )
         if self._decided_on and all(one is other for one, other in zip(world, self._decided_on, strict=True)):

@@ -19,7 +19,7 @@ pub(crate) struct Sighting {
 /// How somebody says that an address is theirs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// By asking or announcing under it: an ARP request or a neighbor solicitation from it.
+    /// By asking or announcing under it: an ARP request, a gratuitous reply, a neighbor solicitation from it.
     Use,
     /// By an ARP reply or a neighbor advertisement.
     Answer,
@@ -39,7 +39,7 @@ pub(crate) fn of_arp(packet: &arp::Repr) -> Option<Sighting> {
     let (address, form) = match packet.operation {
         arp::Operation::Request if packet.sender_ip.is_unspecified() => (packet.target_ip, Form::Probe),
         _ if packet.sender_ip.is_unspecified() => return None,
-        arp::Operation::Reply => (packet.sender_ip, Form::Answer),
+        arp::Operation::Reply if packet.sender_ip != packet.target_ip => (packet.sender_ip, Form::Answer),
         _ => (packet.sender_ip, Form::Use),
     };
     Some(Sighting { address: address.into(), mac: packet.sender_mac, form })

@@ -41,8 +41,9 @@ fn says(address: IpAddr, mac: MacAddr, probe: bool) -> Vec<u8> {
     match address {
         IpAddr::V4(ip) => {
             let operation = if probe { Operation::Request } else { Operation::Reply };
-            let sender_ip = if probe { [0; 4].into() } else { ip };
-            let repr = arp::Repr { operation, sender_mac: mac, sender_ip, target_mac: MacAddr::ZERO, target_ip: ip };
+            let nobody = [0; 4].into();
+            let (sender_ip, target_ip) = if probe { (nobody, ip) } else { (ip, nobody) };
+            let repr = arp::Repr { operation, sender_mac: mac, sender_ip, target_mac: MacAddr::ZERO, target_ip };
             repr.frame(MacAddr::BROADCAST, mac).to_vec()
         }
         IpAddr::V6(target) if probe => {
@@ -195,6 +196,19 @@ fn who_answers_for_three_addresses_is_a_proxy_and_keeps_none_of_them_from_being_
     assert_eq!(told(&world, FactKind::ConflictOver).len(), 2);
     world.run(400 * SECOND);
     assert_eq!(told(&world, FactKind::ProxyArp).len(), 1, "it is told once");
+}
+
+#[test]
+fn who_claims_many_held_addresses_unasked_is_no_proxy() {
+    let mut world = World::new(1);
+    world.set_groups(vec![]);
+    let vips: Vec<IpAddr> = (200..205).flat_map(|last| [vip(last), vip6(last)]).collect();
+    world.set_groups(vips.iter().map(|vip| group_of(&[*vip], &["node1"])).collect());
+    world.run(SECOND);
+    for vip in vips {
+        hear(&mut world, "node1", &says(vip, STRANGER, false));
+    }
+    assert_eq!((told(&world, FactKind::Conflict).len(), told(&world, FactKind::ProxyArp).len()), (10, 0));
 }
 
 #[test]

@@ -112,6 +112,8 @@ impl Engine {
             return self.sighted_peer(now, interface, seen, &peer);
         }
         let holds = self.responder.holds(seen.address);
+        // Nobody was asked: this is no proxy's answer.
+        let seen = if holds && seen.form == Form::Answer { Sighting { form: Form::Use, ..seen } } else { seen };
         let mut due = false;
         // Who probes for what is held was answered, and leaves it alone.
         if !(holds && seen.form == Form::Probe) {
