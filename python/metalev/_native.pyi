@@ -78,6 +78,7 @@ class Counters:
     beacons_sent: int
     beacons_received: int
     probes_sent: int
+    witnessed: dict[str, int]
     unsent: int
     facts_lost: int
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from functools import partial
 from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 
@@ -141,3 +142,42 @@ def test_an_address_asked_for_by_name_is_reported_and_stays(cluster: LabCluster)
     claim(cluster, wanted)
     wait_until(lambda: f'"{wanted}" is an address in use by' in events(cluster), "a warning about it", timeout=PATIENCE)
     assert cluster.status("named").addresses == (wanted,)
+
+
+@pytest.fixture
+def trap(cluster: LabCluster) -> Iterator[IPAddress]:
+    """An address that every node's kernel has on kube-proxy's interface, as in IPVS mode without strictARP.
+
+    A bridge stands for the dummy interface, which not every kernel has.
+    """
+    address = ip_address("192.168.1.207")
+    for node in cluster.lab.nodes.values():
+        node.run(["ip", "link", "add", "kube-ipvs0", "type", "bridge"])
+        node.run(["ip", "address", "add", f"{address}/32", "dev", "kube-ipvs0"])
+    yield address
+    for node in cluster.lab.nodes.values():
+        node.run(["ip", "link", "delete", "kube-ipvs0"])
+
+
+def test_our_own_kernels_that_answer_are_named_with_the_cure_and_not_fought(
+    cluster: LabCluster, trap: IPAddress
+) -> None:
+    cluster.manifests.write_service("trapped", annotations={"metallb.io/loadBalancerIPs": str(trap)})
+    assert cluster.wait_for_address("trapped") == trap
+    text = f"answers for {trap}, which its speaker does not hold: in kube-proxy's IPVS mode set strictARP: true"
+    wait_until(lambda: bool(said(cluster, text)), "a kernel to be named", timeout=PATIENCE)
+    wait_until(lambda: f"TwoAnswers {trap} is announced by" in events(cluster), "a warning", timeout=PATIENCE)
+    assert not said(cluster, f"{trap} is in use by somebody else")
+    samples = {name: cluster.metrics(name) for name in cluster.lab.nodes}
+    assert not any(
+        value for each in samples.values() for name, value in each.items() if name == f'{CLAIMS}{{ip="{trap}"}}'
+    )
+    assert any(each['metalev_witness_results_total{result="two-answers"}'] for each in samples.values())
+
+
+def test_what_is_announced_is_asked_for_and_answered(cluster: LabCluster) -> None:
+    def answered(name: str) -> bool:
+        return cluster.metrics(name)['metalev_witness_results_total{result="answered"}'] > 0
+
+    for name in cluster.lab.nodes:
+        wait_until(partial(answered, name), f"{name} to be answered", timeout=PATIENCE)

@@ -37,6 +37,9 @@ _BARE_COUNTERS: Mapping[str, tuple[str, Callable[[AddressCounters], int]]] = {
 }
 
 
+WITNESS_RESULTS = ("answered", "no-answer", "wrong-answer", "two-answers")
+
+
 class Announced(Struct, frozen=True, order=True):
     """One address that this node announces for one Service (``namespace/name``)."""
 
@@ -196,6 +199,12 @@ def _engine(counters: Counters) -> Iterator[Metric]:
     for reason, number in counters.dropped.items():
         dropped.add_metric([reason], number)
     yield dropped
+    witnessed = CounterMetricFamily(
+        "metalev_witness_results", "What came of asking for announced addresses as a client would", labels=["result"]
+    )
+    for result in WITNESS_RESULTS:
+        witnessed.add_metric([result], counters.witnessed.get(result, 0))
+    yield witnessed
     for name, text, number in (
         ("metalev_beacons_sent", "Beacons sent", counters.beacons_sent),
         ("metalev_beacons_received", "Beacons accepted", counters.beacons_received),

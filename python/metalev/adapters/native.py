@@ -91,6 +91,7 @@ class NativeOwnership:
             beacons_sent=counters.beacons_sent,
             beacons_received=counters.beacons_received,
             probes_sent=counters.probes_sent,
+            witnessed=counters.witnessed,
             unsent=counters.unsent,
             facts_lost=counters.facts_lost,
         )

@@ -112,6 +112,7 @@ def speaker_state(
         problems=(
             *(f"{source}: {message}" for source, message in sorted(snapshot.problems.items())),
             *_disabilities(snapshot, node, desired),
+            *sorted({fact.message for fact in snapshot.witnessed.values()})[:NAMED],
             *sorted(snapshot.trouble),
         ),
         conflicts=tuple(

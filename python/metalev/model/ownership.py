@@ -93,6 +93,8 @@ class FactKind(StrEnum):
     CONFLICT_OVER = "conflict over"
     PROXY_ARP = "proxy arp"
     OWN_KERNEL = "own kernel"
+    WITNESS = "witness"
+    WITNESS_OVER = "witness over"
 
 
 class Fact(Struct, frozen=True):

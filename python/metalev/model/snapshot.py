@@ -122,7 +122,8 @@ class Snapshot(Struct, frozen=True):
     is merely not used. ``held`` maps the key of
     a group (as text) to the fact that it was taken, ``unable`` to the fact that this node cannot announce it.
     ``conflicts`` maps an address (as text) to the fact that somebody else has it, ``clean`` are addresses that nobody
-    has, ``trouble`` is what others on the wire do that concerns no address alone, a sentence each.
+    has, ``witnessed`` maps an address to the fact that it was not answered as it should be, ``trouble`` is what others
+    on the wire do that concerns no address alone, a sentence each.
     ``local_addresses`` are those of this host, on whichever interface, ``gateways`` its default routers.
     In ``standby`` another program of the same kind does the work.
     """
@@ -148,6 +149,7 @@ class Snapshot(Struct, frozen=True):
     gateways: frozenset[str] = frozenset()
     conflicts: Mapping[str, Fact] = {}
     clean: frozenset[str] = frozenset()
+    witnessed: Mapping[str, Fact] = {}
     trouble: frozenset[str] = frozenset()
     synced: bool = False
     standby: bool = False

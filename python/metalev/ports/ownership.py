@@ -24,6 +24,7 @@ class AddressCounters(Struct, frozen=True):
 class Counters(Struct, frozen=True):
     """The engine's counters; ``dropped`` counts frames by the reason for which they were not answered.
 
+    ``witnessed`` counts what came of asking for announced addresses as a client would.
     ``unsent`` counts frames and datagrams that the kernel did not take, ``facts_lost`` facts that nobody fetched.
     """
 
@@ -34,6 +35,7 @@ class Counters(Struct, frozen=True):
     unsent: int = 0
     facts_lost: int = 0
     probes_sent: int = 0
+    witnessed: dict[str, int] = {}
 
 
 class Ownership(Protocol):

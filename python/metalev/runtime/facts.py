@@ -24,6 +24,7 @@ class FactLevels:
         self._host_gateways: frozenset[str] = frozenset()
         # Replaced, never changed: who looks at them sees by identity that they are the same.
         self._conflicts: Mapping[str, Fact] = {}
+        self._witnessed: Mapping[str, Fact] = {}
         self._clean: frozenset[str] = frozenset()
         self._trouble: Mapping[tuple[str, str], str] = {}
 
@@ -87,6 +88,11 @@ class FactLevels:
                 self._conflicts = {key: one for key, one in self._conflicts.items() if key not in addresses}
             case FactKind.PROXY_ARP:
                 self._note_trouble((fact.kind, fact.mac), fact.message)
+            case FactKind.WITNESS:
+                self._witnessed = {**self._witnessed, **dict.fromkeys(addresses, fact)}
+            case FactKind.WITNESS_OVER:
+                self._witnessed = {key: one for key, one in self._witnessed.items() if key not in addresses}
+                self._trouble = {key: text for key, text in self._trouble.items() if key[1] not in addresses}
             case FactKind.OWN_KERNEL:
                 self._note_trouble((fact.kind, min(addresses, default="")), fact.message)
             case _:
@@ -107,6 +113,7 @@ class FactLevels:
             "interfaces": frozenset(self._addresses),
             "conflicts": self._conflicts,
             "clean": self._clean,
+            "witnessed": self._witnessed,
             "trouble": frozenset(self._trouble.values()),
             "local_addresses": _union([self._host_addresses, *self._addresses.values()]),
             "gateways": _union([self._host_gateways, *self._gateways.values()]),

@@ -26,6 +26,7 @@ _QUIET = frozenset(
         FactKind.HOST_GATEWAYS,
         FactKind.CLEAN,
         FactKind.CONFLICT_OVER,
+        FactKind.WITNESS_OVER,
     }
 )
 

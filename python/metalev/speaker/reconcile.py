@@ -14,6 +14,7 @@ from metalev.decide.controller import configuration_of
 from metalev.decide.diff import configuration_actions, state_actions, table_actions
 from metalev.decide.refusals import refusals
 from metalev.decide.speaker import SpeakerDecider, SpeakerDesired, speaker_state
+from metalev.decide.witnessing import witness_events
 from metalev.model.actions import (
     Action,
     Configuration,
@@ -172,7 +173,7 @@ class SpeakerReconciler:
 
     def _new_refusals(self, snapshot: Snapshot) -> Iterator[RecordEvent]:
         """What was not told yet; what holds no longer may be told again."""
-        now = refusals(snapshot, self._node, self._desired)
+        now = refusals(snapshot, self._node, self._desired) | witness_events(snapshot, self._desired)
         self._refused &= now
         return (
             RecordEvent(event) for event in sorted(now - self._refused, key=lambda one: (one.regarding, one.message))

@@ -3,6 +3,7 @@
 mod consequences;
 mod foreign;
 mod input;
+mod witnessing;
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -119,6 +120,7 @@ impl Engine {
             beacons_sent: self.herald.sent(),
             beacons_received: self.beacons_received,
             probes_sent: self.foreign.probes_sent(),
+            witnessed: self.foreign.witnessed(),
         }
     }
 }

@@ -172,6 +172,10 @@ pub enum FactKind {
     ProxyArp,
     /// The kernel of one of our own nodes answers for an address that its speaker does not hold.
     OwnKernel,
+    /// An address of another node, or of this one, was not answered as it should be when this node asked for it.
+    Witness,
+    /// It is again.
+    WitnessOver,
 }
 
 /// Why, in the words that logs, events, metrics and tests share.
@@ -227,6 +231,14 @@ pub enum Cause {
     Silence,
     /// Nobody has to know it any more.
     Unwanted,
+    /// Nobody answered.
+    NoAnswer,
+    /// Somebody answered who should not, and the announcer did not.
+    WrongAnswer,
+    /// Somebody answered beside the announcer.
+    TwoAnswers,
+    /// The announcer answered alone.
+    Answered,
 }
 
 impl fmt::Display for Cause {
@@ -257,6 +269,10 @@ impl fmt::Display for Cause {
             Self::HeldBefore => "held-before",
             Self::Silence => "silence",
             Self::Unwanted => "unwanted",
+            Self::NoAnswer => "no-answer",
+            Self::WrongAnswer => "wrong-answer",
+            Self::TwoAnswers => "two-answers",
+            Self::Answered => "answered",
         })
     }
 }
@@ -283,6 +299,8 @@ impl fmt::Display for FactKind {
             Self::ConflictOver => "conflict over",
             Self::ProxyArp => "proxy arp",
             Self::OwnKernel => "own kernel",
+            Self::Witness => "witness",
+            Self::WitnessOver => "witness over",
         })
     }
 }
@@ -354,6 +372,8 @@ pub struct Counters {
     pub beacons_received: u64,
     /// Probes sent for addresses that nobody of ours has.
     pub probes_sent: u64,
+    /// How often what came of asking for an announced address as a client would.
+    pub witnessed: Vec<(&'static str, u64)>,
 }
 
 /// What was seen and sent for one address.

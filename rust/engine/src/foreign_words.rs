@@ -6,6 +6,7 @@ use metalev_wire::MacAddr;
 
 use crate::event::Cause;
 use crate::sighting::{Form, Sighting};
+use crate::witness::Finding;
 
 fn list(addresses: &[IpAddr]) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
@@ -61,4 +62,21 @@ pub(crate) fn own_kernel(address: IpAddr, mac: MacAddr, peer: &str, interface: &
         "the kernel of node {peer} ({mac} on {interface}) answers for {address}, which its speaker does not hold: in \
          kube-proxy's IPVS mode set strictARP: true, else net.ipv4.conf.all.arp_ignore=1 and arp_announce=2 there"
     )
+}
+
+pub(crate) fn witness(finding: &Finding, interface: &str) -> String {
+    let Finding { address, expected, others, trouble } = finding;
+    let announcer = expected.peer.as_ref().map_or("this node", |peer| peer.0.as_str());
+    let others = others.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match trouble {
+        Some(Cause::NoAnswer) => format!(
+            "{address} is announced by {announcer}, and nobody on {interface} answers for it: see whether a switch or a \
+             firewall drops broadcasts"
+        ),
+        Some(Cause::WrongAnswer) => {
+            format!("{address} is announced by {announcer}, and on {interface} {others} answers for it instead")
+        }
+        Some(_) => format!("{address} is announced by {announcer}, and on {interface} {others} answers for it, too"),
+        None => format!("{address} is answered for as it should be again, by {announcer} alone"),
+    }
 }

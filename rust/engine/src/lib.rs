@@ -36,6 +36,7 @@ mod session;
 mod sighting;
 mod table;
 mod time;
+mod witness;
 mod words;
 
 pub use announcer::REFRESH;

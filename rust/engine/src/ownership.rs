@@ -257,6 +257,16 @@ impl Ownership {
         self.group_of.contains_key(&address)
     }
 
+    /// The group that has this address.
+    pub(crate) fn group(&self, address: IpAddr) -> Option<&Group> {
+        self.group_of.get(&address).and_then(|key| self.groups.get(key))
+    }
+
+    /// The addresses of all groups.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.group_of.keys().copied()
+    }
+
     /// A group that is held and that has this address.
     pub(crate) fn holder_of(&self, address: IpAddr) -> Option<&Group> {
         self.group_of.get(&address).and_then(|key| self.groups.get(key)).filter(|group| group.held)

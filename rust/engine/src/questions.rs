@@ -18,28 +18,42 @@ pub(crate) fn probe(link: &Interface, address: IpAddr) -> Action {
             let repr = arp::Repr { operation, sender_mac: link.mac, sender_ip, target_mac: MacAddr::ZERO, target_ip };
             repr.frame(MacAddr::BROADCAST, link.mac).to_vec()
         }
-        IpAddr::V6(target) => solicitation(link, target, Ipv6Addr::UNSPECIFIED, None),
+        IpAddr::V6(target) => solicitation(link, target, (Ipv6Addr::UNSPECIFIED, None), None),
     };
     Action::SendFrame { interface: link.index, bytes }
 }
 
 /// Where is this address? Asked under this node's own address in its subnet, of everybody; `None` if it has none there.
 pub(crate) fn question(link: &Interface, address: IpAddr) -> Option<Action> {
+    ask(link, address, None)
+}
+
+/// The same, asked of one alone. A peer takes it as a request to announce the address again.
+pub(crate) fn in_person(link: &Interface, address: IpAddr, of: MacAddr) -> Option<Action> {
+    ask(link, address, Some(of))
+}
+
+fn ask(link: &Interface, address: IpAddr, of: Option<MacAddr>) -> Option<Action> {
     let own = links::own_beside(link, address)?;
     let bytes = match (own, address) {
         (IpAddr::V4(sender_ip), IpAddr::V4(target_ip)) => {
             let operation = arp::Operation::Request;
             let repr = arp::Repr { operation, sender_mac: link.mac, sender_ip, target_mac: MacAddr::ZERO, target_ip };
-            repr.frame(MacAddr::BROADCAST, link.mac).to_vec()
+            repr.frame(of.unwrap_or(MacAddr::BROADCAST), link.mac).to_vec()
         }
-        (IpAddr::V6(own), IpAddr::V6(target)) => solicitation(link, target, own, Some(link.mac)),
+        (IpAddr::V6(own), IpAddr::V6(target)) => solicitation(link, target, (own, Some(link.mac)), of),
         _ => return None,
     };
     Some(Action::SendFrame { interface: link.index, bytes })
 }
 
-fn solicitation(link: &Interface, target: Ipv6Addr, src_ip: Ipv6Addr, source_mac: Option<MacAddr>) -> Vec<u8> {
+fn solicitation(
+    link: &Interface,
+    target: Ipv6Addr,
+    (src_ip, source_mac): (Ipv6Addr, Option<MacAddr>),
+    of: Option<MacAddr>,
+) -> Vec<u8> {
     let group = ipv6::solicited_node(target);
     let repr = ndp::Repr { src_ip, dst_ip: group, target, message: Message::Solicitation { source_mac } };
-    repr.frame(ipv6::multicast_mac(group), link.mac)
+    repr.frame(of.unwrap_or_else(|| ipv6::multicast_mac(group)), link.mac)
 }

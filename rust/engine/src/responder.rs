@@ -31,8 +31,10 @@ pub(crate) enum Outcome {
 pub(crate) struct Responder {
     /// For each held address the interfaces on which it is announced.
     held: HashMap<IpAddr, Vec<u32>>,
-    /// The addresses of which it matters who has them, though this node does not hold them.
+    /// The addresses of which it matters who has them, though this node does not hold them: for long ...
     watched: HashSet<IpAddr>,
+    /// ... and while a question is open.
+    asked: HashSet<IpAddr>,
     memberships: Memberships,
     counters: HashMap<IpAddr, AddressCounters>,
     dropped: BTreeMap<DropReason, u64>,
@@ -70,9 +72,18 @@ impl Responder {
         &mut self.memberships
     }
 
-    /// From now on it matters who has these addresses, and no others.
+    /// From now on it matters who has these addresses, and no others but for open questions.
     pub(crate) fn watch(&mut self, addresses: HashSet<IpAddr>) {
         self.watched = addresses;
+    }
+
+    /// It matters who has an address while a question is open.
+    pub(crate) fn ask(&mut self, address: IpAddr, open: bool) {
+        if open {
+            self.asked.insert(address);
+        } else {
+            self.asked.remove(&address);
+        }
     }
 
     /// Whether an address is held.
@@ -95,7 +106,7 @@ impl Responder {
         let Some(seen) = seen else {
             return judged;
         };
-        let watched = self.watched.contains(&seen.address);
+        let watched = self.watched.contains(&seen.address) || self.asked.contains(&seen.address);
         match judged {
             Ok(Outcome::Answer(action)) if watched || seen.form == Form::Probe => Ok(Outcome::Noted(seen, action)),
             Err(reason) if watched => {

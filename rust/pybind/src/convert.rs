@@ -133,6 +133,7 @@ pub(crate) struct Counters {
     beacons_sent: u64,
     beacons_received: u64,
     probes_sent: u64,
+    witnessed: BTreeMap<&'static str, u64>,
     unsent: u64,
     facts_lost: u64,
 }
@@ -150,6 +151,7 @@ impl From<metalev_net::Counters> for Counters {
             beacons_sent: engine.beacons_sent,
             beacons_received: engine.beacons_received,
             probes_sent: engine.probes_sent,
+            witnessed: engine.witnessed.into_iter().collect(),
             unsent,
             facts_lost,
         }

@@ -19,7 +19,7 @@ SPEAKER = Figures(
     config_loaded=True,
     config_stale=True,
     announced=(Announced("default/web", "192.0.2.1", "node1"),),
-    engine=Counters((AddressCounters(ADDRESS, 7, 6, 5, 4),), {"announceIP": 9}, 11, 10, 1, 2, 12),
+    engine=Counters((AddressCounters(ADDRESS, 7, 6, 5, 4),), {"announceIP": 9}, 11, 10, 1, 2, 12, {"no-answer": 3}),
 )
 
 
@@ -90,6 +90,8 @@ def test_our_own_metrics_stand_beside_metallbs() -> None:
         "metalev_beacons_received_total": 10,
         "metalev_unsent_total": 1,
         "metalev_probes_sent_total": 12,
+        'metalev_witness_results_total{result="no-answer"}': 3,
+        'metalev_witness_results_total{result="answered"}': 0,
         'metalev_layer2_foreign_claims_total{ip="192.0.2.1"}': 4,
         "metalev_facts_lost_total": 2,
         'metalev_moves_total{reason="missed-beacons"}': 1,

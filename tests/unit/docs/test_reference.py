@@ -129,6 +129,7 @@ def test_the_reasons_for_which_a_frame_gets_no_answer_are_all_explained() -> Non
 
 def test_the_causes_that_are_explained_are_those_of_takeovers_and_yields() -> None:
     of_other_facts = {"beacon-heard", "not-heard", "goodbye", "frame", "probe", "held-before", "silence", "unwanted"}
+    of_other_facts |= {"no-answer", "wrong-answer", "two-answers", "answered"}
     assert first_column(FAILOVER, "cause", "meaning") == words_of("Cause") - of_other_facts
 
 

@@ -16,6 +16,7 @@ use crate::peers::Peers;
 use crate::prober::{AGAIN, Duty, Prober, Step};
 use crate::sighting::{Form, Sighting};
 use crate::table::{Group, Probing};
+use crate::witness::Witness;
 use crate::{Time, foreign_words as words, lot, questions};
 
 /// All that is known and asked of it.
@@ -23,13 +24,14 @@ use crate::{Time, foreign_words as words, lot, questions};
 pub(super) struct Foreign {
     prober: Prober,
     conflicts: Conflicts,
-    defence: Defence,
+    pub(super) defence: Defence,
     /// The addresses that a probe found nobody to have, and that nobody was seen to have since.
     clean: HashSet<IpAddr>,
     /// What was a VIP when this speaker started.
     before: Option<HashSet<IpAddr>>,
     /// Since when a peer's kernel answers for what its speaker does not hold.
     kernels: HashMap<IpAddr, Time>,
+    pub(super) witness: Witness,
     /// Whether it is not yet known who lives: until then each would ask for everything.
     waits: bool,
 }
@@ -43,6 +45,7 @@ impl Foreign {
             clean: HashSet::new(),
             before: None,
             kernels: HashMap::new(),
+            witness: Witness::default(),
             waits: true,
         }
     }
@@ -55,6 +58,11 @@ impl Foreign {
     /// Answers may have been missed.
     pub(super) fn restart(&mut self, now: Time) {
         self.prober.restart(now);
+        self.witness.restart();
+    }
+
+    pub(super) fn witnessed(&self) -> Vec<(&'static str, u64)> {
+        self.witness.found()
     }
 
     pub(super) fn probes_sent(&self) -> u64 {
@@ -76,6 +84,7 @@ impl Engine {
         let foreign = &mut self.foreign;
         foreign.prober.set(&probing.addresses, now);
         foreign.defence.forget(removed);
+        foreign.witness.set(&self.node, self.ownership.addresses(), now);
         if let Some(before) = &mut foreign.before {
             for address in removed {
                 before.remove(address);
@@ -107,13 +116,15 @@ impl Engine {
             let news = self.foreign.conflicts.see_gateway(interface, seen.address, seen.mac);
             return self.tell(now, news);
         }
+        let asked = seen.form == Form::Answer && self.foreign.witness.hear(seen.address, seen.mac);
         // No stranger is a peer that takes over, whose frames may be faster than its beacon.
         if let Some(peer) = self.peers.by_mac(seen.mac).map(ToOwned::to_owned) {
             return self.sighted_peer(now, interface, seen, &peer);
         }
         let holds = self.responder.holds(seen.address);
         // Nobody was asked: this is no proxy's answer.
-        let seen = if holds && seen.form == Form::Answer { Sighting { form: Form::Use, ..seen } } else { seen };
+        let seen =
+            if holds && !asked && seen.form == Form::Answer { Sighting { form: Form::Use, ..seen } } else { seen };
         let mut due = false;
         // Who probes for what is held was answered, and leaves it alone.
         if !(holds && seen.form == Form::Probe) {
@@ -173,12 +184,12 @@ impl Engine {
         true
     }
 
-    fn says_it_holds(&self, peer: &str, address: IpAddr) -> bool {
+    pub(super) fn says_it_holds(&self, peer: &str, address: IpAddr) -> bool {
         let mut claims = self.peers.claims(address);
         claims.any(|(name, claim)| name == peer && matches!(claim.standing, Standing::Holds(_)))
     }
 
-    fn own_kernel(&mut self, now: Time, interface: u32, address: IpAddr, mac: MacAddr, peer: &str) {
+    pub(super) fn own_kernel(&mut self, now: Time, interface: u32, address: IpAddr, mac: MacAddr, peer: &str) {
         let name = self.links.name(interface).to_owned();
         let fact = Fact::new(FactKind::OwnKernel, now, Cause::Frame, words::own_kernel(address, mac, peer, &name));
         let peer = peer.to_owned();
@@ -202,6 +213,7 @@ impl Engine {
                 Step::Clean(interface, address) => self.clean(now, interface, address),
             }
         }
+        self.witness(now);
     }
 
     fn probe(&mut self, interface: u32, address: IpAddr) {
@@ -264,8 +276,9 @@ impl Engine {
 
     pub(super) fn foreign_deadline(&self) -> Option<Time> {
         // While it waits, the rounds of beacons bring it back.
-        let Foreign { prober, conflicts, waits, .. } = &self.foreign;
-        [prober.deadline().filter(|_| !waits), conflicts.deadline()].into_iter().flatten().min()
+        let Foreign { prober, conflicts, witness, waits, .. } = &self.foreign;
+        let asking = [prober.deadline(), witness.deadline()].into_iter().flatten().filter(|_| !waits);
+        asking.chain(conflicts.deadline()).min()
     }
 }
 

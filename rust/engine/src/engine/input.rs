@@ -126,7 +126,10 @@ impl Engine {
             _ => self.responder.arp(link, frame, may_answer),
         };
         match outcome {
-            responder::Outcome::Answer(action) => self.outbox.push_back(action),
+            responder::Outcome::Answer(action) => {
+                self.outbox.push_back(action);
+                return self.asked_in_person(now, interface, frame);
+            }
             responder::Outcome::Claim(seen) => {
                 return self.give_way(now, interface, seen.address, seen.mac) || self.sighted(now, interface, seen);
             }

@@ -102,6 +102,8 @@ pub struct World {
     pub udp: bool,
     pub groups: Vec<Group>,
     pub probing: Probing,
+    /// Which frames the network loses.
+    pub loses: fn(&Frame<&[u8]>) -> bool,
 }
 
 fn name(n: usize) -> String {
@@ -121,6 +123,7 @@ impl World {
             udp: true,
             groups: Vec::new(),
             probing: Probing::default(),
+            loses: |_| false,
         };
         for i in 1..=n {
             world.boot(i, u64::try_from(i).unwrap());
@@ -207,7 +210,7 @@ impl World {
                     state.ndp_sent.push((now, repr));
                 }
                 let dst = frame.dst();
-                if self.ethernet {
+                if self.ethernet && !(self.loses)(&frame) {
                     self.deliver(node, &Parcel::Frame(bytes.clone()), |to| dst.is_multicast() || to.mac == dst);
                 }
             }
