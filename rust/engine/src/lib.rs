@@ -15,6 +15,7 @@
 
 mod announcer;
 mod claims;
+mod clearance;
 mod conflicts;
 mod defence;
 mod engine;

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use metalev_wire::beacon::Standing;
 
 use crate::claims::Claims;
+use crate::clearance::Clearance;
 use crate::event::{Cause, FactKind};
 use crate::group::{Group, Moment, Verdict};
 use crate::links::Links;
@@ -47,6 +48,8 @@ pub(crate) struct Ownership {
     outcomes: Vec<Outcome>,
     /// See [`Ownership::successors`].
     successors: Option<BTreeSet<String>>,
+    /// Which addresses are to be probed before they are announced for the first time.
+    pub(crate) clearance: Clearance,
 }
 
 impl Ownership {
@@ -62,6 +65,7 @@ impl Ownership {
             timers: BTreeSet::new(),
             outcomes: Vec::new(),
             successors: None,
+            clearance: Clearance::default(),
         }
     }
 
@@ -181,6 +185,7 @@ impl Ownership {
             Verdict::Wait(until) => {
                 self.timers.insert((until, group.spec.key));
             }
+            Verdict::Take(cause, _) if !self.is_cleared(group, cause, now) => {}
             Verdict::Take(cause, peer) => {
                 group.term = group.term.saturating_add(1);
                 group.held = true;
@@ -191,6 +196,28 @@ impl Ownership {
             }
             Verdict::Yield(cause, peer) => self.let_go(group, cause, peer),
         }
+    }
+
+    /// Whether a group may be announced, as far as others may have its addresses. If not, it is decided about again when
+    /// that is known.
+    fn is_cleared(&mut self, group: &Group, cause: Cause, now: Time) -> bool {
+        if group.announcer.is_some() || !matches!(cause, Cause::FirstCandidate | Cause::PassedOver) {
+            return true;
+        }
+        // Those ahead are about to find out, too: each has its time for that.
+        let before = group.spec.candidates.iter().take_while(|candidate| candidate.node != self.me).count();
+        let rank = if cause == Cause::PassedOver { before } else { 0 };
+        let turn = group.vacant_since.unwrap_or(now) + self.clearance.patience(rank);
+        if now < turn {
+            self.timers.insert((turn, group.spec.key));
+        }
+        now >= turn && self.clearance.of(&group.spec.addresses)
+    }
+
+    /// Nobody else has an address.
+    pub(crate) fn clear(&mut self, address: IpAddr) {
+        self.clearance.clear(address);
+        self.touch(address);
     }
 
     /// Fall silent for the group of an address that somebody else has begun to announce, if it is to be let.

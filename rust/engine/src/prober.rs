@@ -19,6 +19,8 @@ const PROBES: u32 = 3;
 /// `PROBE_MIN`, between two probes, and by how many milliseconds `PROBE_MAX` is more.
 const PROBE_MIN: Duration = Duration::from_secs(1);
 const PROBE_SPREAD: u64 = 1_000;
+/// `PROBE_WAIT`: before the first, in milliseconds.
+const PROBE_WAIT: u64 = 1_000;
 /// `ANNOUNCE_WAIT`: after the last probe.
 const ANNOUNCE_WAIT: Duration = Duration::from_secs(2);
 
@@ -55,6 +57,8 @@ pub(crate) enum Step {
 #[derive(Debug)]
 pub(crate) struct Prober {
     seed: u64,
+    /// Whether the first probe of what is new comes at a time within `PROBE_WAIT` that is drawn by lot.
+    hesitates: bool,
     checks: BTreeMap<IpAddr, Check>,
     /// In the order of time, and of the list where that is the same.
     turns: BTreeSet<(Time, usize, IpAddr)>,
@@ -79,7 +83,12 @@ struct Check {
 impl Prober {
     pub(crate) fn new(seed: u64) -> Self {
         let (checks, turns) = (BTreeMap::new(), BTreeSet::new());
-        Self { seed, checks, turns, free_at: HashMap::new(), sent_at: HashMap::new(), sent: 0 }
+        Self { seed, hesitates: false, checks, turns, free_at: HashMap::new(), sent_at: HashMap::new(), sent: 0 }
+    }
+
+    /// One that keeps to the whole schedule of RFC 5227 section 2.1.1: many hosts may start at one moment.
+    pub(crate) fn hesitant(seed: u64) -> Self {
+        Self { hesitates: true, ..Self::new(seed) }
     }
 
     /// Ask for exactly these addresses, the first first; what is known of those that stay is kept.
@@ -89,7 +98,9 @@ impl Prober {
         // What waits for an interface waits anew, in the order of the new list.
         self.free_at = self.sent_at.iter().map(|(interface, at)| (*interface, *at + GAP)).collect();
         for (place, address) in addresses.iter().enumerate() {
-            let new = Check { place, next: now, sent: 0, interface: 0, booked: false };
+            let wait = if self.hesitates { lot::draw("first", *address, self.seed) % PROBE_WAIT } else { 0 };
+            let next = now + Duration::from_millis(wait);
+            let new = Check { place, next, sent: 0, interface: 0, booked: false };
             let known = before.get(address).copied().unwrap_or(new);
             let next = if known.booked { now } else { known.next };
             self.plan(*address, Check { place, next, booked: false, ..known });
@@ -281,6 +292,17 @@ mod tests {
         let steps = steps(&mut prober, at(900));
         let asked: Vec<_> = steps.iter().map(|(_, step)| *step).collect();
         assert_eq!(asked, (0..10).map(|n| Step::Probe(ETH, ip(n))).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_whole_schedule_begins_within_a_second_by_lot_and_ends_within_seven() {
+        for seed in 0..50 {
+            let mut prober = Prober::hesitant(seed);
+            prober.set(&[ip(1)], at(0));
+            let steps = steps(&mut prober, at(10_000));
+            assert!(steps[0].0 < at(1_000) && steps[3].0 <= at(7_000), "{steps:?}");
+            assert_eq!(steps[3].1, Step::Clean(ETH, ip(1)));
+        }
     }
 
     #[test]

@@ -23,6 +23,8 @@ use crate::{Time, foreign_words as words, lot, questions};
 #[derive(Debug)]
 pub(super) struct Foreign {
     prober: Prober,
+    /// For what is about to be announced for the first time.
+    first: Prober,
     conflicts: Conflicts,
     pub(super) defence: Defence,
     /// The addresses that a probe found nobody to have, and that nobody was seen to have since.
@@ -40,6 +42,7 @@ impl Foreign {
     pub(super) fn new(nonce: u64) -> Self {
         Self {
             prober: Prober::new(nonce),
+            first: Prober::hesitant(nonce),
             conflicts: Conflicts::default(),
             defence: Defence::default(),
             clean: HashSet::new(),
@@ -58,6 +61,7 @@ impl Foreign {
     /// Answers may have been missed.
     pub(super) fn restart(&mut self, now: Time) {
         self.prober.restart(now);
+        self.first.restart(now);
         self.witness.restart();
     }
 
@@ -66,12 +70,12 @@ impl Foreign {
     }
 
     pub(super) fn probes_sent(&self) -> u64 {
-        self.prober.sent()
+        self.prober.sent() + self.first.sent()
     }
 
     fn cause_of(&self, address: IpAddr) -> Cause {
         match &self.before {
-            _ if self.prober.asks_for(address) => Cause::Probe,
+            _ if self.prober.asks_for(address) || self.first.asks_for(address) => Cause::Probe,
             Some(before) if before.contains(&address) => Cause::HeldBefore,
             _ => Cause::Frame,
         }
@@ -92,6 +96,8 @@ impl Engine {
         }
         foreign.clean.retain(|address| foreign.prober.asks_for(*address));
         foreign.kernels.retain(|address, _| foreign.prober.asks_for(*address));
+        let known: HashSet<IpAddr> = self.ownership.addresses().collect();
+        self.ownership.clearance.set(probing.full, |address| known.contains(&address));
         let (prober, ownership) = (&foreign.prober, &self.ownership);
         let over = foreign.conflicts.retain(|address| prober.asks_for(address) || ownership.knows(address));
         for conflict in over {
@@ -103,7 +109,8 @@ impl Engine {
     /// Have it noticed who says what of the addresses that are asked for, and of the gateways.
     pub(super) fn watch(&mut self) {
         let gateways = self.links.iter().flat_map(|link| &link.gateways).copied();
-        self.responder.watch(self.foreign.prober.addresses().chain(gateways).collect());
+        let Foreign { prober, first, .. } = &self.foreign;
+        self.responder.watch(prober.addresses().chain(first.addresses()).chain(gateways).collect());
     }
 
     /// Somebody says that an address is theirs. Answers whether anything is due because of it.
@@ -133,6 +140,7 @@ impl Engine {
             let has = self.foreign.conflicts.has(seen.address);
             if has {
                 self.foreign.prober.answered(seen.address, now);
+                self.foreign.first.answered(seen.address, now);
             } else {
                 self.foreign.prober.left_open(seen.address, now);
             }
@@ -213,7 +221,33 @@ impl Engine {
                 Step::Clean(interface, address) => self.clean(now, interface, address),
             }
         }
+        self.look_before(now);
         self.witness(now);
+    }
+
+    /// Find out whether anybody has what is about to be announced for the first time.
+    fn look_before(&mut self, now: Time) {
+        let awaited = self.ownership.clearance.awaited();
+        if !awaited.iter().copied().eq(self.foreign.first.addresses()) {
+            let awaited: Vec<IpAddr> = awaited.iter().copied().collect();
+            self.foreign.first.set(&awaited, now);
+            self.watch();
+        }
+        let links = &self.links;
+        let here = |address| links.iter().find(|link| links::covers(link, address)).or_else(|| links.iter().next());
+        let steps =
+            self.foreign.first.due(now, |address| here(address).map_or(Duty::Nowhere, |link| Duty::Mine(link.index)));
+        for step in steps {
+            match step {
+                Step::Probe(interface, address) => self.probe(interface, address),
+                Step::Clean(_, address) => {
+                    if let Some(conflict) = self.foreign.conflicts.clear(address) {
+                        self.over(now, &conflict, Cause::Probe);
+                    }
+                    self.ownership.clear(address);
+                }
+            }
+        }
     }
 
     fn probe(&mut self, interface: u32, address: IpAddr) {
@@ -276,8 +310,8 @@ impl Engine {
 
     pub(super) fn foreign_deadline(&self) -> Option<Time> {
         // While it waits, the rounds of beacons bring it back.
-        let Foreign { prober, conflicts, witness, waits, .. } = &self.foreign;
-        let asking = [prober.deadline(), witness.deadline()].into_iter().flatten().filter(|_| !waits);
+        let Foreign { prober, first, conflicts, witness, waits, .. } = &self.foreign;
+        let asking = [prober.deadline(), first.deadline(), witness.deadline()].into_iter().flatten().filter(|_| !waits);
         asking.chain(conflicts.deadline()).min()
     }
 }

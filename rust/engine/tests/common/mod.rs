@@ -82,6 +82,9 @@ pub struct Node {
     pub arp_sent: Vec<(Time, arp::Repr)>,
     /// The same of neighbor discovery.
     pub ndp_sent: Vec<(Time, ndp::Repr)>,
+    /// What it has asked: probes, and questions as a client would.
+    pub arp_asked: Vec<(Time, arp::Repr)>,
+    pub ndp_asked: Vec<(Time, ndp::Repr)>,
     /// The groups that it was last told to join.
     pub joined: Vec<Ipv6Addr>,
     pub sent: usize,
@@ -144,6 +147,8 @@ impl World {
             facts: Vec::new(),
             arp_sent: Vec::new(),
             ndp_sent: Vec::new(),
+            arp_asked: Vec::new(),
+            ndp_asked: Vec::new(),
             joined: Vec::new(),
             sent: 0,
             queue: Vec::new(),
@@ -203,11 +208,13 @@ impl World {
                 if let Ok(packet) = arp::Packet::new_checked(frame.payload())
                     && let Ok(repr) = arp::Repr::parse(&packet)
                 {
-                    state.arp_sent.push((now, repr));
+                    let asks = repr.operation == Operation::Request && repr.sender_ip != repr.target_ip;
+                    if asks { &mut state.arp_asked } else { &mut state.arp_sent }.push((now, repr));
                 }
                 if let Ok(repr) = ndp::Packet::new_checked(frame.payload()).and_then(|packet| ndp::Repr::parse(&packet))
                 {
-                    state.ndp_sent.push((now, repr));
+                    let asks = matches!(repr.message, Message::Solicitation { .. });
+                    if asks { &mut state.ndp_asked } else { &mut state.ndp_sent }.push((now, repr));
                 }
                 let dst = frame.dst();
                 if self.ethernet && !(self.loses)(&frame) {
