@@ -23,7 +23,7 @@ from metalev.model.pools import PoolStatus
 from metalev.model.snapshot import Change, Deleted, Listed, Object, PoolStatusSeen, Rejected, Upserted, key_of
 from metalev.ports.cluster import Cluster
 
-PATIENCE_SECONDS = 10.0
+PATIENCE_SECONDS = 60.0
 Manifest = dict[str, Any]
 V = TypeVar("V", bound=Object)
 

@@ -30,7 +30,7 @@ def contract_plane(directory: Path) -> Iterator[ControlPlane]:
     with ControlPlane(directory) as plane:
         definitions = {"apiVersion": "v1", "kind": "List", "items": [_definition(kind) for kind in _CUSTOM]}
         plane.kubectl("apply", "-f", "-", stdin=json.dumps(definitions))
-        plane.kubectl("wait", "--for=condition=Established", "crd", "--all")
+        plane.kubectl("wait", "--for=condition=Established", "--timeout=90s", "crd", "--all")
         plane.kubectl("create", "namespace", NAMESPACE)
         yield plane
 

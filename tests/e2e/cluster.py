@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 SYSTEM = "metallb-system"
 POLL_S = 0.05
-PATIENCE_S = 20
+PATIENCE_S = 60
 
 
 @dataclass(frozen=True)
@@ -67,10 +67,18 @@ class Cluster:
     def kubectl(self, *arguments: str, stdin: str = "") -> str:
         """What it prints; a failure of the test, with what it says, if it fails."""
         done = subprocess.run(
-            self._kubectl(*arguments), input=stdin, capture_output=True, text=True, timeout=60, check=False
+            self._kubectl(*arguments), input=stdin, capture_output=True, text=True, timeout=150, check=False
         )
         assert done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr or done.stdout}"
         return done.stdout
+
+    def logs(self, lines: int = 40) -> str:
+        """The last lines of metalev's programs, each with its Pod's name; what kubectl says if it cannot have them."""
+        command = self._kubectl("logs", "-n", SYSTEM, "-l", "app=metallb", "--prefix", f"--tail={lines}")
+        done = subprocess.run(
+            [*command, "--max-log-requests=99"], capture_output=True, text=True, timeout=60, check=False
+        )
+        return done.stdout + done.stderr
 
     def apply(self, *manifests: Object | str, namespace: str = "") -> None:
         """``kubectl apply``, of objects or of YAML as it stands in a document."""
@@ -114,7 +122,7 @@ class Cluster:
     def metalev(self, *arguments: str) -> tuple[int, str]:
         """The exit status of ``metalev status`` or ``metalev why``, and what was printed."""
         command = [sys.executable, "-m", "metalev", *arguments, "--kubeconfig", str(self._way.kubeconfig)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         assert "Traceback" not in done.stderr, done.stderr
         return done.returncode, done.stdout + done.stderr
 
@@ -123,7 +131,7 @@ class Cluster:
     def client(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command on the machine outside, to its end."""
         return subprocess.run(
-            [*self._way.client, *command], capture_output=True, text=True, timeout=30, check=False, env=os.environ
+            [*self._way.client, *command], capture_output=True, text=True, timeout=60, check=False, env=os.environ
         )
 
     def curl(self, address: str, path: str = "/", port: int = 80) -> str | None:

@@ -6,7 +6,7 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
@@ -25,6 +25,8 @@ RANGE = os.environ.get("METALEV_E2E_RANGE", "")
 # What a reader of the user's document has, and after that what nobody in the lab's network has.
 LAB_RANGE = "192.168.1.200-192.168.1.254,192.168.1.110-192.168.1.199,fd00:192:168:1::1000-fd00:192:168:1::ffff"
 
+CLUSTER = pytest.StashKey[Cluster]()
+
 # Only an API server of our own writes down who asks it for what.
 collect_ignore = ["test_what_was_asked.py"] if KUBECONFIG else []
 
@@ -41,8 +43,21 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KubernetesLab]:
 def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Any cluster with metalev and without pools; two namespaces, six Pods ``app: web`` and one ``app: one``."""
     way = _given() if KUBECONFIG else _of_lab(request.getfixturevalue("lab"))
-    with Cluster(way, tmp_path_factory.mktemp("e2e")) as cluster, _furnished(cluster):
-        yield cluster
+    with Cluster(way, tmp_path_factory.mktemp("e2e")) as cluster:
+        request.config.stash[CLUSTER] = cluster
+        with _furnished(cluster):
+            yield cluster
+        del request.config.stash[CLUSTER]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that fails shows what metalev's programs said last: who only reads a CI's log has nothing else."""
+    report = yield
+    cluster = item.config.stash.get(CLUSTER, None)
+    if report.failed and cluster is not None:
+        report.sections.append(("the last lines of controllers and speakers", cluster.logs()))
+    return report
 
 
 @pytest.fixture

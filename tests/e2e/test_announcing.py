@@ -39,6 +39,7 @@ def test_a_new_service_that_is_well_is_told_its_address_and_its_node_and_nothing
         room.service(name)
     for name in names:
         room.told(name, "nodeAssigned")
+        room.told(name, "IPAllocated")
         assert {one.reason for one in room.events(name)} == {"IPAllocated", "nodeAssigned"}
 
 
@@ -127,7 +128,7 @@ def test_the_address_moves_when_the_speakers_pod_is_deleted(room: Room, address:
     field = f"--field-selector=spec.nodeName={first}"
     room.cluster.kubectl("delete", "pods", "-n", SYSTEM, "-l", "component=speaker", field, "--wait=false")
     room.announcer(address, other_than=first)
-    room.cluster.kubectl("rollout", "status", "daemonset/speaker", "-n", SYSTEM, "--timeout=60s")
+    room.cluster.kubectl("rollout", "status", "daemonset/speaker", "-n", SYSTEM, "--timeout=120s")
     wait_for(
         "no status of the former one is left",
         lambda: [one.get("node") for one in room.l2_status("web")] == room.cluster.announcers(address),

@@ -42,6 +42,7 @@ def test_why_says_that_all_is_well_and_who_answers(room: Room, address: str) -> 
 
 def test_status_shows_the_service_its_address_pool_and_node(room: Room, address: str) -> None:
     wait_for_why(room, "all is well", status=0)
+    wait_for("nothing is wrong", lambda: room.cluster.metalev("status", "-n", HOME)[0] == 0)  # of tests before
     status, said = room.cluster.metalev("status", "-n", HOME)
     rows = [line.split() for line in said.splitlines()]
     assert (status, [f"{HOME}/web", address, "first-pool", room.announcer(address)] in rows) == (0, True)
@@ -50,8 +51,12 @@ def test_status_shows_the_service_its_address_pool_and_node(room: Room, address:
 
 def test_status_shows_every_node_with_its_speaker(room: Room, address: str) -> None:
     wait_for_why(room, "all is well", status=0)
-    found = {one["name"]: (one["speaker"], one["hears"]) for one in overview(room)["nodes"]}
-    assert found == dict.fromkeys(room.cluster.nodes, ("runs", len(room.cluster.nodes) - 1))
+    wanted = dict.fromkeys(room.cluster.nodes, ("runs", len(room.cluster.nodes) - 1))
+
+    def found() -> dict[str, tuple[str, int]]:
+        return {one["name"]: (one["speaker"], one["hears"]) for one in overview(room)["nodes"]}
+
+    wait_for("every speaker runs and hears all others", lambda: found() == wanted)
 
 
 def test_without_an_advertisement_both_say_so(room: Room) -> None:
@@ -140,3 +145,14 @@ def test_a_program_can_read_why(room: Room, address: str) -> None:
     chain = json.loads(said)
     assert (chain["service"], chain["healthy"], chain["addresses"]) == (f"{HOME}/web", True, [address])
     assert chain["announcers"] == [room.announcer(address)]
+
+
+def test_a_service_that_is_being_deleted_is_said_to_wait_for_its_finalizers(room: Room, address: str) -> None:
+    room.change("web", '{"metadata": {"finalizers": ["example.com/cleanup"]}}')
+    room.cluster.kubectl("delete", "service", "web", "-n", HOME, "--wait=false")
+    try:
+        wait_for_why(room, f"waits for the finalizers example.com/cleanup; until then it keeps {address}", status=0)
+        assert room.announcer(address)
+    finally:
+        room.change("web", '{"metadata": {"finalizers": null}}')
+    room.wait_for_silence(address)

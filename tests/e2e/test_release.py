@@ -159,7 +159,7 @@ def test_controllers_that_start_anew_change_nothing(room: Room) -> None:
     (more,) = room.pool_of(name="second")
     room.wait_for_address("late", more)
     assert {name: room.address(name) for name in names} == before
-    room.cluster.kubectl("rollout", "status", "deployment/controller", "-n", SYSTEM, "--timeout=60s")
+    room.cluster.kubectl("rollout", "status", "deployment/controller", "-n", SYSTEM, "--timeout=120s")
 
 
 # ===== what the pool says of itself =====

@@ -61,6 +61,15 @@ def test_an_older_spelling_is_named_as_deprecated(room: Room, old: str) -> None:
     assert (event.type, event.message) == ("Warning", f"Service uses deprecated annotation {old}")
 
 
+def test_an_annotation_without_a_meaning_is_named_with_the_nearest(room: Room) -> None:
+    room.pool_of()
+    room.service("web", annotations={"metallb.io/adress-pool": "first-pool"})
+    told = room.told("web", "UnknownAnnotation")
+    assert (told.type, 'did you mean "metallb.io/address-pool"?' in told.message, told.times) == ("Warning", True, 1)
+    conditions = {one["type"]: one["message"] for one in room.seen("web")["status"]["conditions"]}
+    assert conditions["metalev.io/AnnotationsRead"] == told.message
+
+
 def test_asking_for_another_free_address_moves_the_service(room: Room) -> None:
     room.pool_of(1)
     room.service("web")
@@ -203,6 +212,7 @@ def test_looking_again_at_a_service_that_is_well_tells_nothing_new(room: Room) -
     room.service("web")
     room.address("web")
     room.told("web", "IPAllocated")
+    room.told("web", "NotAnnounced")
     room.annotate("web", "note=changed")
     room.service("later")
     room.told("later", "IPAllocated")

@@ -25,15 +25,15 @@ def serve(room: Room, family: int, **spec: Any) -> str:
     return address
 
 
-def hosts(room: Room, address: str, times: int) -> set[str | None]:
+def hosts(room: Room, address: str, times: int) -> set[str]:
     """The Pods that answer."""
-    return {room.cluster.curl(address, "/hostname") for _ in range(times)}
+    return {room.page(address, "/hostname") for _ in range(times)}
 
 
 def test_the_pods_of_all_nodes_answer(room: Room, family: int) -> None:
     address = serve(room, family)
     node_of = {pod["metadata"]["name"]: pod["spec"]["nodeName"] for pod in room.pods("web")}
-    assert {node_of[str(name)] for name in hosts(room, address, 30)} == set(node_of.values())
+    assert {node_of[name] for name in hosts(room, address, 30)} == set(node_of.values())
 
 
 def test_under_the_policy_local_the_address_is_on_the_pods_node(room: Room, family: int) -> None:
@@ -62,7 +62,7 @@ def elsewhere(room: Room) -> Iterator[str]:
     node = next(one for one in room.cluster.nodes if one != pod["spec"]["nodeName"])
     selector = {"kubernetes.io/hostname": node}
     room.cluster.apply(web("elsewhere", 1, nodeSelector=selector), namespace=HOME)
-    room.cluster.kubectl("rollout", "status", "deployment/elsewhere", "-n", HOME, "--timeout=60s")
+    room.cluster.kubectl("rollout", "status", "deployment/elsewhere", "-n", HOME, "--timeout=120s")
     yield node
     room.cluster.kubectl("delete", "deployment", "elsewhere", "-n", HOME, "--wait=false")
 

@@ -148,6 +148,7 @@ def test_kubectl_describe_service_shows_who_gave_the_address_and_who_announces_i
     room.cluster.apply(NGINX, namespace=HOME)
     address = room.address("nginx")
     room.told("nginx", "nodeAssigned")
+    room.told("nginx", "IPAllocated")
     said = room.cluster.kubectl("describe", "service", "nginx", "-n", HOME)
     assert f'metallb-controller  Assigned IP ["{address}"]' in said
     assert "metallb-speaker     announcing from node" in said

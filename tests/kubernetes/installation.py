@@ -25,7 +25,10 @@ WORKLOADS = ("deployment/controller", "daemonset/speaker")
 def install(plane: ControlPlane) -> str:
     """``kubectl apply -k deploy``, as an administrator does it; returns what it printed."""
     said = plane.kubectl("apply", "-k", str(DEPLOY))
-    plane.kubectl("wait", "--for=condition=Established", "--timeout=30s", *(f"crd/{name}" for name in definitions()))
+    plane.kubectl("wait", "--for=condition=Established", "--timeout=90s", *(f"crd/{name}" for name in definitions()))
+    # What is established is served a moment later; until then the API server knows no such path.
+    kinds = ",".join(definitions())
+    assert Asker.until(lambda: plane.try_kubectl("get", "-A", kinds).returncode == 0), f"{kinds} are not served"
     return said
 
 
@@ -85,7 +88,7 @@ class Asker:
         return self._said(lambda: self.api.delete(f"{path_of(manifest)}/{manifest['metadata']['name']}"))
 
     @staticmethod
-    def until(condition: Callable[[], bool], seconds: float = 30) -> bool:
+    def until(condition: Callable[[], bool], seconds: float = 60) -> bool:
         """Whether it comes true: what an API server admits changes a moment after it was told to."""
         end = time.monotonic() + seconds
         while not (met := condition()) and time.monotonic() < end:

@@ -24,7 +24,7 @@ from metalev.lab.kubernetes.controlplane import ControlPlane
 from metalev.lab.kubernetes.faultproxy import FaultProxy
 from metalev.lab.kubernetes.kubeconfig import ADMIN
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 SERVICES = 50
 SYSTEM = "metallb-system"
 QUICK = Path(__file__).with_name("quick.py")
@@ -199,11 +199,16 @@ class World:
         body = {"metadata": {"labels": {"edited": str(monotonic())}}}
         self.persist(lambda: self._api.patch(f"{self.path}/{name}", body))
 
+    def change_type(self, name: str, to: str) -> None:
+        self.persist(lambda: self._api.patch(f"{self.path}/{name}", {"spec": {"type": to}}))
+
     def delete(self, name: str) -> None:
         self.persist(lambda: self._api.delete(f"{self.path}/{name}"))
 
     def empty(self) -> None:
-        for item in self._api.get(self.path)["items"]:
+        found: list[Object] = []
+        self.persist(lambda: found.extend(self._api.get(self.path)["items"]))
+        for item in found:
             self.delete(item["metadata"]["name"])
 
     def persist(self, change: Callable[[], Any]) -> None:

@@ -125,7 +125,7 @@ class Migration:
 
     def _await_rollout(self) -> None:
         for workload in ("deployment/controller", "daemonset/speaker"):
-            self.lab.plane.kubectl("rollout", "status", "-n", SYSTEM, workload, "--timeout=60s", timeout=70)
+            self.lab.plane.kubectl("rollout", "status", "-n", SYSTEM, workload, "--timeout=120s", timeout=150)
 
     def _watched(self, name: str, replace: Callable[[], object]) -> Way:
         """Do it, while every address is asked for all the time."""

@@ -16,7 +16,7 @@ from metalev.lab.kubernetes.api import Reflector
 from metalev.lab.kubernetes.controlplane import ControlPlane
 from metalev.lab.kubernetes.kubeconfig import ADMIN
 
-PATIENCE = 60.0
+PATIENCE = 120.0
 SHARING = ("metallb.io/allow-shared-ip", "metallb.universe.tf/allow-shared-ip")
 
 

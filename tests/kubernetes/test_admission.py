@@ -57,7 +57,7 @@ class Fleet:
 def fleet(installed: ControlPlane) -> Fleet:
     fleet = Fleet(installed)
     # A policy is in force a moment after it was made.
-    assert fleet.admin.until(lambda: fleet.a.would_create(state(NODES[1])) != "")
+    assert fleet.admin.until(lambda: "may write" in fleet.a.would_create(state(NODES[1])))
     return fleet
 
 

@@ -37,7 +37,7 @@ def cluster(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def ask(lab: KubernetesLab, address: str) -> dict[str, str] | None:
     """What a web server says of itself to the client; None if nobody answers."""
-    page = lab.client.run(["curl", "-s", "-m", "2", f"http://{socket_address(address, 80)}/"], check=False)
+    page = lab.client.run(["curl", "-s", "-m", "20", f"http://{socket_address(address, 80)}/"], check=False)
     return dict(line.split(": ", 1) for line in page.stdout.splitlines()) or None
 
 
@@ -84,7 +84,7 @@ def test_the_local_policy_keeps_to_the_node_and_keeps_the_clients_address(cluste
 def test_a_pod_reaches_the_api_by_its_service(cluster: KubernetesLab) -> None:
     (pod, *_) = cluster.pods("app=web")
     slot = cluster.slot(pod["metadata"]["name"])
-    assert slot.run(["curl", "-sk", "-m", "5", "https://10.96.0.1/readyz"]).stdout == "ok"
+    assert slot.run(["curl", "-sk", "-m", "20", "https://10.96.0.1/readyz"]).stdout == "ok"
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,10 @@ import base64
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from threading import Event
+from time import monotonic
 
 import pytest
 
@@ -55,6 +58,14 @@ with ControlPlane(Path(sys.argv[1])) as plane:
 """
 
 
+def until(holds: Callable[[], bool]) -> None:
+    """Wait until it is so: what was written takes effect a moment later."""
+    end = monotonic() + 60
+    while not holds():
+        assert monotonic() < end
+        Event().wait(0.1)
+
+
 @pytest.fixture
 def namespace(control_plane: ControlPlane, request: pytest.FixtureRequest) -> str:
     name = str(request.node.name).replace("_", "-")[:60].rstrip("-")
@@ -77,7 +88,8 @@ def test_a_service_gets_a_cluster_address_of_each_family(control_plane: ControlP
 
 def test_its_own_kinds_are_checked_by_their_schema(control_plane: ControlPlane) -> None:
     control_plane.kubectl("apply", "-f", "-", stdin=CRD)
-    control_plane.kubectl("wait", "--for=condition=Established", "crd/lamps.lab.example", "--timeout=30s")
+    control_plane.kubectl("wait", "--for=condition=Established", "crd/lamps.lab.example", "--timeout=90s")
+    until(lambda: control_plane.try_kubectl("get", "lamps").returncode == 0)
     lamp = {"apiVersion": "lab.example/v1", "kind": "Lamp", "metadata": {"name": "desk"}, "watts": 5}
     control_plane.kubectl("apply", "-f", "-", stdin=json.dumps(lamp))
     with pytest.raises(LabError, match="too bright"):
@@ -98,7 +110,7 @@ def test_a_service_account_may_do_what_its_role_says_and_nothing_else(
     subject = f"--serviceaccount={namespace}:reader"
     control_plane.kubectl("create", "rolebinding", "-n", namespace, "reader", "--role=reader", subject)
     reader = control_plane.service_account(namespace, "reader")
-    control_plane.kubectl("get", "services", config=reader)
+    until(lambda: control_plane.try_kubectl("get", "services", config=reader).returncode == 0)
     with pytest.raises(LabError, match=f'"system:serviceaccount:{namespace}:reader" cannot list resource "secrets"'):
         control_plane.kubectl("get", "secrets", config=reader)
 
@@ -140,7 +152,7 @@ def test_what_it_has_stored_survives_a_crash_of_each_part(own_control_plane: Con
 def test_it_answers_again_when_a_pause_is_over(own_control_plane: ControlPlane) -> None:
     with own_control_plane as plane:
         plane.apiserver.pause()
-        assert plane.try_kubectl("get", "--raw", "/readyz", "--request-timeout=1s").returncode != 0
+        assert plane.try_kubectl("get", "--raw", "/readyz", "--request-timeout=5s").returncode != 0
         plane.apiserver.resume()
         plane.apiserver.wait_until_ready()
         assert plane.kubectl("get", "--raw", "/readyz") == "ok"

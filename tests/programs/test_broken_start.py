@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.programs.program import ON_A_WIRE, Program
+from tests.programs.program import ON_A_WIRE, Program, until
 from tests.programs.test_bad_input import POOL
 from tests.programs.test_controller import API, ingress
 from tests.programs.test_legacy import CONFIG
@@ -73,11 +73,17 @@ def test_one_of_two_pools_is_broken(allocated: Path) -> None:
     starts_beside(allocated, r"world\.yaml:4", lambda: edit(world, TYPO, RANGE))
 
 
-def test_the_old_config_map_is_broken(manifests: Path) -> None:
+def old_config_map_alone(manifests: Path) -> Path:
+    """Nothing but the old ConfigMap gives pools; where it stands."""
     parts = (manifests / "world.yaml").read_text().split("---\n")
     (manifests / "world.yaml").write_text("---\n".join(one for one in parts if "metallb.io" not in one))
     config = manifests / "config.yaml"
     config.write_text(CONFIG.format(name="default", addresses=RANGE))
+    return config
+
+
+def test_the_old_config_map_is_broken(manifests: Path) -> None:
+    config = old_config_map_alone(manifests)
     with controller(manifests) as program:
         program.wait_for("default/web: Assigned IP")
     edit(config, "      addresses:", "      adresses:")
@@ -117,10 +123,28 @@ def test_a_speaker_announces_beside_a_broken_pool(allocated: Path, tmp_path: Pat
     options = ("--node-name", "node1", "--key-file", tmp_path / "key", "--interface", "lan0", *OFF)
     with Program("speaker", "--manifests", allocated, *options, "--log-level", "debug", through=ON_A_WIRE) as speaker:
         speaker.wait_for(r"took 192\.0\.2\.20[01] ")
-        speaker.wait_for("own state: changed: holdings")
+        until("all is well", lambda: look("why", "web", "--manifests", allocated)[0] == 0)
         status, said = look("why", "web", "--manifests", allocated)
     assert (status, "all is well: node1 answers for" in said) == (0, True), said
     assert "is in no pool that is known, and is kept because world.yaml:4 cannot be read" in " ".join(said.split())
+
+
+def test_a_speaker_announces_beside_a_broken_old_config_map(manifests: Path, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("0123456789abcdef0123456789abcdef\n")
+    config = old_config_map_alone(manifests)
+    with controller(manifests) as program:
+        program.wait_for("default/web: Assigned IP")
+    edit(config, "      addresses:", "      adresses:")
+    options = ("--node-name", "node1", "--key-file", tmp_path / "key", "--interface", "lan0", *OFF)
+    with Program("speaker", "--manifests", manifests, *options, through=ON_A_WIRE) as speaker:
+        speaker.wait_for("unknown key: did you mean")
+        speaker.wait_for(r"took 192\.0\.2\.200 ")
+        with controller(manifests) as program:
+            program.wait_for("is in no pool that is known, and is kept because")
+            until("all is well", lambda: look("why", "web", "--manifests", manifests)[0] == 0)
+        edit(config, "      adresses:", "      addresses:")
+        speaker.wait_for("nothing is wrong there any more")
+        assert not [line for line in speaker.said if "fell silent" in line]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.programs.program import Program, get, until_stale
+from tests.programs.program import Program, get, until, until_stale
 from tests.programs.test_controller import ingress
 
 CONFIG = """\
@@ -157,7 +157,7 @@ def test_counts_of_its_pools_are_shown_and_written(controller: Program, guide: P
     (guide / "more.yaml").write_text(WEB_PROD.format(pool="default").replace("web-prod", "web-two"))
     controller.wait_for("default/web-two: Assigned IP")
     assert 'metallb_allocator_addresses_total{pool="default"} 11.0' in get(port, "/metrics")[1]
-    assert (guide / ".metalev" / "controller" / "pools" / "default.yaml").exists()
+    until("it is written", (guide / ".metalev" / "controller" / "pools" / "default.yaml").exists)
 
 
 def test_bgp_is_named_as_not_supported_and_is_no_mistake(guide: Path) -> None:

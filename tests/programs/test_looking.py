@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.programs.program import ON_A_WIRE, PATIENCE, Program
+from tests.programs.program import ON_A_WIRE, PATIENCE, Program, until
 
 OFF = ("--metrics-address", "off")
 READ_ONLY = 'mount --bind "$1" "$1"; mount -o remount,ro,bind "$1"; shift; exec "$@"'
@@ -49,11 +49,12 @@ def test_an_address_without_a_speaker_is_explained(allocated: Path) -> None:
 def test_an_address_that_is_announced_is_all_well(allocated: Path, tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text("0123456789abcdef0123456789abcdef\n")
-    options = ("--node-name", "node1", "--key-file", key, "--interface", "lan0", *OFF, "--log-level", "debug")
-    with Program("speaker", "--manifests", allocated, *options, through=ON_A_WIRE) as speaker:
-        speaker.wait_for("own state: changed: holdings")
+    options = ("--node-name", "node1", "--key-file", key, "--interface", "lan0", *OFF)
+    with Program("speaker", "--manifests", allocated, *options, through=ON_A_WIRE):
+        well = "all is well: node1 answers for 192.0.2.200"
+        until(well, lambda: well in look("why", "default/web", "--manifests", allocated)[1])
         status, said = look("why", "default/web", "--manifests", allocated)
-        assert (status, "all is well: node1 answers for 192.0.2.200" in said) == (0, True)
+        assert (status, well in said) == (0, True)
         status, said = look("status", "--manifests", allocated, "--output", "json")
         assert (status, json.loads(said)["services"][0]["announcers"]) == (0, ["node1"])
 

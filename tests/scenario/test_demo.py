@@ -6,7 +6,7 @@ import sys
 
 def test_the_demo_on_kubernetes_comes_to_its_end() -> None:
     command = [sys.executable, "-m", "metalev.lab", "demo", "--kubernetes"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=110)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
     results = [line for line in done.stdout.splitlines() if line.startswith("=> ")]
     announced, moved, stays = (result.partition(";")[0] for result in results)
@@ -17,7 +17,7 @@ def test_the_demo_on_kubernetes_comes_to_its_end() -> None:
 
 def test_the_demo_comes_to_its_end() -> None:
     command = [sys.executable, "-m", "metalev.lab", "demo"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=280)
     assert done.returncode == 0, done.stdout + done.stderr
     results = [line for line in done.stdout.splitlines() if line.startswith("=> ")]
     assert [result.split()[1] for result in results] == [

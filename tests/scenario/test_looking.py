@@ -10,7 +10,7 @@ from metalev.lab.cluster import LabCluster
 def look(cluster: LabCluster, *command: str) -> tuple[int, str]:
     places = ("--manifests", str(cluster.manifests.directory), "--state", str(cluster.state))
     ended = subprocess.run(
-        [sys.executable, "-m", "metalev", *command, *places], capture_output=True, text=True, check=False, timeout=30
+        [sys.executable, "-m", "metalev", *command, *places], capture_output=True, text=True, check=False, timeout=120
     )
     return ended.returncode, ended.stdout + ended.stderr
 

@@ -6,6 +6,7 @@ import argparse
 import os
 import shutil
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from time import monotonic
@@ -19,6 +20,7 @@ from metalev.model.snapshot import Change, Synced
 
 if TYPE_CHECKING:
     from metalev.decide.why import Inquiry
+    from metalev.model.cluster import Heartbeat
     from metalev.model.snapshot import Snapshot
     from metalev.ports.cluster import Cluster
 
@@ -43,14 +45,19 @@ def add_reader_options(parser: argparse.ArgumentParser) -> None:
 
 def look(options: argparse.Namespace) -> Inquiry:
     """Read the cluster once. Raises ``StartError`` or ``Unavailable`` if it cannot be read."""
-    cluster = _cluster(options)
+    cluster, heartbeats = _cluster(options)
     from metalev.decide.why import Inquiry  # noqa: PLC0415  (usage errors need not wait for it)
 
-    return Inquiry(read(cluster), options.lb_class, ignore_exclude_lb=options.ignore_exclude_lb)
+    alive: dict[str, Heartbeat] = {}
+    snapshot = read(cluster, also=lambda: alive.update(heartbeats()))
+    return Inquiry(snapshot, options.lb_class, ignore_exclude_lb=options.ignore_exclude_lb, heartbeats=alive)
 
 
-def read(cluster: Cluster, patience: float = PATIENCE) -> Snapshot:
-    """All that ``cluster`` has once it is complete. Raises ``Unavailable`` if that takes longer than ``patience``."""
+def read(cluster: Cluster, patience: float = PATIENCE, also: Callable[[], None] = lambda: None) -> Snapshot:
+    """All that ``cluster`` has once it is complete. Raises ``Unavailable`` if that takes longer than ``patience``.
+
+    ``also`` is called after that, while the cluster can still be asked.
+    """
     from metalev.runtime.store import Store  # noqa: PLC0415  (as above)
 
     arrived: SimpleQueue[Change] = SimpleQueue()
@@ -60,6 +67,7 @@ def read(cluster: Cluster, patience: float = PATIENCE) -> Snapshot:
         cluster.start(arrived.put)
         while not (changes and isinstance(changes[-1], Synced)):
             changes.append(arrived.get(timeout=max(0.0, end - monotonic())))
+        also()
     except Empty:
         raise Unavailable(f"the cluster could not be read within {patience:g} s: does it answer?") from None
     finally:
@@ -76,22 +84,29 @@ def width() -> int | None:
     return None
 
 
-def _cluster(options: argparse.Namespace) -> Cluster:
-    """The cluster that the options name: the one place that knows which kinds there are."""
+def _cluster(options: argparse.Namespace) -> tuple[Cluster, Callable[[], Mapping[str, Heartbeat]]]:
+    """The cluster that the options name, and how to ask for its Leases: the one place that knows which kinds there are.
+
+    In a directory there are no Leases.
+    """
     place = where(options)
     namespace: str = options.system_namespace
     from metalev.adapters.clock import SystemClock  # noqa: PLC0415  (as above)
 
     if isinstance(place, Source):
         from metalev.adapters.kubernetes import Api, KubernetesCluster  # noqa: PLC0415
+        from metalev.adapters.kubernetes.heartbeats import heartbeats  # noqa: PLC0415
 
         kinds = [kind for kind in Kind if kind is not Kind.SECRET]
         api = Api(place if place.kubeconfig else Source(_usual_kubeconfig(), place.context), timeout=PATIENCE)
-        return KubernetesCluster(api, SystemClock(), namespace=namespace, kinds=kinds, all_services=True, watch=False)
+        cluster = KubernetesCluster(
+            api, SystemClock(), namespace=namespace, kinds=kinds, all_services=True, watch=False
+        )
+        return cluster, lambda: heartbeats(api, namespace)
     from metalev.adapters.files import FilesCluster  # noqa: PLC0415
 
     state = place.state_folder
-    return FilesCluster(
+    files = FilesCluster(
         place.manifests,
         SystemClock(),
         # Who only looks must not make the folder: it would be root's, and the controller may be somebody else.
@@ -99,6 +114,7 @@ def _cluster(options: argparse.Namespace) -> Cluster:
         namespace=namespace,
         watch=False,
     )
+    return files, dict
 
 
 def _usual_kubeconfig() -> str:

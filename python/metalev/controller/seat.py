@@ -63,7 +63,8 @@ def on_kubernetes(source: Source, namespace: str, clock: Clock, stack: ExitStack
     """An API server: one of several controllers is at work, the others stand by."""
     api = Api(source)
     cluster = KubernetesCluster(api, clock, namespace=namespace, writer=CONTROLLER, pod=pod_name())
-    office = Office([partial(remove_metallbs_webhooks, api, namespace), cluster.relist], api.timeout, tell)
+    steps = (partial(remove_metallbs_webhooks, api, namespace), cluster.relist, cluster.look_back)
+    office = Office(steps, api.timeout, tell)
     workers = Workers(WRITERS)
 
     def changed(held: bool, clean: bool) -> None:

@@ -8,6 +8,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from metalev.decide.candidates import Announcement, Foreign, Topology
+from metalev.decide.unread import legacy_is_unread
 from metalev.model.cluster import Node, SpeakerPod
 from metalev.model.meta import Name
 from metalev.model.pools import L2Advertisement, Pool
@@ -76,6 +77,7 @@ class Announcements:
                 ignore_exclude_lb=self._ignore_exclude_lb,
                 foreign=foreign_speakers(snapshot.speaker_pods.values()),
                 unread=bool(snapshot.problems),
+                legacy_unread=legacy_is_unread(snapshot),
             )
             self._known = {}
             everywhere = tuple(Endpoint((), name.name) for name in snapshot.nodes)
@@ -87,7 +89,8 @@ class Announcements:
         Their versions do not: a kubelet writes its Node every few minutes only to say that it lives.
         """
         unread = bool(snapshot.problems)
-        seen = (snapshot.nodes, snapshot.pools, snapshot.l2_advertisements, snapshot.speaker_pods, unread)
+        legacy = legacy_is_unread(snapshot)
+        seen = (snapshot.nodes, snapshot.pools, snapshot.l2_advertisements, snapshot.speaker_pods, unread, legacy)
         if len(self._seen) == len(seen) and all(now is then for now, then in zip(seen, self._seen, strict=True)):
             return False
         content = (
@@ -96,6 +99,7 @@ class Announcements:
             _without_versions(snapshot.l2_advertisements.values()),
             foreign_speakers(snapshot.speaker_pods.values()),
             unread,
+            legacy,
         )
         changed = content != self._content
         self._seen, self._content = seen, content

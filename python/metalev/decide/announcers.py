@@ -10,6 +10,7 @@ from metalev.decide.announcements import foreign_speakers
 from metalev.decide.findings import Finding, listed, mind, no, yes
 from metalev.model.actions import SpeakerState
 from metalev.model.address import IPAddress
+from metalev.model.cluster import Heartbeat, SpeakerPod, speaker_lease
 from metalev.model.ownership import Candidate
 from metalev.model.snapshot import Snapshot
 
@@ -27,10 +28,11 @@ class Speakers:
     A state has no time: a node that loses its power leaves one behind in which it holds all that it held. But the
     others hear it no longer, while it says that it hears them. So a state is *old* if it names a peer that does not
     name its node. The same is so where beacons pass in one direction only. And it is old where the node's pod is known
-    not to run.
+    not to run, or where its speaker's Lease has ended and nobody hears it.
     """
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, heartbeats: Mapping[str, Heartbeat] = {}) -> None:
+        self._ended = _ended(heartbeats)
         self.nodes = tuple(sorted(name.name for name in snapshot.nodes))
         known = {name.name: state for name, state in snapshot.speakers.items()}
         self.states: Mapping[str, SpeakerState] = {node: known[node] for node in self.nodes if node in known}
@@ -41,11 +43,18 @@ class Speakers:
         self._heard = {
             node: frozenset(state.peers_heard if state.interfaces else ()) for node, state in self.states.items()
         }
-        self._pods = {pod.node: pod for pod in snapshot.speaker_pods.values() if not pod.foreign}
+        self.pods = {pod.node: pod for pod in snapshot.speaker_pods.values() if not pod.foreign}
+        """The pods of metalev's speakers, by their node."""
         self.old: Mapping[str, str] = {node: why for node in self.states if (why := self._why_old(node))}
         """The nodes whose state is not believed, and why."""
+        self.cut_from_api: Mapping[str, str] = dict(self._cut_from_api())
+        """The nodes whose speaker lives, as others say, and writes nothing any more, and why that is."""
         self.metallb = frozenset(foreign_speakers(snapshot.speaker_pods.values()))
         """The nodes where a speaker of MetalLB answers."""
+        self.coming_up: Mapping[str, SpeakerPod] = {
+            pod.node: pod for pod in snapshot.speaker_pods.values() if pod.foreign and pod.running and not pod.ready
+        }
+        """The pods of MetalLB's speakers that run and are not ready, by their node."""
         self.parted = tuple(self._parted())
         """Pairs of nodes that do not hear each other at all."""
         self._claims: dict[str, list[Claim]] = {}
@@ -77,19 +86,34 @@ class Speakers:
 
     def why_missing(self, node: str) -> str:
         """Why ``node`` has no state."""
-        pod = self._pods.get(node)
+        pod = self.pods.get(node)
         if pod is not None:
             return f"no state yet from its pod {pod.name}" if pod.running else f"its pod {pod.name} does not run"
         return "a speaker of MetalLB runs on it" if node in self.metallb else "no speaker has written a state"
 
     def _why_old(self, node: str) -> str:
-        pod = self._pods.get(node)
+        pod = self.pods.get(node)
         if pod is not None and not pod.running:
             return f"its state is old, for its pod {pod.name} does not run"
         deaf = [peer for peer in sorted(self._heard[node]) if peer in self._heard and node not in self._heard[peer]]
+        since = self._ended.get(speaker_lease(node))
+        if not deaf and since and not self._hearers(node):
+            return f"its state is old, for its speaker has not been heard since {since}: its Lease has ended"
         if not deaf:
             return ""
         return f"its state is old, for it is heard no more by {listed(deaf)}: dead, or its beacons are lost"
+
+    def _hearers(self, node: str) -> list[str]:
+        """Who says that it hears ``node``."""
+        return [peer for peer, heard in self._heard.items() if node in heard]
+
+    def _cut_from_api(self) -> Iterator[tuple[str, str]]:
+        for node in self.states:
+            since = self._ended.get(speaker_lease(node))
+            if since and node not in self.old:
+                heard = f"though it is heard by {listed(self._hearers(node))}"
+                why = "it does not reach the API server, or its clock is wrong"
+                yield node, f"its speaker has not renewed its Lease since {since}, {heard}: {why}"
 
     def _parted(self) -> Iterator[tuple[str, str]]:
         live = [node for node in self.states if node not in self.old and node not in self.cut_off]
@@ -97,6 +121,15 @@ class Speakers:
             for other in live[place + 1 :]:
                 if other not in self._heard[one] and one not in self._heard[other]:
                     yield one, other
+
+
+def _ended(heartbeats: Mapping[str, Heartbeat]) -> Mapping[str, str]:
+    """The Leases that nobody holds any more, and when they were renewed last.
+
+    Reckoned from whichever of them was renewed last: the time of day of whoever looks may be another one.
+    """
+    latest = max((one.renewed for one in heartbeats.values()), default=0.0)
+    return {name: one.stamp for name, one in heartbeats.items() if not one.holder or latest - one.renewed > one.lasts}
 
 
 def of_speakers(speakers: Speakers, candidates: Iterable[Candidate]) -> Finding:

@@ -13,6 +13,7 @@ from hashlib import sha256
 from msgspec import Struct
 
 from metalev.decide.pools import PoolIndex, check_pools
+from metalev.decide.unread import NO_ADVERTISEMENT, was_announced
 from metalev.decide.wishes import shares
 from metalev.model.address import IPAddress
 from metalev.model.cluster import EXCLUDE_LABEL, Node
@@ -20,6 +21,7 @@ from metalev.model.meta import Name, any_matches
 from metalev.model.ownership import Candidate
 from metalev.model.pools import L2Advertisement, Pool
 from metalev.model.services import EndpointSlice, Service, TrafficPolicy
+from metalev.model.snapshot import Snapshot
 
 
 class Why(StrEnum):
@@ -27,7 +29,7 @@ class Why(StrEnum):
 
     NO_ADDRESS = "noIPAllocated"
     NOT_ALLOWED = "ipNotAllowed"
-    NO_ADVERTISEMENT = "noMatchingAdvertisement"
+    NO_ADVERTISEMENT = NO_ADVERTISEMENT
     SHARED = "sharedIPWithServiceSelector"
     NETWORK_UNAVAILABLE = "nodeNetworkUnavailable"
     EXCLUDED = "nodeLabeledExcludeBalancers"
@@ -92,15 +94,19 @@ class Topology:
         ignore_exclude_lb: bool = False,
         foreign: Mapping[str, Foreign] = {},
         unread: bool = False,
+        legacy_unread: bool = False,
     ) -> None:
         """``foreign``: the nodes where a speaker of MetalLB runs.
 
         ``unread``: not everything can be read. Then an address of no known pool is of the one that its Service's status
-        names; so a speaker that starts beside a broken pool announces what the others announce.
+        names; so a speaker that starts beside a broken pool announces what the others announce. ``legacy_unread``: this
+        goes for MetalLB's old ConfigMap, whose pools of layer 2 are announced from every node and interface. So is what
+        it gave, as far as the Services' statuses say that it was announced.
         """
         self._foreign = foreign
         self._unread = unread
         self._nodes = sorted(nodes, key=lambda one: one.name)
+        self._whatever = _Matched(L2Advertisement(Name("", "")), self._nodes) if legacy_unread else None
         usable = check_pools(pools)[0]
         self._pools = PoolIndex(usable)
         self._pool_named = {pool.name.name: pool for pool in usable}
@@ -119,6 +125,8 @@ class Topology:
         if pool is None:
             return self._nobody(Why.NOT_ALLOWED)
         matching = [one for one in self._advertisements if one.is_for(pool, service)]
+        if not matching and self._whatever is not None and was_announced(service):
+            matching = [self._whatever]
         if shares(service) and any(one.spec.service_selectors for one in matching):
             return self._nobody(Why.SHARED)
         serving = {endpoint.node for one in slices for endpoint in one.endpoints if endpoint.serves}
@@ -170,6 +178,17 @@ class Topology:
 
     def _nobody(self, why: Why) -> Announcement:
         return Announcement(excluded={one.name.name: why for one in self._nodes})
+
+
+def fit_nodes(snapshot: Snapshot, *, ignore_exclude_lb: bool = False) -> frozenset[str]:
+    """The nodes from which some L2Advertisement would announce, whatever it is for."""
+    advertisements = snapshot.l2_advertisements.values()
+    return frozenset(
+        node.name.name
+        for node in snapshot.nodes.values()
+        if _unfit(node, ignore_exclude_lb) is None
+        and any(any_matches(one.node_selectors, node.labels) for one in advertisements)
+    )
 
 
 def pool_by_status(service: Service, pools: Mapping[str, Pool]) -> Pool:

@@ -17,9 +17,11 @@ from metalev.decide.groups import Groups, why_nobody
 from metalev.decide.keepback import addresses_in_use, clean_addresses, conflicts, skipped
 from metalev.decide.ledger import ALONE, Ledger
 from metalev.decide.legacy import superseded
+from metalev.decide.misspelt import ANNOTATIONS, misspelt
 from metalev.decide.replacing import REPLACED, Givings, replaced, to_replace
 from metalev.decide.sharing import Terms, terms_of
 from metalev.decide.turns import Turns
+from metalev.decide.unread import ANNOUNCEABLE
 from metalev.decide.waiting import Waiting
 from metalev.decide.words import quoted_list
 from metalev.model.actions import (
@@ -37,9 +39,6 @@ from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.pools import PoolStatus, Resting
 from metalev.model.services import Condition, ConditionStatus, Service, ServiceStatus, by_type
 from metalev.model.snapshot import Snapshot
-
-ANNOUNCEABLE = "metalev.io/Announceable"
-"""The condition that is False on a Service whose address no node may announce; it is there only while it is."""
 
 REST_SECONDS = 60.0
 """How long a released address rests: what neighbours remember of it (ARP) has mostly expired then."""
@@ -371,6 +370,10 @@ def configuration_of(snapshot: Snapshot, pool_problems: Mapping[Name, str] = {})
     )
 
 
+# The conditions that are there only while something is wrong, and what is said when it is over.
+_BESIDE = {ANNOUNCEABLE: "a node may announce it again", ANNOTATIONS: "its annotations are all known"}
+
+
 def _silence(unannounced: Unannounced) -> Condition:
     return Condition(ANNOUNCEABLE, ConditionStatus.FALSE, "NotAnnounced", unannounced.message)
 
@@ -398,24 +401,28 @@ def _actions(
 ) -> tuple[Action, ...]:
     """Write the status and then tell of it: an event must not speak of a write that failed."""
     # That one address was replaced is remembered for as long as the Service holds any.
-    ours = {CONDITION, ANNOUNCEABLE} if allocation.addresses else {CONDITION, ANNOUNCEABLE, REPLACED}
+    ours = {CONDITION, *_BESIDE, *(() if allocation.addresses else (REPLACED,))}
     foreign = tuple(one for one in service.status.conditions if one.type not in ours)
     own = tuple(one for one in (allocation.condition, replacement) if one is not None)
-    silent = announceable if allocation.addresses else ()
-    status = ServiceStatus(allocation.addresses, allocation.pool, by_type(*foreign, *own, *silent))
+    beside = (announceable if allocation.addresses else ()) + (misspelt(service) if own else ())
+    status = ServiceStatus(allocation.addresses, allocation.pool, by_type(*foreign, *own, *beside))
     if status == service.status:
         return ()
     reason = allocation.condition.message if allocation.condition else f"{service.name} is of type {service.type}"
-    told = [_not_announced(service.name, one) for one in silent if one not in service.status.conditions]
+    news = [one for one in beside if one not in service.status.conditions]
+    told = [_event_of(service.name, one) for one in news]
     told += [] if replacement is None else [_warning(service.name, "AddressReplaced", replacement.message)]
-    if replace(status, conditions=by_type(*foreign, *own, *_marked(service))) == service.status:
+    before = (one for one in service.status.conditions if one.type in _BESIDE)
+    if replace(status, conditions=by_type(*foreign, *own, *before)) == service.status:
         # Nothing else is new: what there is to tell of the allocation has been told.
-        reason = silent[0].message if silent else "a node may announce it again"
+        left = {one.type for one in beside}
+        over = (_BESIDE[one.type] for one in service.status.conditions if one.type in _BESIDE.keys() - left)
+        reason = news[0].message if news else ", and ".join(over)
         return WriteServiceStatus(service, status, reason), *told
     return WriteServiceStatus(service, status, reason), *(RecordEvent(event) for event in allocation.events), *told
 
 
-def _not_announced(service: Name, silence: Condition) -> RecordEvent:
+def _event_of(service: Name, silence: Condition) -> RecordEvent:
     """The event beside the condition: once for each, and not anew after a restart."""
     return _warning(service, silence.reason, silence.message)
 

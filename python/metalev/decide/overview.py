@@ -10,6 +10,7 @@ from metalev.decide.findings import Chain, listed
 from metalev.decide.freelist import FAMILIES
 from metalev.decide.why import Inquiry
 from metalev.decide.whyaddress import START_CONTROLLER
+from metalev.model.cluster import EXCLUDE_LABEL
 from metalev.model.meta import Name, any_matches
 from metalev.model.pools import L2Advertisement, Pool
 
@@ -133,6 +134,19 @@ def _node(name: str, inquiry: Inquiry) -> NodeRow:
     return NodeRow(name, RUNS, announced, len(state.peers_heard))
 
 
+def _absent(speakerless: Mapping[str, str]) -> Iterable[str]:
+    """One line for all nodes of which the same is to be said: after the installation it may be every node."""
+    nodes: dict[str, list[str]] = {}
+    for node, why in speakerless.items():
+        nodes.setdefault(why, []).append(node)
+    for why, names in nodes.items():
+        place = "there" if len(names) == 1 else "on each of them"
+        yield (
+            f"{listed(names)}: {why}: start `metalev speaker` {place}, or keep load balancers away by the label "
+            f"{EXCLUDE_LABEL}, or by nodeSelectors of the L2Advertisements"
+        )
+
+
 def _problems(inquiry: Inquiry) -> Iterable[str]:
     snapshot, desired, speakers = inquiry.snapshot, inquiry.desired, inquiry.speakers
     if not (snapshot.services or snapshot.pools or snapshot.nodes):
@@ -145,7 +159,8 @@ def _problems(inquiry: Inquiry) -> Iterable[str]:
     for pool in snapshot.pools.values():
         if not any(_is_for(one, pool) for one in snapshot.l2_advertisements.values()):
             yield f"pool {pool.name.name}: no L2Advertisement is for it, so nobody announces its addresses"
-    yield from (f"{node}: {why}" for node, why in speakers.old.items())
+    yield from _absent(inquiry.speakerless())
+    yield from (f"{node}: {why}" for node, why in {**speakers.old, **speakers.cut_from_api}.items())
     yield from (f"{node}: none of its interfaces can carry addresses: look at its links" for node in speakers.cut_off)
     yield from (f"{one} and {other}: they do not hear each other" for one, other in speakers.parted[:5])
     said: dict[str, list[str]] = {}

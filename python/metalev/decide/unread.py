@@ -2,16 +2,44 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from metalev.decide.findings import listed
 from metalev.decide.words import quoted_list
 from metalev.model.address import IPAddress
+from metalev.model.legacy import LEGACY_CONFIG
+from metalev.model.services import Service
+from metalev.model.snapshot import Snapshot
 
 UNREAD = "ConfigurationError"
 """The reason of a Service that keeps an address of no known pool."""
 
+ANNOUNCEABLE = "metalev.io/Announceable"
+"""The condition of a Service that no node may announce; there only while that is so, with each node's reason."""
+
+NO_ADVERTISEMENT = "noMatchingAdvertisement"
+"""MetalLB's word for a node on which nothing advertises the address."""
+
 _NAMED = 3
+# As whoever could not read it calls it, be it in a file or on an API server.
+_CONFIG_MAP = re.compile(rf"(^|\s)ConfigMap \S+/{LEGACY_CONFIG}: ")
+
+
+def legacy_is_unread(snapshot: Snapshot) -> bool:
+    """Whether MetalLB's old ConfigMap is there and nobody who reads now has ever read it, and no pool sets it aside.
+
+    Of a ConfigMap that was good before, what it said then is in force.
+    """
+    if snapshot.pools or snapshot.legacy_configs:
+        return False
+    return any(_CONFIG_MAP.search(f"{source}: {message}") for source, message in snapshot.problems.items())
+
+
+def was_announced(service: Service) -> bool:
+    """Whether the controller, when it last could tell, found an advertisement for the address of ``service``."""
+    said = (one.message for one in service.status.conditions if one.type == ANNOUNCEABLE)
+    return bool(service.status.pool) and not any(NO_ADVERTISEMENT in message for message in said)
 
 
 def why_kept(addresses: Iterable[IPAddress], unread: Mapping[str, str]) -> str:

@@ -13,13 +13,25 @@ from msgspec.structs import replace
 from metalev.decide.allocation import CONDITION, Allocation, decide_addresses
 from metalev.decide.announcements import Announcements
 from metalev.decide.announcers import Speakers, of_announcers, of_speakers
-from metalev.decide.candidates import Announcement, pool_by_status
+from metalev.decide.candidates import Announcement, fit_nodes, pool_by_status
 from metalev.decide.contest import contested
-from metalev.decide.controller import ANNOUNCEABLE, ControllerDecider
+from metalev.decide.controller import ControllerDecider
 from metalev.decide.findings import Answer, Chain, Finding, mind
 from metalev.decide.groups import Groups
-from metalev.decide.whyaddress import hidden, of_address, of_class, of_conditions, of_contest, of_type, unknown
-from metalev.decide.whynodes import METALLB, of_advertisements, of_endpoints, of_nodes, unread_advertisement
+from metalev.decide.unread import ANNOUNCEABLE, legacy_is_unread
+from metalev.decide.whyaddress import (
+    hidden,
+    of_address,
+    of_annotations,
+    of_class,
+    of_conditions,
+    of_contest,
+    of_deletion,
+    of_type,
+    unknown,
+)
+from metalev.decide.whynodes import GIVES_WAY, METALLB, of_advertisements, of_endpoints, of_nodes, unread_advertisement
+from metalev.model.cluster import Heartbeat
 from metalev.model.meta import Name
 from metalev.model.pools import Pool
 from metalev.model.services import Condition, ConditionStatus, Service
@@ -29,16 +41,25 @@ from metalev.model.snapshot import Snapshot
 class Inquiry:
     """A complete snapshot, prepared once for questions about all of its Services.
 
-    ``lb_class`` and ``ignore_exclude_lb`` are what the controller and the speakers are told.
+    ``lb_class`` and ``ignore_exclude_lb`` are what the controller and the speakers are told. ``heartbeats`` are the
+    Leases in metalev's namespace by name, where there are some: those who live renew them.
     """
 
-    def __init__(self, snapshot: Snapshot, lb_class: str | None = None, *, ignore_exclude_lb: bool = False) -> None:
+    def __init__(
+        self,
+        snapshot: Snapshot,
+        lb_class: str | None = None,
+        *,
+        ignore_exclude_lb: bool = False,
+        heartbeats: Mapping[str, Heartbeat] = {},
+    ) -> None:
         self.snapshot = snapshot
         self._lb_class = lb_class
+        self._ignore_exclude_lb = ignore_exclude_lb
         decider = ControllerDecider(lb_class, ignore_exclude_lb=ignore_exclude_lb)
         self.desired = decider.desired(snapshot)
         self.ledger = decider.ledger
-        self.speakers = Speakers(snapshot)
+        self.speakers = Speakers(snapshot, heartbeats)
         self.controller_wrote = any(map(_looked_at, snapshot.services.values()))
         """Whether a controller has ever said anything of a Service that there still is."""
         self._silence = {name: one.message for one in self.desired.unannounced.values() for name in one.services}
@@ -46,8 +67,11 @@ class Inquiry:
         held = {name: snapshot.services[name].status.addresses for name in announcements}
         grouping = Groups().form(held, announcements)
         candidates = {str(group.key): group.candidates for group in grouping.groups}
+        yielding = {str(group.key) for group in grouping.groups if group.gives_way}
         self._group_of: Mapping[Name, _Group] = {
-            name: _Group(names, Announcement(candidates.get(key, ()), grouping.excluded[key]))
+            name: _Group(
+                names, Announcement(candidates.get(key, ()), grouping.excluded[key], gives_way=key in yielding)
+            )
             for key, names in grouping.services.items()
             for name in names
         }
@@ -60,7 +84,11 @@ class Inquiry:
         if service.hidden:
             chain = (hidden(service), *self._input())
             return Chain(name, chain, service.status.addresses, service.status.pool, ours=False)
-        whose = [of_type(service), *([of_class(service, self._lb_class)] if service.wants_address else [])]
+        whose = [
+            *of_deletion(service),
+            of_type(service),
+            *([of_class(service, self._lb_class)] if service.wants_address else []),
+        ]
         if any(one.answer is Answer.NO for one in whose):
             return Chain(name, tuple(whose), service.status.addresses, service.status.pool, ours=False)
         allocation = decide_addresses(
@@ -73,10 +101,20 @@ class Inquiry:
         else:
             address = of_address(service, allocation, self.ledger, looked_at=self.controller_wrote)
         announced, nodes = self._announced(service) if service.status.addresses else (self._endpoints(service), ())
-        findings = (*whose, address, *announced, self._conditions(service, allocation))
+        findings = (*whose, *of_annotations(service), address, *announced, self._conditions(service, allocation))
         if any(one.answer is Answer.NO for one in findings):
             findings = (*findings, *self._input())
         return Chain(name, findings, service.status.addresses, service.status.pool, nodes)
+
+    def speakerless(self) -> dict[str, str]:
+        """The nodes without a state of their speaker that should have one, and why they have none.
+
+        Those should that have a speaker's pod, or from which an L2Advertisement would announce.
+        """
+        fit = fit_nodes(self.snapshot, ignore_exclude_lb=self._ignore_exclude_lb)
+        speakers = self.speakers
+        due = (one for one in speakers.missing if one not in speakers.metallb and (one in fit or one in speakers.pods))
+        return {node: speakers.why_missing(node) for node in due}
 
     def is_ours(self, service: Service) -> bool:
         """Whether metalev serves it."""
@@ -91,12 +129,16 @@ class Inquiry:
         if advertised.answer is Answer.NO and self.snapshot.problems and all(map(self.speakers.claims, addresses)):
             # They know what they read before somebody spoilt it.
             answer, names = of_announcers(addresses, candidates, self.speakers)
-            return (unread_advertisement(advertised), *self._endpoints(service), answer), names
-        nodes = of_nodes(group.announcement, group.services, self._silence.get(service.name, ""))
+            legacy = legacy_is_unread(self.snapshot)
+            return (unread_advertisement(advertised, legacy=legacy), *self._endpoints(service), answer), names
+        silence = self._silence.get(service.name, "")
+        nodes = of_nodes(group.announcement, group.services, silence, self.speakers.coming_up)
         found = (advertised, *self._endpoints(service), nodes)
         if not candidates:
             return found, (METALLB,) if nodes.answer is Answer.MIND else ()
         answer, names = of_announcers(addresses, candidates, self.speakers)
+        if group.announcement.gives_way and not names:
+            answer = replace(answer, text=f"{answer.text}: {GIVES_WAY}")
         return (*found, of_speakers(self.speakers, candidates), answer), names
 
     def _pool_of(self, service: Service) -> Pool | None:

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 from metalev.decide.allocation import CONDITION, Allocation, Outcome
-from metalev.decide.controller import ANNOUNCEABLE
 from metalev.decide.findings import Finding, amount, listed, mind, no, yes
 from metalev.decide.ledger import Ledger
-from metalev.decide.unread import UNREAD
+from metalev.decide.misspelt import misspelt
+from metalev.decide.unread import ANNOUNCEABLE, UNREAD
 from metalev.model.meta import Name
 from metalev.model.services import Condition, ConditionStatus, Service, TrafficPolicy
 
@@ -54,6 +54,21 @@ def hidden(service: Service) -> Finding:
     held = listed(service.status.addresses) or "nothing"
     text = f"the manifest of {service.name} cannot be read; {held} is kept for it"
     return no("exists", text, "correct what cannot be read")
+
+
+def of_deletion(service: Service) -> tuple[Finding, ...]:
+    """What a Service that is being deleted waits for: until it is gone it keeps its address."""
+    if service.awaited is None:
+        return ()
+    if not service.awaited:
+        return (mind("exists", f"{service.name} is being deleted", "look again in a second"),)
+    kept = f"; until then it keeps {held}" if (held := listed(service.status.addresses)) else ""
+    text = f"{service.name} is being deleted, and waits for the finalizers {listed(service.awaited)}{kept}"
+    advice = (
+        "look at whoever is to remove these finalizers; what nobody is to remove any more: "
+        f"kubectl edit service {service.name.name} -n {service.name.namespace}"
+    )
+    return (mind("exists", text, advice),)
 
 
 def of_type(service: Service) -> Finding:
@@ -105,6 +120,11 @@ def of_contest(service: Service, left: Condition) -> Finding:
         "or give the Service the other one's loadBalancerClass; then edit the Service"
     )
     return no("address", f"{service.name} shows {shown}, which is not metalev's: {left.message}", advice)
+
+
+def of_annotations(service: Service) -> tuple[Finding, ...]:
+    """What the Service seems to ask for, by an annotation that nobody reads."""
+    return tuple(mind("annotations", one.message, "correct the name, or remove it") for one in misspelt(service))
 
 
 def of_conditions(service: Service, due: tuple[Condition, ...]) -> Finding:

@@ -8,12 +8,14 @@ from collections.abc import Container, Mapping, Sequence
 from metalev.decide.candidates import ADVICE, Announcement, Why
 from metalev.decide.findings import Finding, listed, mind, no, yes
 from metalev.decide.wishes import shares
+from metalev.model.cluster import SpeakerPod
 from metalev.model.meta import Name, any_matches
 from metalev.model.pools import L2Advertisement, Pool
 from metalev.model.services import EndpointSlice, Service, TrafficPolicy
 from metalev.model.snapshot import Snapshot
 
 METALLB = "a speaker of MetalLB"
+GIVES_WAY = f"nobody takes it while {METALLB} comes up"
 
 
 def of_advertisements(service: Service, pool: Pool | None, snapshot: Snapshot) -> Finding:
@@ -39,9 +41,14 @@ def of_advertisements(service: Service, pool: Pool | None, snapshot: Snapshot) -
     return yes("advertised", f"by L2Advertisement {listed([_described(one) for one in matching])}")
 
 
-def unread_advertisement(missing: Finding) -> Finding:
-    """Speakers announce the address although no L2Advertisement for it can be read: they read one before."""
+def unread_advertisement(missing: Finding, *, legacy: bool) -> Finding:
+    """Speakers announce the address although no L2Advertisement for it can be read: they read one before.
+
+    ``legacy``: it may stand in MetalLB's old ConfigMap, of which a speaker that starts knows enough.
+    """
     advice = "correct what cannot be read: a speaker that starts meanwhile does not announce it"
+    if legacy:
+        advice = "correct what cannot be read: until then what was announced before is announced, and nothing new"
     return mind(
         "advertised",
         "the speakers go by what they read before, for not everything can be read now",
@@ -79,11 +86,13 @@ def of_endpoints(service: Service, slices: Mapping[Name, EndpointSlice], unheard
     return no("endpoints", text, "give the Service a selector, or EndpointSlices labelled kubernetes.io/service-name")
 
 
-def of_nodes(announcement: Announcement, together: Sequence[Name], nobody: str) -> Finding:
+def of_nodes(
+    announcement: Announcement, together: Sequence[Name], nobody: str, coming_up: Mapping[str, SpeakerPod]
+) -> Finding:
     """Which nodes may announce, in which order, and why the others may not.
 
     ``announcement`` is that of the whole group, ``together`` all Services in it. ``nobody`` is what the controller says
-    if there is no candidate.
+    if there is no candidate. ``coming_up`` are the pods of MetalLB's speakers that are not ready, by their node.
     """
     if not announcement.candidates:
         if Why.METALLB in announcement.excluded.values():
@@ -93,7 +102,23 @@ def of_nodes(announcement: Announcement, together: Sequence[Name], nobody: str) 
     shared = [f"for {listed(together)} together: they share an address"] if len(together) > 1 else []
     order = listed([one.node for one in announcement.candidates])
     text = f"{order} may announce" + (", in this order" if len(announcement.candidates) > 1 else "")
+    if announcement.gives_way:
+        return _gives_way(announcement, coming_up, *shared, *_folded(excluded))
     return yes("nodes", text, *shared, *_folded(excluded))
+
+
+def _gives_way(announcement: Announcement, coming_up: Mapping[str, SpeakerPod], *details: str) -> Finding:
+    """What whoever announces waits for, and until when."""
+    theirs = [node for node, why in sorted(announcement.excluded.items()) if why is Why.METALLB]
+    pods = [f"{coming_up[node].name} on {node}" if node in coming_up else node for node in theirs]
+    text = (
+        f"{METALLB} comes up ({listed(pods)}): whichever of {listed([one.node for one in announcement.candidates])} "
+        "announces goes on until that one is heard to answer or its pod is Ready, and nobody takes an address meanwhile"
+    )
+    advice = (
+        "it lasts until that pod is Ready or gone: look at it (kubectl describe pod), or delete it with what made it"
+    )
+    return mind("nodes", text, advice, *details)
 
 
 def _miss(advertisement: L2Advertisement, pool: Pool, service: Service) -> str:

@@ -58,7 +58,7 @@ class Capture:
         with self._changed:
             return list(self._frames)
 
-    def wait_for(self, wanted: Callable[[Frame], bool], timeout: float = 5) -> Frame:
+    def wait_for(self, wanted: Callable[[Frame], bool], timeout: float = 60) -> Frame:
         """The first frame, past or to come, that is ``wanted``; :class:`LabError` if none comes in time."""
         with self._changed:
             if not self._changed.wait_for(lambda: any(map(wanted, self._frames)), timeout):

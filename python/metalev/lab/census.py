@@ -187,7 +187,7 @@ def start(host: Host, addresses: Sequence[IPAddress], *, log: Path, every: float
     """Start asking from a host, and wait until all are answered for; :func:`finish` it."""
     options = ["--mac", host.mac, "--every", str(every), *map(str, addresses)]
     process = host.spawn_module(__name__, *options, log=log)
-    process.wait_for("answered", timeout=30)
+    process.wait_for("answered", timeout=60)
     return process
 
 

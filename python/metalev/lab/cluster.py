@@ -138,7 +138,7 @@ class LabCluster:
         found = self.snapshot.services.get(Name("default", service))
         return found.status if found else ServiceStatus()
 
-    def wait_for(self, what: str, wanted: Callable[[Snapshot], bool], timeout: float = 10) -> float:
+    def wait_for(self, what: str, wanted: Callable[[Snapshot], bool], timeout: float = 60) -> float:
         """Wait for something in the cluster; see :meth:`Proxies.wait_for`."""
         return self._proxies.wait_for(what, wanted, timeout)
 
@@ -174,7 +174,7 @@ class LabCluster:
         """The nodes that answer for an address now, asked on the wire by the client."""
         return [self.lab.node_with(mac) for mac in self.lab.client.who_has(address)]
 
-    def wait_for_announcer(self, address: IPAddress, timeout: float = 10) -> Node:
+    def wait_for_announcer(self, address: IPAddress, timeout: float = 60) -> Node:
         """Wait until exactly one node answers for an address."""
         deadline = time.monotonic() + timeout
         while len(nodes := self.announcers(address)) != 1:
@@ -183,7 +183,7 @@ class LabCluster:
                 raise LabError(f"{names} answers for {address} after {timeout:g} s, not one node")
         return nodes[0]
 
-    def wait_for_silence(self, address: IPAddress, timeout: float = 10) -> None:
+    def wait_for_silence(self, address: IPAddress, timeout: float = 60) -> None:
         """Wait until nobody answers for an address any more."""
         deadline = time.monotonic() + timeout
         while nodes := self.announcers(address):

@@ -40,7 +40,7 @@ class Host:
         self._env = env
 
     def run(
-        self, argv: Sequence[str], *, stdin: str = "", timeout: float = 30, check: bool = True
+        self, argv: Sequence[str], *, stdin: str = "", timeout: float = 60, check: bool = True
     ) -> CompletedProcess[str]:
         """Run a command on it to its end; see :meth:`Namespace.run`."""
         return self.namespace.run(argv, stdin=stdin, timeout=timeout, check=check)
@@ -100,11 +100,12 @@ class Host:
         with packet_socket(self.namespace, links.UPLINK, ethertype) as sock:
             deadline = time.monotonic() + timeout
             sock.send(self.question(address))
-            while (left := deadline - time.monotonic()) > 0:
-                sock.settimeout(left)
+            while True:
+                # Also when the time is up: what came while nobody let this process run has come.
+                sock.settimeout(max(0.0, deadline - time.monotonic()))
                 try:
                     frame = receive(sock)
-                except TimeoutError:
+                except (TimeoutError, BlockingIOError):
                     break
                 if (mac := answer_in(frame, address)) is not None:
                     answers[mac] = None

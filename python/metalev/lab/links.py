@@ -20,7 +20,8 @@ UPLINK = "eth0"  # what a node's interface is called: the speaker's default excl
 
 BR_STATE_FORWARDING = 3
 NUD_NOARP = 0x40  # neighbours that need no resolution, as multicast groups: the kernel's own
-LINK_TIMEOUT_S = 10
+LINK_TIMEOUT_S = 60
+IFA_F_NODAD = 0x02  # linux/if_addr.h
 LINK_POLL_S = 0.002
 
 
@@ -93,7 +94,7 @@ def configure(
         netlink.link("set", ifname="lo", state="up")
         uplink = netlink.link_lookup(ifname=UPLINK)[0]
         for address in addresses:
-            netlink.addr("add", index=uplink, address=str(address.ip), prefixlen=address.network.prefixlen)
+            _add_address(netlink, uplink, address.ip, address.network.prefixlen)
         netlink.link("set", index=uplink, state="up")
         for gateway in gateways:
             netlink.route("add", family=_family(gateway), dst="default", gateway=str(gateway))
@@ -122,6 +123,15 @@ def plug_pods(
     _with_netlink(node, connect)
     for pod, addresses in pods:
         _configure_pod(pod, addresses, node_addresses)
+
+
+def _add_address(netlink: Netlink, index: int, address: IPAddress, prefix_length: int) -> None:
+    """Give an interface an address that can be bound to at once.
+
+    Without DAD, too, one of IPv6 is tentative until a worker of the kernel comes to it, unless it is added like this.
+    """
+    flags = {"flags": IFA_F_NODAD} if address.version == 6 else {}
+    netlink.addr("add", index=index, address=str(address), prefixlen=prefix_length, **flags)
 
 
 def neighbour(host: Namespace, address: IPAddress) -> str | None:
@@ -171,7 +181,7 @@ def _configure_pod(pod: Namespace, addresses: Sequence[IPAddress], node_addresse
 def _address_link(netlink: Netlink, index: int, own: Sequence[IPAddress], beyond: Sequence[IPAddress]) -> None:
     """One end of a link between two: its own addresses, and routes to those of the other end."""
     for address in own:
-        netlink.addr("add", index=index, address=str(address), prefixlen=address.max_prefixlen)
+        _add_address(netlink, index, address, address.max_prefixlen)
     netlink.link("set", index=index, state="up")
     for address in beyond:
         host_route = f"{address}/{address.max_prefixlen}"

@@ -74,7 +74,7 @@ class Namespace:
         return ["nsenter", f"--net={self.path}", "--", *argv]
 
     def run(
-        self, argv: Sequence[str], *, stdin: str = "", timeout: float = 30, check: bool = True
+        self, argv: Sequence[str], *, stdin: str = "", timeout: float = 60, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
         """Run a command to its end; :class:`LabError` if it fails (unless ``check`` is off) or takes too long."""
         try:

@@ -79,7 +79,7 @@ class Process:
         self._signal(signal.SIGKILL)
         self._popen.wait()
 
-    def terminate(self, timeout: float = 10) -> int:
+    def terminate(self, timeout: float = 60) -> int:
         """Ask it to end (SIGTERM) and wait; its exit status."""
         self._signal(signal.SIGTERM)
         return self.wait(timeout)
@@ -95,7 +95,7 @@ class Process:
         except subprocess.TimeoutExpired:
             raise LabError(f"{self.name} did not end within {timeout:g} s; it said: {self.output()[-2000:]}") from None
 
-    def wait_for(self, text: str, timeout: float = 10) -> None:
+    def wait_for(self, text: str, timeout: float = 60) -> None:
         """Wait until it has printed ``text``; :class:`LabError` with its last words if it ends or time runs out."""
         deadline = time.monotonic() + timeout
         while text not in self.output():

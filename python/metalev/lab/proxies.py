@@ -50,7 +50,7 @@ class Proxies:
         """The cluster as every node's packet filter has it by now."""
         return self._store.snapshot
 
-    def wait_for(self, what: str, wanted: Callable[[Snapshot], bool], timeout: float = 10) -> float:
+    def wait_for(self, what: str, wanted: Callable[[Snapshot], bool], timeout: float = 60) -> float:
         """Wait until the packet filters follow a cluster in which ``wanted`` holds; the seconds that took.
 
         Raises :class:`LabError` naming ``what`` when it does not come true in time.

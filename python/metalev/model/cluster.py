@@ -47,6 +47,23 @@ class SpeakerPod(Struct, frozen=True):
     gossips: bool = True
 
 
+class Heartbeat(Struct, frozen=True):
+    """What a Lease says of whoever renews it: when it did so last, by its own clock, and for how long (s) it holds.
+
+    ``renewed`` is in seconds since 1970, ``stamp`` the same for people. ``holder`` is empty once it was given back.
+    """
+
+    renewed: float
+    stamp: str
+    lasts: float
+    holder: str
+
+
+def speaker_lease(node: str) -> str:
+    """The name of the Lease that the speaker of ``node`` renews."""
+    return f"speaker-{node}"
+
+
 class Namespace(Struct, frozen=True):
     """A namespace: its labels choose pools."""
 

@@ -73,7 +73,8 @@ class Service(Struct, frozen=True):
 
     ``families`` are the families it can be reached by, primary first; empty means that it has no ClusterIP, so there is
     nothing to lead traffic to. ``version`` is opaque: equal versions are equal objects. ``created`` is in seconds since
-    1970, ``None`` where nobody says it.
+    1970, ``None`` where nobody says it. ``awaited`` is ``None`` unless it is being deleted: then the finalizers that it
+    still waits for. Until it is gone it is a Service like any other.
 
     A ``hidden`` one cannot be read: nothing is known but ``name`` and ``status``, what metalev wrote of it before.
     """
@@ -94,6 +95,7 @@ class Service(Struct, frozen=True):
     annotations: Labels = {}
     status: ServiceStatus = ServiceStatus()
     created: int | None = None
+    awaited: tuple[str, ...] | None = None
     hidden: bool = False
 
     @property

@@ -12,6 +12,7 @@ from metalev.adapters.files import FilesCluster
 from metalev.adapters.kubernetes import Api, KubernetesCluster, KubernetesLease
 from metalev.adapters.places import Directory, Source
 from metalev.model.actions import Event
+from metalev.model.cluster import speaker_lease
 from metalev.model.meta import Kind, Name
 from metalev.ports.clock import Clock
 from metalev.ports.cluster import ChangeSink, Cluster
@@ -49,7 +50,9 @@ def on_kubernetes(source: Source, namespace: str, node: str, clock: Clock, stack
     api = Api(source)
     pod = os.environ.get("METALLB_POD_NAME", "")
     cluster = KubernetesCluster(api, clock, namespace=namespace, writer=node, kinds=KINDS, pod=pod)
-    lease = KubernetesLease(api, Name(namespace, f"speaker-{node}"), node, duration=LEASE_SECONDS, renew=RENEW_SECONDS)
+    lease = KubernetesLease(
+        api, Name(namespace, speaker_lease(node)), node, duration=LEASE_SECONDS, renew=RENEW_SECONDS
+    )
     # One after the other: of two writes of the own state, the later one must be the last.
     workers = Workers(1)
     record = EventRecorder(cluster, workers.idle, count=1)

@@ -34,7 +34,7 @@ def port(program: Program) -> Iterator[int]:
 
 
 def get(port: int, path: str, host: str = "127.0.0.1") -> tuple[int, str, str]:
-    connection = HTTPConnection(host, port, timeout=10)
+    connection = HTTPConnection(host, port, timeout=60)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -78,7 +78,7 @@ def test_an_unknown_path_names_those_there_are(port: int) -> None:
 
 
 def test_other_methods_are_refused(port: int) -> None:
-    connection = HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("POST", "/metrics")
     assert connection.getresponse().status == 501
     connection.close()

@@ -18,7 +18,7 @@ from metalev.adapters.kubernetes.credentials import Credentials
 from metalev.adapters.kubernetes.errors import ApiError, Unreachable
 from metalev.adapters.places import Source
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 def fine(_: Request) -> Reply:

@@ -21,7 +21,7 @@ from metalev.model.actions import Configuration
 from metalev.model.meta import Name
 
 WEB, API = Name("shop", "web"), Name("shop", "api")
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 class Objects:

@@ -11,7 +11,7 @@ from metalev.adapters.kubernetes import upkeep as module
 from metalev.adapters.kubernetes.upkeep import Upkeep
 from metalev.model.errors import Unavailable
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 class Sayings(Upkeep[str]):
@@ -108,6 +108,19 @@ def test_somebody_who_goes_on_spoiling_it_is_answered_ever_more_slowly(monkeypat
     sayings.want("b")
     assert sayings.next() == "b"
     assert len(pauses) == 3
+    sayings.stop(PATIENCE)
+
+
+def test_what_is_new_does_not_wait_because_the_old_was_spoilt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BACKOFF_SECONDS", (1000.0, 1000.0))
+    sayings = Sayings()
+    sayings.want("a")
+    sayings.next()
+    sayings.spoilt()
+    sayings.next()
+    sayings.spoilt()  # the second time it is not answered for long
+    sayings.want("b")
+    assert sayings.next() == "b"
     sayings.stop(PATIENCE)
 
 

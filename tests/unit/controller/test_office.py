@@ -14,7 +14,7 @@ from metalev.controller.office import Office
 from metalev.model.errors import Unavailable
 from metalev.model.snapshot import Change, Standby
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 BEGIN, STAND_BY = Standby(False), Standby(True)
 
 

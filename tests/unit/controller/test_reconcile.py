@@ -1,89 +1,22 @@
 """The controller over a cluster in memory, in virtual time."""
 
-from collections.abc import Iterable
 from ipaddress import ip_address
 
 from msgspec.structs import replace
 from tests.fakes.clock import VirtualClock
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.driver import Driver
+from tests.unit.controller.driven import MAIN, Controller, addresses, name, names, pool, service
 
 from metalev.controller.reconcile import OVERVIEW, OVERVIEW_PAUSE, ControllerReconciler
-from metalev.decide.controller import REST_SECONDS
 from metalev.model.actions import Configuration, SpeakerState
-from metalev.model.address import AddressRange
 from metalev.model.cluster import BeaconKey, Namespace, Node
 from metalev.model.meta import Kind, LabelSelector, Name, ObjectKey
-from metalev.model.pools import Pool, PoolStatus, ServiceAllocation
-from metalev.model.services import Service, ServiceStatus
-from metalev.model.snapshot import Object, Snapshot, Standby
+from metalev.model.pools import PoolStatus, ServiceAllocation
+from metalev.model.services import Service
+from metalev.model.snapshot import Standby
 from metalev.runtime.effects import Effects
-from metalev.runtime.outcome import Later, Outcome, Retry
-
-MAIN = Name("metallb-system", "main")
-
-
-def name(text: str) -> Name:
-    return Name("shop", text)
-
-
-def pool(*ranges: str, of: Name = MAIN) -> Pool:
-    return Pool(of, ranges=tuple(AddressRange.parse(one) for one in ranges))
-
-
-def service(text: str, *held: str, kind: str = "LoadBalancer", wish: str = "") -> Service:
-    status = ServiceStatus(tuple(ip_address(one) for one in held))
-    return Service(name(text), type=kind, load_balancer_ip=wish, status=status)
-
-
-class CountedReconciler(ControllerReconciler):
-    """Remembers what it was asked to reconcile."""
-
-    def __init__(self, effects: Effects, clock: VirtualClock) -> None:
-        super().__init__(effects, clock)
-        self.seen: list[Name] = []
-
-    def reconcile(self, name: Name, snapshot: Snapshot) -> Outcome | Later:
-        self.seen.append(name)
-        return super().reconcile(name, snapshot)
-
-    def services_seen(self) -> list[str]:
-        """The Services looked at since the last call, without the overview."""
-        seen, self.seen = self.seen, []
-        return [one.name for one in seen if one != OVERVIEW]
-
-
-class Controller(Driver[Name]):
-    """A controller that has settled on ``cluster``."""
-
-    def __init__(self, cluster: FakeCluster) -> None:
-        clock = VirtualClock()
-        self.cluster = cluster
-        self.reconciler = CountedReconciler(Effects(cluster), clock)
-        super().__init__(self.reconciler, clock)
-        self.start(cluster)
-        self.reconciler.services_seen()
-
-    def put(self, *objects: Object) -> None:
-        for obj in objects:
-            self.cluster.put(obj)
-        self.settle()
-
-    def addresses(self) -> dict[str, str]:
-        return addresses(self.cluster)
-
-    def reasons(self, text: str) -> list[tuple[str, str]]:
-        """Reason and message of the events on a Service."""
-        key = ObjectKey(Kind.SERVICE, name(text))
-        return [(event.reason, event.message) for event in self.cluster.events if event.regarding == key]
-
-
-def addresses(cluster: FakeCluster) -> dict[str, str]:
-    return {one.name: ",".join(map(str, status.addresses)) for one, status in cluster.statuses.items()}
-
-
-def names(texts: str) -> Iterable[Service]:
-    return map(service, texts)
+from metalev.runtime.outcome import Retry
 
 
 def test_a_service_gets_the_first_free_address_and_an_event() -> None:
@@ -228,15 +161,6 @@ def test_retries_back_off_while_the_cluster_does_not_answer() -> None:
     assert controller.reconciler.services_seen() == ["web"] * 4  # after 1, 2, 4 and 8 seconds
 
 
-def test_pool_statuses_follow_the_allocations() -> None:
-    controller = Controller(FakeCluster(pool("192.0.2.1-192.0.2.4"), service("a")))
-    controller.settle(OVERVIEW_PAUSE)
-    assert controller.cluster.pool_statuses == {MAIN: PoolStatus(assigned_ipv4=1, available_ipv4=3)}
-    controller.put(service("b"))
-    controller.settle(OVERVIEW_PAUSE)
-    assert controller.cluster.pool_statuses == {MAIN: PoolStatus(assigned_ipv4=2, available_ipv4=2)}
-
-
 def test_a_namespace_that_gets_a_label_lets_its_services_into_a_pool() -> None:
     allocation = ServiceAllocation(namespace_selectors=(LabelSelector({"team": "red"}),))
     reserved = replace(pool("192.0.2.1/32"), allocation=allocation)
@@ -262,47 +186,6 @@ def test_many_services_are_served_with_few_looks_at_everything() -> None:
     assert controller.reconciler.figures(controller.loop.snapshot).pending == 0
     assert len(set(controller.addresses().values())) == 1000
     assert controller.reconciler.seen.count(OVERVIEW) <= 20
-
-
-def remove(controller: Controller, text: str) -> None:
-    controller.cluster.remove(ObjectKey(Kind.SERVICE, name(text)))
-    controller.settle(OVERVIEW_PAUSE)
-
-
-def test_what_rests_is_written_and_taken_out_when_the_rest_is_over() -> None:
-    controller = Controller(FakeCluster(pool("192.0.2.1-192.0.2.4"), service("a")))
-    remove(controller, "a")
-    (resting,) = controller.cluster.pool_statuses[MAIN].resting
-    assert (str(resting.address), resting.service) == ("192.0.2.1", name("a"))
-    controller.settle(within=REST_SECONDS + 1)
-    assert controller.cluster.pool_statuses[MAIN] == PoolStatus(available_ipv4=4)
-
-
-def test_a_rest_survives_a_restart() -> None:
-    controller = Controller(FakeCluster(pool("192.0.2.1-192.0.2.4"), service("a")))
-    remove(controller, "a")
-    controller.cluster.stop()
-    successor = Controller(controller.cluster.beside())
-    successor.put(service("b"), service("a"))
-    assert successor.addresses() == {"b": "192.0.2.2", "a": "192.0.2.1"}
-
-
-def test_a_status_of_a_pool_that_somebody_edits_is_written_anew() -> None:
-    controller = Controller(FakeCluster(pool("192.0.2.1-192.0.2.4"), service("a")))
-    controller.settle(OVERVIEW_PAUSE)
-    controller.cluster.world.write_pool_status(MAIN, PoolStatus(assigned_ipv4=99))
-    controller.settle(OVERVIEW_PAUSE)
-    assert controller.cluster.pool_statuses == {MAIN: PoolStatus(assigned_ipv4=1, available_ipv4=3)}
-
-
-def test_its_own_write_of_a_pool_makes_it_look_at_nothing() -> None:
-    controller = Controller(FakeCluster(pool("192.0.2.1-192.0.2.4"), service("a")))
-    controller.settle(60)
-    status = PoolStatus(assigned_ipv4=1, available_ipv4=3)
-    controller.reconciler.seen.clear()
-    controller.cluster.world.write_pool_status(MAIN, status)
-    controller.settle(60)
-    assert controller.reconciler.seen == []
 
 
 def test_addresses_that_the_network_uses_are_skipped_and_told_once() -> None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 from msgspec.structs import replace
-from tests.unit.decide.test_why import announced, settled, speaker
+from tests.unit.decide.questions import announced, labelled, pod, settled, speaker, with_pods
 from tests.unit.decide.worlds import name, pool, service, world
 
 from metalev.decide.overview import Overview, PoolRow, overview
 from metalev.decide.why import Inquiry
 from metalev.model.actions import SpeakerState
-from metalev.model.cluster import SpeakerPod
-from metalev.model.meta import Name
-from metalev.model.pools import PoolStatus, Resting
+from metalev.model.cluster import Heartbeat
+from metalev.model.meta import LabelSelector, Name
+from metalev.model.pools import L2Advertisement, PoolStatus, Resting
 from metalev.model.snapshot import Snapshot
 
 TWO = ("10.0.0.0", "10.0.0.1")
@@ -84,7 +84,7 @@ def test_that_no_controller_ever_wrote_is_said_once() -> None:
 
 
 def test_a_directory_without_services_says_nothing_of_a_controller() -> None:
-    assert see(world()).healthy
+    assert see(replace(served(), services={})).healthy
 
 
 def test_a_place_where_nothing_is_may_be_the_wrong_one() -> None:
@@ -120,8 +120,7 @@ def test_a_dead_node_and_a_partition_are_problems() -> None:
 
 
 def test_a_node_with_a_speaker_of_metallb_is_shown_as_such() -> None:
-    pod = SpeakerPod(Name("metallb-system", "speaker-x"), node="node-c", running=True, foreign=True)
-    seen = see(replace(world(), speaker_pods={pod.name: pod}))
+    seen = see(with_pods(world(), pod("node-c", foreign=True)))
     assert {one.name: one.speaker for one in seen.nodes}["node-c"] == "MetalLB's"
 
 
@@ -139,7 +138,76 @@ def test_a_node_without_a_link_is_a_problem() -> None:
     assert seen.problems == ("node-c: none of its interfaces can carry addresses: look at its links",)
 
 
-def test_a_node_without_a_speaker_is_shown_and_is_no_problem() -> None:
-    seen = see(served(speaker("node-a", *TWO, hears=["node-b"]), speaker("node-b", hears=["node-a"])))
+def without_c() -> Snapshot:
+    """The speaker of node-c has written nothing."""
+    return served(speaker("node-a", *TWO, hears=["node-b"]), speaker("node-b", hears=["node-a"]))
+
+
+def test_a_node_without_a_speaker_that_would_announce_is_a_problem() -> None:
+    seen = see(without_c())
     assert ("node-c", "no state") in [(one.name, one.speaker) for one in seen.nodes]
-    assert seen.healthy
+    assert [one.partition(": start")[0] for one in seen.problems] == ["node-c: no speaker has written a state"]
+
+
+def test_nodes_of_which_the_same_is_to_be_said_are_one_problem() -> None:
+    (problem,) = (one for one in see(world()).problems)
+    assert problem.startswith("node-a, node-b, node-c: no speaker has written a state: start `metalev speaker` on each")
+
+
+def test_a_node_that_announces_nothing_needs_no_speaker() -> None:
+    excluded = labelled(without_c(), "node-c")
+    assert see(excluded).healthy
+    assert not overview(Inquiry(excluded, ignore_exclude_lb=True)).healthy
+    elsewhere = L2Advertisement(Name("metallb-system", "all"), node_selectors=(LabelSelector({"rack": "9"}),))
+    assert see(replace(world(), l2_advertisements={elsewhere.name: elsewhere})).healthy
+
+
+def test_a_node_whose_pod_has_written_nothing_is_a_problem_though_it_would_announce_nothing() -> None:
+    (problem,) = see(with_pods(labelled(without_c(), "node-c"), pod("node-c", running=False))).problems
+    assert problem.startswith("node-c: its pod metallb-system/speaker-node-c does not run: start")
+
+
+def test_a_node_with_a_speaker_of_metallb_needs_none_of_ours() -> None:
+    assert not [one for one in see(with_pods(without_c(), pod("node-c", foreign=True))).problems if "node-c" in one]
+
+
+def heartbeat(at: float, holder: str = "somebody") -> Heartbeat:
+    """Of a Lease that lasts 40 s, as the speakers' do."""
+    return Heartbeat(at, f"{at:g} s UTC", 40.0, holder)
+
+
+def beating(snapshot: Snapshot, **at: float) -> Overview:
+    """With the Leases of these nodes' speakers, by when they were renewed, and that of a controller at 1000 s."""
+    found = {f"speaker-node-{node}": heartbeat(when) for node, when in at.items()}
+    return overview(Inquiry(snapshot, heartbeats={"metalev-controller": heartbeat(1000), **found}))
+
+
+def alone() -> Snapshot:
+    return announced(settled(world(service("a"), service("b"), nodes=("node-a",))), speaker("node-a", *TWO))
+
+
+def test_a_speaker_whose_lease_has_ended_and_whom_nobody_hears_is_not_believed() -> None:
+    assert beating(alone(), a=961).healthy
+    seen = beating(alone(), a=900)
+    why = "its state is old, for its speaker has not been heard since 900 s UTC: its Lease has ended"
+    assert (seen.problems, [one.speaker for one in seen.nodes]) == ((f"node-a: {why}",), ["old state"])
+    assert f"nobody answers for {TWO[0]}" in seen.chains[0].verdict
+
+
+def test_a_lease_that_was_given_back_has_ended() -> None:
+    seen = overview(Inquiry(alone(), heartbeats={"speaker-node-a": heartbeat(1000, holder="")}))
+    assert [one.speaker for one in seen.nodes] == ["old state"]
+
+
+def test_a_speaker_that_others_hear_announces_though_its_lease_has_ended() -> None:
+    seen = beating(served(), a=900, b=1000, c=1000)
+    assert seen.broken == ()
+    (problem,) = seen.problems
+    assert problem == (
+        "node-a: its speaker has not renewed its Lease since 900 s UTC, though it is heard by node-b, node-c: it does "
+        "not reach the API server, or its clock is wrong"
+    )
+
+
+def test_where_no_lease_was_read_nothing_is_said_of_them() -> None:
+    assert see(served()).healthy

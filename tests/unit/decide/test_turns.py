@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tests.unit.decide.test_controller import Controller
+from tests.unit.decide.controller import Controller
 from tests.unit.decide.worlds import name, pool, service
 
 from metalev.model.pools import Pool

@@ -14,9 +14,9 @@ from tests.unit.docs.markdown import DOCS, ROOT, code_spans, prose, shown, table
 from metalev.adapters.metrics import Announced, Figures, Metrics
 from metalev.decide.allocation import CONDITION
 from metalev.decide.candidates import Why
-from metalev.decide.controller import ANNOUNCEABLE
+from metalev.decide.misspelt import ANNOTATIONS, OWN_PREFIX
 from metalev.decide.replacing import REPLACED
-from metalev.decide.unread import UNREAD
+from metalev.decide.unread import ANNOUNCEABLE, UNREAD
 from metalev.model.pools import PoolStatus
 from metalev.ports.ownership import AddressCounters, Counters
 
@@ -142,8 +142,8 @@ def test_the_reasons_of_the_condition_are_those_that_allocation_gives() -> None:
 
 
 def test_the_conditions_that_are_named_are_those_that_are_written() -> None:
-    named = {span for path in DOCS for span in code_spans(prose(path)) if span.startswith("metalev.io/")}
-    assert named == {CONDITION, ANNOUNCEABLE, REPLACED}
+    named = {span for path in DOCS for span in code_spans(prose(path)) if span.startswith(OWN_PREFIX)}
+    assert named - {OWN_PREFIX} == {CONDITION, ANNOUNCEABLE, ANNOTATIONS, REPLACED}
 
 
 CONFORMANCE_ROWS = list(tables(CONFORMANCE, "MetalLB", "tests"))

@@ -14,7 +14,7 @@ from tests.fakes.server import Reply, Request, Server
 
 from metalev.lab.kubernetes.faultproxy import Answer, FaultProxy
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 def echo(request: Request) -> Reply:

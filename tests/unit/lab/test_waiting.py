@@ -57,5 +57,5 @@ def test_who_waits_for_an_ipv4_address_of_a_service_of_ipv6_is_told_so(tmp_path:
 
 
 def test_an_address_that_does_not_come_is_waited_for_in_vain(tmp_path: Path) -> None:
-    with pytest.raises(LabError, match="not within 10 s: web gets an address"):
+    with pytest.raises(LabError, match="not within 60 s: web gets an address"):
         cluster_with(tmp_path).wait_for_address("web")

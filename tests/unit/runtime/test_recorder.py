@@ -16,7 +16,7 @@ from metalev.ports.cluster import Cluster
 from metalev.runtime import recorder as module
 from metalev.runtime.recorder import EventRecorder
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 def event(reason: str) -> Event:

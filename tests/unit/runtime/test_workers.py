@@ -10,7 +10,7 @@ import pytest
 
 from metalev.runtime.workers import Workers
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 @pytest.fixture

@@ -40,15 +40,15 @@ class Brought:
 def test_a_fact_reaches_the_inbox() -> None:
     brought = Brought()
     brought.engine.report(TOOK)
-    assert brought.noticed.get(timeout=10) == Noticed(TOOK)
+    assert brought.noticed.get(timeout=60) == Noticed(TOOK)
     brought.pump.stop()
 
 
 def test_a_takeover_is_counted_by_its_cause_and_other_facts_are_not() -> None:
     brought = Brought()
     brought.engine.report(LOST, TOOK)
-    brought.noticed.get(timeout=10)
-    brought.noticed.get(timeout=10)
+    brought.noticed.get(timeout=60)
+    brought.noticed.get(timeout=60)
     brought.pump.stop()
     assert brought.moves == ["missed-beacons"]
 
@@ -57,8 +57,8 @@ def test_a_fact_is_logged_with_its_cause(caplog: pytest.LogCaptureFixture) -> No
     caplog.set_level(logging.INFO)
     brought = Brought()
     brought.engine.report(TOOK, LOST)
-    brought.noticed.get(timeout=10)
-    brought.noticed.get(timeout=10)
+    brought.noticed.get(timeout=60)
+    brought.noticed.get(timeout=60)
     brought.pump.stop()
     took, lost = caplog.records
     assert (took.levelname, took.message) == ("INFO", "took 192.0.2.1: node2 missed 3 beacons")
@@ -71,7 +71,7 @@ def test_what_the_engine_says_while_it_stops_is_brought_up() -> None:
     goodbye = Fact(FactKind.YIELDED, 2.0, "stopping", "fell silent", VIP, (VIP,), 3)
     brought.engine.goodbye = (goodbye,)
     brought.pump.stop()
-    assert brought.noticed.get(timeout=10) == Noticed(goodbye)
+    assert brought.noticed.get(timeout=60) == Noticed(goodbye)
 
 
 def test_what_the_engine_says_after_the_thread_has_ended_is_brought_up() -> None:
@@ -88,7 +88,7 @@ def test_what_the_engine_says_after_the_thread_has_ended_is_brought_up() -> None
 
     brought = Brought(Slow())
     brought.pump.stop()
-    assert brought.noticed.get(timeout=10) == Noticed(goodbye)
+    assert brought.noticed.get(timeout=60) == Noticed(goodbye)
 
 
 def test_stopping_twice_is_no_harm() -> None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 
 from metalev.adapters.codec import wire
 from metalev.adapters.codec.fields import BadField, parse_address
-from metalev.adapters.codec.section import folded
-from metalev.decide.wishes import ADDRESS_POOL, ALLOW_SHARED_IP, LOAD_BALANCER_IPS
+from metalev.decide import misspelt
 from metalev.model.address import Family, IPAddress
 from metalev.model.legacy import Remark
 from metalev.model.meta import Name
@@ -29,7 +27,6 @@ METALLB_ANNOTATIONS = ("metallb.io/", "metallb.universe.tf/")
 OUR_ANNOTATIONS = (*METALLB_ANNOTATIONS, OUR_PREFIX)
 POOL_ANNOTATION = "metallb.io/ip-allocated-from-pool"
 OLD_POOL_ANNOTATION = "metallb.universe.tf/ip-allocated-from-pool"
-_MEANINGS = (ADDRESS_POOL, LOAD_BALANCER_IPS, ALLOW_SHARED_IP, POOL_ANNOTATION.partition("/")[2])
 _SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 _FAMILY: Mapping[str, Family] = {"IPv4": 4, "IPv6": 6}
 
@@ -58,24 +55,16 @@ def service(document: wire.Service, name: Name, default_families: tuple[Family, 
         annotations={key: text for key, text in metadata.annotations.items() if key.startswith(OUR_ANNOTATIONS)},
         status=status(metadata, document.status),
         created=int(metadata.creation_timestamp.timestamp()) if metadata.creation_timestamp else None,
+        awaited=None if metadata.deletion_timestamp is None else tuple(metadata.finalizers),
     )
 
 
 def unknown_annotations(document: object) -> Iterator[Remark]:
-    """Yield a remark for each annotation of a Service that has MetalLB's prefix and no meaning, with the nearest."""
+    """Yield a remark for each annotation of a Service that has a prefix of ours and no meaning, with the nearest."""
     match document:
         case {"metadata": {"annotations": Mapping() as annotations}}:
-            for key in map(str, annotations):
-                prefix, slash, name = key.partition("/")
-                if prefix + slash in METALLB_ANNOTATIONS and name not in _MEANINGS:
-                    path = f'metadata.annotations["{key}"]'
-                    yield Remark(path, 0, f"unknown annotation, it has no effect: {_nearest(prefix + slash, name)}")
-
-
-def _nearest(prefix: str, name: str) -> str:
-    by_folded = {folded(one): one for one in _MEANINGS}
-    close = get_close_matches(folded(name), by_folded, n=1, cutoff=0.6)
-    return f'did you mean "{prefix}{by_folded[close[0]]}"?' if close else f"there are {', '.join(_MEANINGS)}"
+            for key, hint in misspelt.unknown_annotations(map(str, annotations)):
+                yield Remark(f'metadata.annotations["{key}"]', 0, f"unknown annotation, it has no effect: {hint}")
 
 
 def status(metadata: wire.Metadata, document: wire.ServiceStatus) -> ServiceStatus:

@@ -33,6 +33,8 @@ class Metadata(Identity, frozen=True):
     annotations: Strings = {}
     resource_version: str = ""
     creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+    finalizers: list[str] = []
 
 
 class Header(Wire, frozen=True):

@@ -112,6 +112,10 @@ class KubernetesCluster:
         for reflector in self._reflectors:
             reflector.list()
 
+    def look_back(self) -> None:
+        """Look, beside everything else, for Services that changed their type while nobody watched; returns at once."""
+        self._leavers.look_back()
+
     def stand_by(self) -> None:
         """Nothing is to be written for now, and so what kept something from being written is no trouble any more."""
         self._troubles.over(WRITING)
@@ -168,9 +172,13 @@ class KubernetesCluster:
             self._require_version(pool.source, pool.version)
             self._mirror.note_pool_status(pool.name, status)
             return
+        uid, _, generation = pool.version.partition("/")
+        broken = self._mirror.unread_since(key_of(pool), pool.version)
+        if broken is not None:
+            uid, generation = broken.uid, str(broken.generation)
         body = [
-            {"op": "test", "path": "/metadata/uid", "value": pool.version.partition("/")[0]},
-            {"op": "test", "path": "/metadata/generation", "value": int(pool.version.partition("/")[2] or 0)},
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "test", "path": "/metadata/generation", "value": int(generation or 0)},
             {"op": "add", "path": "/status", "value": encode.pool_status(pool.name, status)["status"]},
         ]
         with self._writing(key_of(pool)):
@@ -237,7 +245,10 @@ class KubernetesCluster:
         return {"apiVersion": "v1", "kind": "Pod", "name": self._pod, "uid": known.uid} if known else None
 
     def _require_version(self, key: ObjectKey, version: str) -> None:
-        """Look at the object again: whoever decided must have seen what it says now."""
+        """Look at the object again: whoever decided must have seen what it says now, or that it cannot be read."""
+        broken = self._mirror.unread_since(key, version)
+        if broken is not None:
+            version = str(broken.version)
         with self._writing(key):
             answer = self.api.get(item(key.kind, key.name))
         if self._codec.header(answer).metadata.resource_version != version:

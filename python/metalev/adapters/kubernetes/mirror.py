@@ -86,6 +86,13 @@ class Mirror:
         """The object as it was last read."""
         return self._known.get(key)
 
+    def unread_since(self, key: ObjectKey, version: str) -> Known | None:
+        """What became of an object after ``version``, if that cannot be used and so ``version`` is still in force."""
+        with self._lock:
+            known = self._known.get(key)
+            unread = known is not None and str(key) in self._rejected
+            return known if unread and known is not None and getattr(known.obj, "version", None) == version else None
+
     def of(self, kind: Kind) -> KindMirror:
         """The part of it that is one kind's."""
         return KindMirror(self, kind)
@@ -189,6 +196,7 @@ class Mirror:
             # What was good before stays in force.
             self._known[key] = Known(version, uid, generation, before.obj if before else None)
             self._tell(Rejected(source, str(error)))
+            self._note_status_in(key, raw)
             return
         obj = None if obj is None else _stamped(obj, key.kind, uid, generation)
         self._known[key] = Known(version, uid, generation, obj)
@@ -196,10 +204,13 @@ class Mirror:
         if obj is not None and (before is None or before.obj != obj):
             self._tell(Upserted(obj))
         self._withdraw(source)  # only now: what a mistake hid is missed by nobody in between
-        if key.kind is Kind.POOL and self._controller:
-            self.note_pool_status(key.name, self._codec.read_pool_status(raw))
+        self._note_status_in(key, raw)
         if isinstance(obj, Service) and not obj.wants_address and obj.status == ServiceStatus() and self._controller:
             self._remove(key, version)  # cleared: nothing on it is ours any more
+
+    def _note_status_in(self, key: ObjectKey, raw: Json) -> None:
+        if key.kind is Kind.POOL and self._controller:
+            self.note_pool_status(key.name, self._codec.read_pool_status(raw))
 
     def _remove(self, key: ObjectKey, version: int) -> None:
         known = self._known.pop(key, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Protocol
 
@@ -37,7 +38,9 @@ class _ListMeta(wire.Wire, frozen=True):
     continue_: str = field(default="", name="continue")
 
 
-class _Page(wire.Wire, frozen=True):
+class Page(wire.Wire, frozen=True):
+    """A part of a list, or all of it."""
+
     metadata: _ListMeta
     items: list[Raw] | None = None
 
@@ -71,6 +74,26 @@ class Reflection(Protocol):
     def restored(self) -> None:
         """The server's versions begin again at an older one: what comes now is newer than all that is known."""
         ...
+
+
+def pages(api: Api, resource: Resource) -> Iterator[tuple[bool, Page]]:
+    """Yield a list in pages, and with each whether the list begins with it.
+
+    One that takes longer than the server keeps its version begins anew, as one page.
+    """
+    query = {**resource.selectors, "limit": str(PAGE)}
+    while True:
+        try:
+            page = msgspec.json.decode(api.get(resource.path, query), type=Page)
+        except ApiError as error:
+            if "continue" not in query or error.status != HTTPStatus.GONE:
+                raise
+            query = dict(resource.selectors)
+            continue
+        yield "continue" not in query, page
+        if not page.metadata.continue_:
+            return
+        query["continue"] = page.metadata.continue_
 
 
 class _Expired(Exception):
@@ -143,24 +166,14 @@ class Reflector:
 
     def _list(self, *, is_ahead: bool = False) -> None:
         seen: list[ObjectKey] = []
-        query = {**self.resource.selectors, "limit": str(PAGE)}
-        while True:
-            try:
-                page = msgspec.json.decode(self._api.get(self.resource.path, query), type=_Page)
-            except ApiError as error:
-                if "continue" not in query or error.status != 410:
-                    raise
-                # The pages took longer than the server keeps their version: all at once, then.
-                seen, query = [], dict(self.resource.selectors)
-                continue
+        for begins, page in pages(self._api, self.resource):
+            if begins:
+                seen = []
             self._note_version(page.metadata.resource_version, is_ahead=is_ahead)
             for raw in page.items or ():
                 key = self._reflection.take(raw)
                 if key is not None:
                     seen.append(key)
-            if not page.metadata.continue_:
-                break
-            query["continue"] = page.metadata.continue_
         self._reflection.listed(seen, page.metadata.resource_version)
         self._version = self._version or page.metadata.resource_version
         self._recovered()

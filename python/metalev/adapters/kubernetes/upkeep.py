@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from metalev.adapters.kubernetes.jitter import between
@@ -43,6 +44,7 @@ class Upkeep(ABC, Generic[T]):
         """Have it said; returns at once. What was wanted before and was not said yet is not said any more."""
         with self._changed:
             if wanted != self._wanted:
+                # What is new waits for nothing; only after a failure it does, as everything does then.
                 self._wanted, self._stale, self._spoils = wanted, True, 0
                 self._changed.notify_all()
 
@@ -96,16 +98,16 @@ class Upkeep(ABC, Generic[T]):
             self._pause(failures)
             self._changed.wait_for(lambda: self._stale or self._stopped)
             if not failures:
-                self._pause(self._spoils - 1)
+                self._pause(self._spoils - 1, unless=lambda: not self._spoils)
             if self._stopped:
                 return None
             self._stale, self._busy = False, True
             return self._wanted
 
-    def _pause(self, times: int) -> None:
+    def _pause(self, times: int, unless: Callable[[], bool] = lambda: False) -> None:
         if times < 1:
             return
         first, limit = BACKOFF_SECONDS
         end = time.monotonic() + between(0.5, 1.0) * min(limit, first * 2.0 ** min(times, 16))
-        while not self._stopped and (rest := end - time.monotonic()) > 0:
+        while not self._stopped and not unless() and (rest := end - time.monotonic()) > 0:
             self._changed.wait(rest)

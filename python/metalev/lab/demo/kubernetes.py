@@ -111,8 +111,14 @@ class Story:
         report = prober.finish(probing)
         pods = cluster.pods("component=speaker", SYSTEM)
         (speaker,) = (pod["metadata"]["name"] for pod in pods if pod["spec"]["nodeName"] == successor.name)
-        log = cluster.plane.kubectl("logs", "-n", SYSTEM, speaker).splitlines()
-        took = [line for line in log if f"took {address}" in line]
+        took: list[str] = []
+
+        def told() -> bool:
+            log = cluster.plane.kubectl("logs", "-n", SYSTEM, speaker).splitlines()
+            took[:] = [line for line in log if f"took {address} " in line]
+            return bool(took)
+
+        cluster.wait_for(f"{successor.name} tells that it took {address}", told)
         tell.show(f"$ kubectl logs -n {SYSTEM} {speaker} | grep took", took[-1:])
         expect("another node answers", holds=successor.name != announcer.name)
         expect("the cause is the missed beacons", holds="cause=missed-beacons" in took[-1])
@@ -123,7 +129,7 @@ class Story:
         )
         cluster.wait_for("the event is written", lambda: any(successor.name in text for text in self._messages()))
         self._kubectl("get", "events", "--field-selector", "involvedObject.name=nginx-lb")
-        took_s = cluster.wait_for("Kubernetes notices", lambda: not cluster.is_ready(announcer.name), timeout=60)
+        took_s = cluster.wait_for("Kubernetes notices", lambda: not cluster.is_ready(announcer.name), timeout=120)
         self._kubectl("get", "nodes")
         tell.say(f"Kubernetes itself noticed {took_s:.0f} s later, and took the node's Pods out of the Service.")
         tell.show("$ metalev status", self._metalev("status"))
@@ -135,7 +141,7 @@ class Story:
         tell.chapter(f"{former.name} comes back")
         owner = cluster.wait_for_announcer(address)
         cluster.revive(former.name)
-        cluster.wait_for(f"{former.name} is Ready", lambda: cluster.is_ready(former.name), timeout=60)
+        cluster.wait_for(f"{former.name} is Ready", lambda: cluster.is_ready(former.name), timeout=120)
         cluster.wait_for_pods("component=speaker", len(cluster.nodes), SYSTEM)
         self._kubectl("get", "pods", "-n", SYSTEM, "-l", "component=speaker", "-o", "wide")
         expect("nothing moves", holds=cluster.wait_for_announcer(address) == owner)

@@ -109,7 +109,9 @@ class Story:
             announcer.kill()
             successor = cluster.wait_for_announcer(address)
             report = prober.finish(probing)
-        took = [line for line in cluster.speaker(successor.name).output().splitlines() if f"took {address}" in line]
+        speaker = cluster.speaker(successor.name)
+        speaker.wait_for(f"took {address} ")  # it tells a moment after it answers
+        took = [line for line in speaker.output().splitlines() if f"took {address} " in line]
         tell.show(f"{successor.name}$ the speaker's log", took[-1:])
         tell.run(self._client, "ip", "neigh", "show", str(address))
         expect("another node answers", holds=successor.name != announcer.name)

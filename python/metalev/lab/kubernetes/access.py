@@ -80,7 +80,7 @@ class Access:
             bound = ("--bound-object-kind=Pod", f"--bound-object-name={pod}", f"--bound-object-uid={uid}")
         return self.kubectl("create", "token", "-n", namespace, name, f"--duration={TOKEN_DURATION}", *bound).strip()
 
-    def kubectl(self, *arguments: str, stdin: str = "", config: Path | None = None, timeout: float = 60) -> str:
+    def kubectl(self, *arguments: str, stdin: str = "", config: Path | None = None, timeout: float = 150) -> str:
         """What ``kubectl`` prints; :class:`LabError` with what it says if it fails."""
         done = self.try_kubectl(*arguments, stdin=stdin, config=config, timeout=timeout)
         if done.returncode != 0:
@@ -89,7 +89,7 @@ class Access:
         return done.stdout
 
     def try_kubectl(
-        self, *arguments: str, stdin: str = "", config: Path | None = None, timeout: float = 60
+        self, *arguments: str, stdin: str = "", config: Path | None = None, timeout: float = 150
     ) -> subprocess.CompletedProcess[str]:
         """``kubectl`` run to its end, by the administrator unless ``config`` is somebody else's kubeconfig."""
         argv = [str(self.binaries / "kubectl"), f"--kubeconfig={config or self.kubeconfig()}", *arguments]

@@ -17,6 +17,7 @@ from metalev.lab.namespace import LabError, Namespace
 Object: TypeAlias = dict[str, Any]
 
 TIMEOUT_S = 10
+LIST_TIMEOUT_S = 60
 WATCH_TIMEOUT_S = 300
 RETRY_S = 0.2
 MERGE_PATCH = "application/merge-patch+json"
@@ -103,6 +104,7 @@ class Api:
                     raise ApiError(event["object"]["code"], f"watch {path}", event["object"]["message"])
                 yield event["type"], event["object"]
         finally:
+            response.close()  # it may be all that still holds the socket
             self.close()
 
     def interrupt(self) -> None:
@@ -123,6 +125,9 @@ class Api:
                 self.close()  # the server closes what was idle; only then is it safe to ask again
                 if fresh:
                     raise
+            except (OSError, http.client.HTTPException):
+                self.close()
+                raise
         raise AssertionError
 
     def _authorization(self) -> Mapping[str, str]:
@@ -134,7 +139,12 @@ class Api:
 
         host, port = self._address
         connection = http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=self._context)
-        connection.sock = self._context.wrap_socket(self._namespace.call(connect), server_hostname=host)
+        plain = self._namespace.call(connect)
+        try:
+            connection.sock = self._context.wrap_socket(plain, server_hostname=host)
+        except OSError:
+            plain.close()
+            raise
         connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connection
 
@@ -160,8 +170,8 @@ class Reflector:
     def start(self, *, wait: bool = True) -> None:
         """Start, and wait for the first list."""
         self._thread.start()
-        if wait and not self._listed.wait(TIMEOUT_S):
-            raise LabError(f"{self._path} could not be listed within {TIMEOUT_S} s")
+        if wait and not self._listed.wait(LIST_TIMEOUT_S):
+            raise LabError(f"{self._path} could not be listed within {LIST_TIMEOUT_S} s")
 
     def stop(self) -> None:
         """End the thread."""

@@ -12,7 +12,7 @@ from metalev.model.errors import StartError
 
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-proxy", "kubectl")
 SCRIPT = Path(__file__).parents[4] / "scripts" / "kubernetes.sh"
-SCRIPT_TIMEOUT_S = 20  # it answers at once, unless it has to build them first
+SCRIPT_TIMEOUT_S = 60  # it answers at once, unless it has to build them first
 
 
 def kubernetes(environment: Mapping[str, str] = os.environ) -> Path:

@@ -88,6 +88,6 @@ class Certificates:
         self._openssl("req", "-x509", *key, *of, *made, *options)
 
     def _openssl(self, *arguments: str) -> None:
-        done = subprocess.run(["openssl", *arguments], capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(["openssl", *arguments], capture_output=True, text=True, timeout=120, check=False)
         if done.returncode != 0:
             raise LabError(f"openssl {arguments[0]} failed: {done.stderr.strip()}")

@@ -28,7 +28,7 @@ from metalev.lab.namespace import LabError, Namespace
 from metalev.lab.process import Process
 from metalev.lab.topology import NodeSpec, home_network
 
-READY_TIMEOUT_S = 60
+READY_TIMEOUT_S = 120
 METALEV: Mapping[str, Image] = {"metalev": metalev}
 MANIFESTS = Path(__file__).parents[4] / "deploy"
 SYSTEM = "metallb-system"
@@ -83,7 +83,7 @@ class KubernetesLab(Looking):
             # kube-proxy gives up soon on a node that it does not find.
             self.wait_for("every node registers", lambda: len(self._scheduler.nodes.objects) == len(self.lab.nodes))
             for node in self.lab.nodes:
-                self._start_proxy(node)
+                self.start_proxy(node)
             self.wait_for("every node is Ready", lambda: all(map(self.is_ready, self.lab.nodes)), READY_TIMEOUT_S)
             self._stack = stack.pop_all()
         return self
@@ -140,7 +140,7 @@ class KubernetesLab(Looking):
         """``kubectl apply -k deploy``, and wait until every Pod of it is Ready; a line per object."""
         lines = self.plane.kubectl("apply", "-k", str(manifests)).splitlines()
         for workload in ("deployment/controller", "daemonset/speaker"):
-            self.plane.kubectl("rollout", "status", "-n", SYSTEM, workload, "--timeout=60s", timeout=70)
+            self.plane.kubectl("rollout", "status", "-n", SYSTEM, workload, "--timeout=120s", timeout=150)
         return lines
 
     def programs(self, component: str) -> dict[str, Process]:
@@ -164,7 +164,7 @@ class KubernetesLab(Looking):
         if node not in self._kubelets:
             self.lab.node(node).revive()
             self._start_kubelet(node)
-            self._start_proxy(node)
+            self.start_proxy(node)
 
     def pause(self, node: str) -> None:
         """Freeze everything on it; its kernel goes on."""
@@ -228,7 +228,8 @@ class KubernetesLab(Looking):
         with ThreadPoolExecutor() as threads:  # each waits for its own
             list(threads.map(Kubelet.stop, self._kubelets.values()))
 
-    def _start_proxy(self, name: str) -> None:
+    def start_proxy(self, name: str) -> None:
+        """Start a node's kube-proxy, which must not run."""
         node: NodeSpec = next(node for node in self.topology.nodes if node.name == name)
         folder = self.directory / "kube-proxy"
         folder.mkdir(parents=True, exist_ok=True)

@@ -53,17 +53,22 @@ class ControlPlane(Access):
         self._with_controller_manager = controller_manager
         self._audit = audit
         self._options = options or {}
+        self._own_environment: Mapping[str, str] = {}
+        self._door_port = 0
+        self.door: Process
+        """The way to it from the machine that runs the lab, if the API server is on a host of one."""
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            environment = self._environment or _own_record(stack)
+            environment = self._own_environment = self._environment or _own_record(stack)
             self._prepare(environment)
             for part in self.parts:
                 stack.callback(part.kill)
                 part.start()
             if not isinstance(self.namespace, OwnNetwork):
-                stack.callback(self._open_door(environment).kill)
+                self.open_door()
+                stack.callback(lambda: self.door.kill())  # noqa: PLW0108  (another one by then, perhaps)
             self._stack = stack.pop_all()
         return self
 
@@ -118,13 +123,14 @@ class ControlPlane(Access):
             for name, argv, ready in wanted
         )
 
-    def _open_door(self, environment: Mapping[str, str]) -> Process:
-        """Let the machine in that runs the lab."""
-        with socket.create_server(("127.0.0.1", 0)) as listener, interrupts.held():
-            self.outside_server = f"https://127.0.0.1:{listener.getsockname()[1]}"
+    def open_door(self) -> None:
+        """Let the machine in that runs the lab; where it was, if it was open before."""
+        with socket.create_server(("127.0.0.1", self._door_port)) as listener, interrupts.held():
+            self._door_port = listener.getsockname()[1]
+            self.outside_server = f"https://127.0.0.1:{self._door_port}"
             target = f"{self.address}:{self.port}"
             argv = [sys.executable, "-m", "metalev.lab.kubernetes.door", str(listener.fileno()), target]
-            return Process.start(self.namespace, argv, env=environment, pass_fds=[listener.fileno()])
+            self.door = Process.start(self.namespace, argv, env=self._own_environment, pass_fds=[listener.fileno()])
 
     def _has_booted(self) -> bool:
         """``default`` comes a moment after the server calls itself ready."""

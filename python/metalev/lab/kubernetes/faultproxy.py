@@ -250,7 +250,7 @@ async def _end_all() -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    for _ in range(3):
+    for _ in range(50):  # TLS takes several turns to let a connection go
         await asyncio.sleep(0)
 
 

@@ -9,7 +9,7 @@ from math import inf
 
 from msgspec import Struct, field
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 class Call(Struct, eq=False):

@@ -29,7 +29,7 @@ CONTROLLERS = (
     "serviceaccount-token-controller",
     "taint-eviction-controller",
 )
-NODE_GRACE_S = 8  # until a Node whose kubelet is silent is no longer Ready; the default is 50
+NODE_GRACE_S = 16  # until a Node whose kubelet is silent is no longer Ready; the default is 50
 _AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",

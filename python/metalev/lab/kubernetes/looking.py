@@ -51,7 +51,7 @@ class Looking:
         argv = [sys.executable, "-m", "metalev", *arguments, f"--kubeconfig={self.plane.kubeconfig()}"]
         return self.plane.namespace.run(argv, check=False)
 
-    def wait_for(self, what: str, condition: Callable[[], bool], timeout: float = 20) -> float:
+    def wait_for(self, what: str, condition: Callable[[], bool], timeout: float = 60) -> float:
         """Wait until ``condition`` holds; the seconds that took. :class:`LabError` naming ``what`` if it does not."""
         began = time.monotonic()
         while not condition():
@@ -60,7 +60,7 @@ class Looking:
             threading.Event().wait(POLL_S)
         return time.monotonic() - began
 
-    def wait_for_pods(self, selector: str, count: int, namespace: str = "default", timeout: float = 30) -> list[Object]:
+    def wait_for_pods(self, selector: str, count: int, namespace: str = "default", timeout: float = 60) -> list[Object]:
         """Wait until exactly ``count`` Pods have these labels, and all are Ready."""
         found: list[Object] = []
 
@@ -77,7 +77,7 @@ class Looking:
         """The nodes that answer for an address now, asked by the client."""
         return [self.lab.node_with(mac) for mac in self.client.who_has(address)]
 
-    def wait_for_announcer(self, address: IPAddress, timeout: float = 20) -> Node:
+    def wait_for_announcer(self, address: IPAddress, timeout: float = 60) -> Node:
         """Wait until exactly one node answers for an address."""
         found: list[Node] = []
 
@@ -89,7 +89,7 @@ class Looking:
         return found[0]
 
     def wait_for_addresses(
-        self, service: str, count: int = 1, *, namespace: str = "default", timeout: float = 20
+        self, service: str, count: int = 1, *, namespace: str = "default", timeout: float = 60
     ) -> list[IPAddress]:
         """Wait until a Service's status has as many addresses."""
         found: list[IPAddress] = []

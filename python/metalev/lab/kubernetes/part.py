@@ -52,7 +52,7 @@ class Part:
         if wait:
             self.wait_until_ready()
 
-    def wait_until_ready(self, timeout: float = 60) -> None:
+    def wait_until_ready(self, timeout: float = 120) -> None:
         """Wait until it serves; :class:`LabError` with its last words if it ends or time runs out."""
         deadline = time.monotonic() + timeout
         while not self._ready():

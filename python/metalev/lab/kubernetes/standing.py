@@ -14,11 +14,14 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from metalev.lab.kubernetes import doors
 from metalev.lab.kubernetes.cluster import KubernetesLab
 from metalev.lab.kubernetes.proxy import Mode
+from metalev.lab.kubernetes.supervisor import Supervisor
 from metalev.lab.ledger import reap, start_time
 from metalev.model.errors import StartError
 
@@ -26,8 +29,8 @@ POWER_ANNOTATION = "lab.metalev.io/power"  # of a Node: "off" is a power cut
 POLL_S = 0.2
 PODS_PER_NODE = 12
 MANIFESTS = Path(__file__).parents[1] / "demo" / "manifests"
-UP_TIMEOUT_S = 180
-DOWN_TIMEOUT_S = 60
+UP_TIMEOUT_S = 270
+DOWN_TIMEOUT_S = 120
 
 WORDS = """\
 A Kubernetes is up on {nodes} ({version}, kube-proxy in {mode} mode), and metalev is installed in it.
@@ -105,9 +108,11 @@ def stay(folder: Path, *, nodes: int, mode: Mode) -> None:
 
 
 def _serve(lab: KubernetesLab) -> None:
-    """Cut and restore the nodes' power as their annotations say, for ever."""
+    """Cut and restore the nodes' power as their annotations say, and start again what has died, for ever."""
     off: set[str] = set()
+    supervisor = Supervisor(_say)
     while True:
+        _supervise(lab, supervisor, off)
         for name in lab.nodes:
             wanted_off = lab.node_object(name)["metadata"].get("annotations", {}).get(POWER_ANNOTATION) == "off"
             if wanted_off and name not in off:
@@ -117,6 +122,23 @@ def _serve(lab: KubernetesLab) -> None:
                 lab.revive(name)
                 off.discard(name)
         threading.Event().wait(POLL_S)
+
+
+def _supervise(lab: KubernetesLab, supervisor: Supervisor, off: set[str]) -> None:
+    """The programs that nobody else looks after: Pods' programs have their kubelets."""
+    plane = lab.plane
+    for part in plane.parts:
+        supervisor.look(part.name, running=part.running, start=partial(part.start, wait=False))
+    supervisor.look("the way in from this machine", running=plane.door.running, start=plane.open_door)
+    for node in lab.nodes:
+        if node not in off:
+            running = lab.proxy(node).running
+            supervisor.look(f"kube-proxy of {node}", running=running, start=partial(lab.start_proxy, node))
+
+
+def _say(line: str) -> None:
+    """Into the log."""
+    print(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S} {line}", flush=True)
 
 
 def _words(folder: Path, lab: KubernetesLab, kubeconfig: Path) -> str:

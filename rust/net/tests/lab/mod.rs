@@ -20,7 +20,7 @@ pub(crate) const FAR: MacAddr = MacAddr::new([0x02, 0, 0, 0, 0, 0x0b]);
 pub(crate) const STRANGER: MacAddr = MacAddr::new([0x02, 0, 0, 0, 0, 0x63]);
 pub(crate) const VIP: &str = "192.0.2.10";
 /// What is true by then will not become true later.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Lab {
     pub(crate) near: u32,

@@ -57,6 +57,7 @@ class Speaker:
             self._changed.clear()
         if self._members is not None:
             self._members.leave()
+        wire.hold(set())  # on a busy machine this process may live on for longer than it says
         self._tell("ended")
 
     def _elected(self) -> Iterator[IPAddress]:
