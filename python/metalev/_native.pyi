@@ -50,6 +50,12 @@ class _Silence(Protocol):
     @property
     def seconds(self) -> float: ...
 
+class _Probing(Protocol):
+    @property
+    def addresses(self) -> Sequence[IPv4Address | IPv6Address]: ...
+    @property
+    def full(self) -> bool: ...
+
 class _Table(Protocol):
     @property
     def peers(self) -> Sequence[_Peer]: ...
@@ -59,6 +65,8 @@ class _Table(Protocol):
     def groups(self) -> Sequence[_Group]: ...
     @property
     def silence(self) -> _Silence | None: ...
+    @property
+    def probing(self) -> _Probing: ...
 
 @final
 class Fact:
@@ -73,16 +81,19 @@ class Fact:
     term: int
     peer: str
     interface: str
+    mac: str
 
 @final
 class Counters:
     """What was counted since the start."""
 
-    addresses: list[tuple[IPv4Address | IPv6Address, int, int, int]]
+    addresses: list[tuple[IPv4Address | IPv6Address, int, int, int, int]]
     dropped: dict[str, int]
     beacons_sent: int
     beacons_received: int
     failovers: tuple[list[tuple[float, int]], int, float]
+    probes_sent: int
+    witnessed: dict[str, int]
     unsent: int
     facts_lost: int
     promise: float

@@ -67,13 +67,20 @@ def test_a_takeover_announces_both_families(cluster: LabCluster, pair: tuple[IPA
 
 
 def test_a_stranger_who_claims_an_address_is_named_and_not_obeyed(
-    cluster: LabCluster, pair: tuple[IPAddress, ...]
+    cluster: LabCluster,
 ) -> None:
+    # By its name, so that it is not replaced.
+    wish = {"metallb.io/loadBalancerIPs": "192.168.1.208,fd00:192:168:1::208"}
+    cluster.manifests.write_service("claimed", families=(4, 6), annotations=wish)
+    pair = cluster.wait_for_addresses("claimed", count=2)
+    for address in pair:
+        cluster.wait_for_announcer(address)
     owner, stranger = announcer_of_both(cluster, pair), cluster.lab.host("router")
     for address in pair:
         stranger.send(claim(stranger.mac, address))
         cluster.speaker(owner.name).wait_for(f"{stranger.mac} on eth0 says that {address} is its own")
     assert announcer_of_both(cluster, pair) == owner
+    cluster.manifests.remove("claimed")
 
 
 def claim(mac: str, address: IPAddress) -> bytes:

@@ -43,6 +43,9 @@ _BARE_COUNTERS: Mapping[str, tuple[str, Callable[[AddressCounters], int]]] = {
 }
 
 
+WITNESS_RESULTS = ("answered", "no-answer", "wrong-answer", "two-answers")
+
+
 class Announced(Struct, frozen=True, order=True):
     """One address that this node announces for one Service (``namespace/name``)."""
 
@@ -214,13 +217,26 @@ def _engine(counters: Counters) -> Iterator[Metric]:
             family.add_metric([str(row.address)], value(row))
         yield family
     yield _failovers(counters.failovers)
+    claims = CounterMetricFamily(
+        "metalev_layer2_foreign_claims", "Frames of others that claimed an address which this node held", labels=["ip"]
+    )
+    for row in counters.addresses:
+        claims.add_metric([str(row.address)], row.foreign_claims)
+    yield claims
     dropped = CounterMetricFamily("metalev_layer2_dropped", "Frames that got no answer", labels=["reason"])
     for reason, number in counters.dropped.items():
         dropped.add_metric([reason], number)
     yield dropped
+    witnessed = CounterMetricFamily(
+        "metalev_witness_results", "What came of asking for announced addresses as a client would", labels=["result"]
+    )
+    for result in WITNESS_RESULTS:
+        witnessed.add_metric([result], counters.witnessed.get(result, 0))
+    yield witnessed
     for name, text, number in (
         ("metalev_beacons_sent", "Beacons sent", counters.beacons_sent),
         ("metalev_beacons_received", "Beacons accepted", counters.beacons_received),
+        ("metalev_probes_sent", "Probes sent for addresses that nobody of ours has", counters.probes_sent),
         ("metalev_unsent", "Frames and datagrams that the kernel did not take", counters.unsent),
         ("metalev_facts_lost", "Facts of the engine that were not fetched in time", counters.facts_lost),
     ):

@@ -96,6 +96,8 @@ class NativeOwnership:
             beacons_sent=counters.beacons_sent,
             beacons_received=counters.beacons_received,
             failovers=_failovers(*counters.failovers),
+            probes_sent=counters.probes_sent,
+            witnessed=counters.witnessed,
             unsent=counters.unsent,
             facts_lost=counters.facts_lost,
             promise=counters.promise,
@@ -141,6 +143,7 @@ def _fact(fact: _native.Fact) -> Fact:
         term=fact.term,
         peer=fact.peer,
         interface=fact.interface,
+        mac=fact.mac,
     )
 
 

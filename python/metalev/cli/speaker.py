@@ -16,6 +16,7 @@ from metalev.cli.options import (
     where,
 )
 from metalev.model.errors import StartError
+from metalev.model.ownership import Probe
 
 if TYPE_CHECKING:
     from metalev.cli.options import Subparsers
@@ -86,6 +87,13 @@ def register(subparsers: Subparsers) -> None:
         default="30",
         help="how long a better node has to be up before (%(default)s)",
     )
+    add(
+        "--probe",
+        choices=[str(one) for one in Probe],
+        default=str(Probe.AHEAD),
+        help="look for others who have an address (RFC 5227): ahead, before it is given away; full, also before it is "
+        "announced for the first time, which takes up to seven seconds; off (%(default)s)",
+    )
     parser.set_defaults(run=_run)
 
 
@@ -115,6 +123,7 @@ def _run(options: argparse.Namespace) -> None:
             gratuitous_interval=options.gratuitous_interval,
             preempt=Preempt(options.preempt),
             hold_down=options.hold_down,
+            probe=Probe(options.probe),
             interfaces=tuple(options.interface),
             exclude=_patterns(options.exclude_interface),
             exclude_file=options.exclude_file,

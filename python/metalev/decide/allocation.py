@@ -21,7 +21,7 @@ from metalev.decide.waiting import Want
 from metalev.decide.wishes import check_families, deprecated_annotations, requested_addresses, requested_pool
 from metalev.decide.words import quoted, quoted_list
 from metalev.model.actions import Event, EventType
-from metalev.model.address import Family
+from metalev.model.address import Family, IPAddress
 from metalev.model.errors import BadValue, MetalevError
 from metalev.model.legacy import object_name
 from metalev.model.meta import Kind, ObjectKey
@@ -68,18 +68,21 @@ def decide_addresses(
     *,
     lb_class: str | None = None,
     unread: Mapping[str, str] = {},
+    give_up: frozenset[IPAddress] = frozenset(),
 ) -> Allocation:
     """What ``service`` should hold, given what its status says it holds and what is free.
 
     It changes nothing: the caller enters the outcome in the ledger. ``lb_class`` is the one ``loadBalancerClass`` that
     is served; ``None`` serves the Services that name none. ``unread`` are the inputs that cannot be used, by source: as
-    long as there are any, nobody loses an address because it is in no pool.
+    long as there are any, nobody loses an address because it is in no pool. What it holds of ``give_up`` it gives up.
     """
     if not service.wants_address:
         return Allocation(Outcome.CLEARED)
     if service.load_balancer_class != lb_class:
         return Allocation(Outcome.NOT_OURS)
     once = _with_each_family_once(service)
+    if give_up:
+        once = _without(once, give_up)
     return _nothing_to_give(service, ledger, unread) or _Case(once, ledger, namespaces, unread).decide()
 
 
@@ -90,6 +93,12 @@ def _with_each_family_once(service: Service) -> Service:
     """
     families = tuple(dict.fromkeys(service.families))
     return service if families == service.families else replace(service, families=families)
+
+
+def _without(service: Service, addresses: frozenset[IPAddress]) -> Service:
+    """``service`` as if it did not hold ``addresses``."""
+    left = tuple(one for one in service.status.addresses if one not in addresses)
+    return replace(service, status=replace(service.status, addresses=left))
 
 
 def _nothing_to_give(service: Service, ledger: Ledger, unread: Mapping[str, str]) -> Allocation | None:

@@ -14,10 +14,11 @@ from metalev.decide.announcements import Announcements
 from metalev.decide.candidates import Why
 from metalev.decide.contest import Contests, Verdict, asked
 from metalev.decide.groups import Groups, why_nobody
-from metalev.decide.keepback import addresses_in_use, skipped
+from metalev.decide.keepback import addresses_in_use, clean_addresses, conflicts, skipped
 from metalev.decide.ledger import ALONE, Ledger
 from metalev.decide.legacy import superseded
 from metalev.decide.misspelt import ANNOTATIONS, misspelt
+from metalev.decide.replacing import REPLACED, Givings, replaced, to_replace
 from metalev.decide.sharing import Terms, terms_of
 from metalev.decide.turns import Turns
 from metalev.decide.unread import ANNOUNCEABLE
@@ -100,8 +101,10 @@ class ControllerDecider:
         self._lb_class = lb_class
         self._rest_seconds = rest_seconds
         self._last = Snapshot()
-        self._local: Mapping[Name, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+        self._local: Mapping[Name, tuple[object, ...]] = {}
         self._in_use: Mapping[IPAddress, str] = {}
+        self._conflicts: Mapping[IPAddress, frozenset[str]] = {}
+        self._givings = Givings()
         self._due: dict[Name, None] = {}
         self._awaited: dict[Name, _Awaited] = {}
         self._announcements = Announcements("", lb_class, ignore_exclude_lb=ignore_exclude_lb, patient=True)
@@ -139,18 +142,33 @@ class ControllerDecider:
         else:
             self.contests.forget(name)
         self._hold(name, service.status.addresses, terms, now)
-        allocation = decide_addresses(
-            service, self.ledger, snapshot.namespaces, lb_class=self._lb_class, unread=snapshot.problems
-        )
+        allocation, replacement = self._allocate(service, snapshot, now)
         if allocation.outcome is Outcome.NOT_OURS:
             self._let_go(name, now)
             return ()
         self._enter(name, allocation, terms, now)
-        actions = _actions(service, allocation, self._announceable(service, snapshot, allocation))
+        actions = _actions(service, allocation, self._announceable(service, snapshot, allocation), replacement)
         if actions:
             self.contests.means(name, allocation.addresses)
             self._await(service, allocation, actions)
         return actions
+
+    def _allocate(self, service: Service, snapshot: Snapshot, now: float) -> tuple[Allocation, Condition | None]:
+        """What it shall hold; if that replaces what somebody else has, with the condition that says so."""
+
+        def decide(give_up: frozenset[IPAddress]) -> Allocation:
+            books, unread = self.ledger, snapshot.problems
+            return decide_addresses(
+                service, books, snapshot.namespaces, lb_class=self._lb_class, unread=unread, give_up=give_up
+            )
+
+        give_up = to_replace(service, self._conflicts, self._givings, self.ledger, now)
+        if give_up:
+            allocation = decide(give_up)
+            if len(allocation.addresses) == len(service.status.addresses):
+                new = tuple(one for one in allocation.addresses if one not in service.status.addresses)
+                return allocation, replaced(give_up, new, self.ledger)
+        return decide(frozenset()), None
 
     def due(self) -> tuple[Name, ...]:
         """The Services to look at again since the last call, for what was decided about others concerns them."""
@@ -221,9 +239,11 @@ class ControllerDecider:
 
     def _keep_back(self, snapshot: Snapshot, *, nodes_changed: bool) -> None:
         """Keep the addresses of nodes, their interfaces and their routers from being handed out."""
-        local = {name: (one.local_addresses, one.gateways) for name, one in snapshot.speakers.items()}
+        self.ledger.prefer(clean_addresses(snapshot.nodes, snapshot.speakers))
+        local = {name: (one.local_addresses, one.gateways, one.conflicts) for name, one in snapshot.speakers.items()}
         if not nodes_changed and local == self._local:
             return
+        self._conflicts = conflicts(snapshot.nodes, snapshot.speakers)
         self._local, self._in_use = local, addresses_in_use(snapshot.nodes, snapshot.speakers)
         changed = self.ledger.bar(self._in_use)
         self._wake(dict.fromkeys(name for address in changed for name in self.ledger.holders(address)))
@@ -253,6 +273,9 @@ class ControllerDecider:
     def _enter(self, name: Name, allocation: Allocation, terms: Terms, now: float) -> None:
         """Enter a decision; what the status still shows stays held until the write has been seen to succeed."""
         shown = self.ledger.addresses_of(name)
+        for address in allocation.addresses:
+            if address not in shown:
+                self._givings.gave(name, address, now)
         self._hold(name, tuple(dict.fromkeys((*allocation.addresses, *shown))), terms, now)
         holds = bool(allocation.addresses)
         for queue, concerned in ((self.waiting, not holds), (self.wanting, holds)):
@@ -402,10 +425,14 @@ def _precedence(announced: frozenset[str], service: Service) -> tuple[bool, bool
     return not service.wants_address, str(service.name) not in announced, age, service.name
 
 
-def _actions(service: Service, allocation: Allocation, announceable: tuple[Condition, ...]) -> tuple[Action, ...]:
+def _actions(
+    service: Service, allocation: Allocation, announceable: tuple[Condition, ...], replacement: Condition | None
+) -> tuple[Action, ...]:
     """Write the status and then tell of it: an event must not speak of a write that failed."""
-    foreign = tuple(one for one in service.status.conditions if one.type not in {CONDITION, *_BESIDE})
-    own = () if allocation.condition is None else (allocation.condition,)
+    # That one address was replaced is remembered for as long as the Service holds any.
+    ours = {CONDITION, *_BESIDE, *(() if allocation.addresses else (REPLACED,))}
+    foreign = tuple(one for one in service.status.conditions if one.type not in ours)
+    own = tuple(one for one in (allocation.condition, replacement) if one is not None)
     beside = (announceable if allocation.addresses else ()) + (misspelt(service) if own else ())
     status = ServiceStatus(allocation.addresses, allocation.pool, by_type(*foreign, *own, *beside))
     if status == service.status:
@@ -413,6 +440,7 @@ def _actions(service: Service, allocation: Allocation, announceable: tuple[Condi
     reason = allocation.condition.message if allocation.condition else f"{service.name} is of type {service.type}"
     news = [one for one in beside if one not in service.status.conditions]
     told = [_event_of(service.name, one) for one in news]
+    told += [] if replacement is None else [_warning(service.name, "AddressReplaced", replacement.message)]
     before = (one for one in service.status.conditions if one.type in _BESIDE)
     if replace(status, conditions=by_type(*foreign, *own, *before)) == service.status:
         # Nothing else is new: what there is to tell of the allocation has been told.
@@ -425,5 +453,8 @@ def _actions(service: Service, allocation: Allocation, announceable: tuple[Condi
 
 def _event_of(service: Name, silence: Condition) -> RecordEvent:
     """The event beside the condition: once for each, and not anew after a restart."""
-    key = ObjectKey(Kind.SERVICE, service)
-    return RecordEvent(Event(key, EventType.WARNING, silence.reason, silence.message, COMPONENT))
+    return _warning(service, silence.reason, silence.message)
+
+
+def _warning(service: Name, reason: str, message: str) -> RecordEvent:
+    return RecordEvent(Event(ObjectKey(Kind.SERVICE, service), EventType.WARNING, reason, message, COMPONENT))

@@ -48,6 +48,10 @@ class FreeList:
         """The next address to hand out, or ``None`` when there is none; it stays free until taken."""
         return self._queues[family].first_free()
 
+    def is_free(self, family: Family, number: int) -> bool:
+        """Whether the address at the place ``number`` can be handed out and does not rest."""
+        return self._queues[family].is_free(number)
+
     def longest_rested(self, family: Family) -> IPAddress | None:
         """The resting address whose rest ends first, ``None`` if none rests."""
         return self._queues[family].longest_rested()
@@ -154,7 +158,7 @@ class _Queue:
             self._resting[number] = until
             heappush(self._rests, (until, number))
         self._forget_ended()
-        if number < self._mark and number not in self._in_heap and self._is_free(number):
+        if number < self._mark and number not in self._in_heap and self.is_free(number):
             self._push(number)
 
     def _forget_ended(self) -> None:
@@ -178,16 +182,16 @@ class _Queue:
             raise ValueError(f"{address} does not belong here")
         return number
 
-    def _is_free(self, number: int) -> bool:
+    def is_free(self, number: int) -> bool:
         return number not in self.taken and number not in self._barred and number not in self._resting
 
     def _lowest(self) -> int | None:
         """The lowest free number, at the top of the heap when this returns."""
-        while self._heap and not self._is_free(self._heap[0]):
+        while self._heap and not self.is_free(self._heap[0]):
             self._pop()
         while not self._heap and self._mark < self._size:
             number, self._mark = self._mark, self._mark + 1
-            if self._is_free(number) and not (self._avoid_buggy and _is_buggy(self._value_of(number))):
+            if self.is_free(number) and not (self._avoid_buggy and _is_buggy(self._value_of(number))):
                 self._push(number)
         return self._heap[0] if self._heap else None
 

@@ -1,4 +1,4 @@
-"""Addresses that the network itself uses, and that no Service may be given: nodes', interfaces' and routers'."""
+"""Addresses that the network itself uses, and that no Service may be given: nodes', interfaces', routers', others'."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def addresses_in_use(nodes: Mapping[Name, Node], speakers: Mapping[Name, Speaker
     What a speaker said outlives its node, so it counts while the node exists; where no node is known, it counts anyway.
     """
     found: dict[IPAddress, str] = {}
-    existing = [state for state in speakers.values() if not nodes or state.name in nodes]
-    for address, whose in (*_of_nodes(nodes.values()), *_of_speakers(existing)):
+    states = existing(nodes, speakers)
+    for address, whose in (*_of_nodes(nodes.values()), *_of_speakers(states), *_of_others(states)):
         found.setdefault(address, whose)
     return found
 
@@ -47,6 +47,34 @@ def _of_speakers(speakers: Iterable[SpeakerState]) -> Iterator[tuple[IPAddress, 
             yield address, f"of a gateway of node {quoted(state.name)}"
         for address in _parsed(state.local_addresses):
             yield address, f"on an interface of node {quoted(state.name)}"
+
+
+def existing(nodes: Mapping[Name, Node], speakers: Mapping[Name, SpeakerState]) -> list[SpeakerState]:
+    """The states of speakers whose node exists; where no node is known, all."""
+    return [state for state in speakers.values() if not nodes or state.name in nodes]
+
+
+def clean_addresses(nodes: Mapping[Name, Node], speakers: Mapping[Name, SpeakerState]) -> frozenset[IPAddress]:
+    """The free addresses that nobody answered for when a speaker asked."""
+    return frozenset(address for state in existing(nodes, speakers) for address in _parsed(state.clean))
+
+
+def conflicts(nodes: Mapping[Name, Node], speakers: Mapping[Name, SpeakerState]) -> Mapping[IPAddress, frozenset[str]]:
+    """The addresses that somebody else has, with how that came out, as each speaker says."""
+    found: dict[IPAddress, frozenset[str]] = {}
+    for state in existing(nodes, speakers):
+        for one in state.conflicts:
+            for address in _parsed([one.address]):
+                found[address] = found.get(address, frozenset()) | {one.cause}
+    return found
+
+
+def _of_others(speakers: Iterable[SpeakerState]) -> Iterator[tuple[IPAddress, str]]:
+    """What hosts have that are none of ours; the node that saw it says where to look."""
+    for state in sorted(speakers, key=lambda one: one.name):
+        for one in state.conflicts:
+            for address in _parsed([one.address]):
+                yield address, f"in use by {one.mac} (seen on {one.interface} by node {quoted(state.name)})"
 
 
 def _parsed(texts: Iterable[str]) -> Iterator[IPAddress]:

@@ -36,6 +36,8 @@ class Ledger:
         self._terms: dict[Name, Terms] = {}
         self._use: dict[IPAddress, Tenancy] = {}
         self._barred: Mapping[IPAddress, str] = {}
+        self._clean: frozenset[IPAddress] = frozenset()
+        self._preferred: dict[tuple[str, Family], list[int]] = {}
         self._rests = Rests()
 
     # --- Pools ---
@@ -65,6 +67,7 @@ class Ledger:
         }
         self._openings = {(name, family): Openings() for name in self._pools for family in FAMILIES}
         self._enter_all()
+        self._order_preferred()
         return True
 
     def pool_of(self, address: IPAddress) -> Pool | None:
@@ -150,15 +153,37 @@ class Ledger:
     # --- Addresses to hand out ---
 
     def first_fit(self, pool: str, family: Family, terms: Terms, *, rested: bool = False) -> IPAddress | None:
-        """The first address of ``pool`` that is free or may be shared on ``terms``.
+        """The first address of ``pool`` that is free or may be shared on ``terms``; of the free ones a preferred one.
 
         With ``rested``, if there is none, the resting one that has rested longest.
         """
         free = self._free[pool]
-        first, shared = free.first_free(family), self._openings[pool, family].lowest(terms)
+        first = self._first_preferred(pool, family) or free.first_free(family)
+        shared = self._openings[pool, family].lowest(terms)
         if shared is not None and (first is None or shared < free.number_of(first)):
             return free.address_at(family, shared)
         return free.longest_rested(family) if first is None and rested else first
+
+    def prefer(self, addresses: frozenset[IPAddress]) -> None:
+        """Hand out free ones of ``addresses`` before others; what is free and what is not stays as it is."""
+        if addresses != self._clean:
+            self._clean = addresses
+            self._order_preferred()
+
+    def _order_preferred(self) -> None:
+        self._preferred = {}
+        for address in self._clean:
+            pool = self.pool_of(address)
+            if pool is not None:
+                numbers = self._preferred.setdefault((pool.name.name, address.version), [])
+                numbers.append(self._free[pool.name.name].number_of(address))
+        for numbers in self._preferred.values():
+            numbers.sort()
+
+    def _first_preferred(self, pool: str, family: Family) -> IPAddress | None:
+        free = self._free[pool]
+        numbers = (one for one in self._preferred.get((pool, family), ()) if free.is_free(family, one))
+        return next((free.address_at(family, one) for one in numbers), None)
 
     # --- Addresses that are kept back ---
 

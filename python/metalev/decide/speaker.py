@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
 from metalev.decide.announcements import Announcements
 from metalev.decide.candidates import Why, preempt_of
 from metalev.decide.groups import Groups
-from metalev.model.actions import Holding, SpeakerState
+from metalev.decide.probing import Outlook
+from metalev.model.actions import Conflict, Holding, SpeakerState
 from metalev.model.cluster import BEACON_SECRET, BeaconKey
 from metalev.model.meta import Name
-from metalev.model.ownership import OwnershipTable, Peer, Preempt
+from metalev.model.ownership import Fact, OwnershipTable, Peer, Preempt, Probe, Probing
 from metalev.model.pools import PREEMPT_ANNOTATION
 from metalev.model.snapshot import Snapshot
 
@@ -52,19 +53,29 @@ class SpeakerDecider:
         *,
         ignore_exclude_lb: bool = False,
         preempt: Preempt = Preempt.STICKY,
+        probe: Probe = Probe.AHEAD,
     ) -> None:
         self._node = node
         self._fallback_keys = tuple(fallback_keys)
         self._announcements = Announcements(node, lb_class, ignore_exclude_lb=ignore_exclude_lb)
         self._groups = Groups(preempt)
+        self._probe = probe
+        self._outlook = Outlook()
 
     def desired(self, snapshot: Snapshot) -> SpeakerDesired:
         """The whole table for the engine: the same groups on every node that knows the same."""
         announcements = self._announcements.update(snapshot)
         holders = {name: snapshot.services[name].status.addresses for name in announcements}
         grouping = self._groups.form(holders, announcements)
-        table = OwnershipTable(self._peers(snapshot), self._keys(snapshot), grouping.groups)
+        table = OwnershipTable(
+            self._peers(snapshot), self._keys(snapshot), grouping.groups, probing=self._probing(snapshot)
+        )
         return SpeakerDesired(table, grouping.services, grouping.excluded, grouping.nobody)
+
+    def _probing(self, snapshot: Snapshot) -> Probing:
+        if self._probe is Probe.OFF:
+            return Probing()
+        return Probing(self._outlook.next_free(snapshot), full=self._probe is Probe.FULL)
 
     def _peers(self, snapshot: Snapshot) -> tuple[Peer, ...]:
         """Every other node, also one that may own nothing now: it hears, and it may own something tomorrow."""
@@ -76,8 +87,14 @@ class SpeakerDecider:
         return next((secret.keys for secret in secrets if secret.keys), self._fallback_keys)
 
 
-def speaker_state(snapshot: Snapshot, node: str, desired: SpeakerDesired) -> SpeakerState:
-    """What the speaker of ``node`` says of itself: what its engine holds and hears, and what is wrong."""
+def speaker_state(
+    snapshot: Snapshot, node: str, desired: SpeakerDesired, since: Callable[[Fact], int] = lambda fact: int(fact.at)
+) -> SpeakerState:
+    """What the speaker of ``node`` says of itself: what its engine holds and hears, and what is wrong.
+
+    ``since`` tells when a fact was, in Unix time.
+    """
+    next_ones = frozenset(map(str, desired.table.probing.addresses))
     interfaces = {str(group.key): group.interfaces for group in desired.table.groups if group.interfaces}
     holdings = [
         Holding(
@@ -101,7 +118,14 @@ def speaker_state(snapshot: Snapshot, node: str, desired: SpeakerDesired) -> Spe
             *(f"{source}: {message}" for source, message in sorted(snapshot.problems.items())),
             *_unknown_policies(snapshot),
             *_disabilities(snapshot, node, desired),
+            *sorted({fact.message for fact in snapshot.witnessed.values()})[:NAMED],
+            *sorted(snapshot.trouble),
         ),
+        conflicts=tuple(
+            Conflict(address, fact.mac, fact.interface, fact.cause, since(fact))
+            for address, fact in sorted(snapshot.conflicts.items())
+        ),
+        clean=tuple(sorted(snapshot.clean & next_ones)),
     )
 
 

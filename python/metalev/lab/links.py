@@ -203,12 +203,12 @@ def _is_up(netlink: Netlink) -> bool:
     return bool(link.get("operstate") == "UP")
 
 
-def wait_until(condition: Callable[[], bool], what: str) -> None:
+def wait_until(condition: Callable[[], bool], what: str, timeout: float = LINK_TIMEOUT_S) -> None:
     """Wait for what the kernel does by itself, soon; :class:`LabError` naming ``what`` when it does not."""
-    deadline = time.monotonic() + LINK_TIMEOUT_S
+    deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:
-            raise LabError(f"waited {LINK_TIMEOUT_S} s in vain for {what}")
+            raise LabError(f"waited {timeout} s in vain for {what}")
         threading.Event().wait(LINK_POLL_S)
 
 

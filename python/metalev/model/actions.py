@@ -42,11 +42,21 @@ class Holding(Struct, frozen=True):
     interfaces: tuple[str, ...] = ()
 
 
+class Conflict(Struct, frozen=True):
+    """An address that somebody else has: who, where that was seen, how it came out, and since when (Unix time)."""
+
+    address: str
+    mac: str
+    interface: str = ""
+    cause: str = ""
+    since: int = 0
+
+
 class SpeakerState(Struct, frozen=True):
     """What one speaker says of itself, for people and for the controller (``metalev.io/v1alpha1``).
 
     ``local_addresses`` are those of its node's interfaces, ``gateways`` its default routers: the controller hands out
-    none of them.
+    none of them. ``conflicts`` are addresses that somebody else has, ``clean`` free ones that nobody answered for.
     """
 
     name: Name
@@ -57,6 +67,8 @@ class SpeakerState(Struct, frozen=True):
     problems: tuple[str, ...] = ()
     local_addresses: tuple[str, ...] = ()
     gateways: tuple[str, ...] = ()
+    conflicts: tuple[Conflict, ...] = ()
+    clean: tuple[str, ...] = ()
 
 
 class WriteServiceStatus(Struct, frozen=True):
@@ -145,6 +157,7 @@ Action: TypeAlias = (
 __all__ = [
     "Action",
     "Configuration",
+    "Conflict",
     "CreateBeaconKey",
     "Event",
     "EventType",

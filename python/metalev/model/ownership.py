@@ -65,6 +65,25 @@ class Silence(Struct, frozen=True):
     seconds: float
 
 
+class Probe(StrEnum):
+    """Whether and when it is found out that somebody else has an address (RFC 5227)."""
+
+    OFF = "off"
+    AHEAD = "ahead"
+    FULL = "full"
+
+
+class Probing(Struct, frozen=True):
+    """What is to be found out about addresses before anybody announces them.
+
+    One of the nodes asks for each of ``addresses``, which are given away next. With ``full``, what nobody has announced
+    yet is probed by the whole schedule of RFC 5227 before it is.
+    """
+
+    addresses: tuple[IPAddress, ...] = ()
+    full: bool = False
+
+
 class OwnershipTable(Struct, frozen=True):
     """Everything that ``Ownership.set`` is told, always whole. The first key signs; any of them is accepted."""
 
@@ -72,6 +91,7 @@ class OwnershipTable(Struct, frozen=True):
     keys: tuple[BeaconKey, ...] = ()
     groups: tuple[Group, ...] = ()
     silence: Silence | None = None
+    probing: Probing = Probing()
 
 
 class FactKind(StrEnum):
@@ -95,6 +115,13 @@ class FactKind(StrEnum):
     HOST_GATEWAYS = "host gateways"
     UNHEEDED = "unheeded"
     UNSENT = "unsent"
+    CLEAN = "clean"
+    CONFLICT = "conflict"
+    CONFLICT_OVER = "conflict over"
+    PROXY_ARP = "proxy arp"
+    OWN_KERNEL = "own kernel"
+    WITNESS = "witness"
+    WITNESS_OVER = "witness over"
 
 
 class Fact(Struct, frozen=True):
@@ -113,3 +140,4 @@ class Fact(Struct, frozen=True):
     term: int = 0
     peer: str = ""
     interface: str = ""
+    mac: str = ""

@@ -124,6 +124,9 @@ class Snapshot(Struct, frozen=True):
     ``endpoints`` is grouped by Service. ``problems`` maps a source to what is wrong with it, ``notes`` to what
     is merely not used. ``held`` maps the key of
     a group (as text) to the fact that it was taken, ``unable`` to the fact that this node cannot announce it.
+    ``conflicts`` maps an address (as text) to the fact that somebody else has it, ``clean`` are addresses that nobody
+    has, ``witnessed`` maps an address to the fact that it was not answered as it should be, ``trouble`` is what others
+    on the wire do that concerns no address alone, a sentence each.
     ``local_addresses`` are those of this host, on whichever interface, ``gateways`` its default routers.
     In ``standby`` another program of the same kind does the work.
     """
@@ -148,5 +151,9 @@ class Snapshot(Struct, frozen=True):
     interfaces: frozenset[str] = frozenset()
     local_addresses: frozenset[str] = frozenset()
     gateways: frozenset[str] = frozenset()
+    conflicts: Mapping[str, Fact] = {}
+    clean: frozenset[str] = frozenset()
+    witnessed: Mapping[str, Fact] = {}
+    trouble: frozenset[str] = frozenset()
     synced: bool = False
     standby: bool = False

@@ -18,6 +18,7 @@ class AddressCounters(Struct, frozen=True):
     requests_received: int = 0
     responses_sent: int = 0
     gratuitous_sent: int = 0
+    foreign_claims: int = 0
 
 
 class Failovers(Struct, frozen=True):
@@ -51,6 +52,7 @@ class PathCounters(Struct, frozen=True):
 class Counters(Struct, frozen=True):
     """The engine's counters; ``dropped`` counts frames by the reason for which they were not answered.
 
+    ``witnessed`` counts what came of asking for announced addresses as a client would.
     ``unsent`` counts frames and datagrams that the kernel did not take, ``facts_lost`` facts that nobody fetched.
     ``promise`` is for how many seconds a round of beacons renews the right to answer.
     """
@@ -64,6 +66,8 @@ class Counters(Struct, frozen=True):
     facts_lost: int = 0
     promise: float = 0.0
     paths: tuple[PathCounters, ...] = ()
+    probes_sent: int = 0
+    witnessed: dict[str, int] = {}
 
 
 class Ownership(Protocol):

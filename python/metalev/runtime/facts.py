@@ -8,6 +8,9 @@ from msgspec.structs import replace
 
 from metalev.model.ownership import Fact, FactKind
 
+# Sentences about what others do that are remembered; an attacker who varies its MAC address makes more of them.
+TROUBLE_KEPT = 20
+
 
 class FactLevels:
     """The level behind the facts, so that the rest of the program need not care about their order."""
@@ -21,12 +24,18 @@ class FactLevels:
         # Also of the interfaces that carry nothing: docker0 and lo answer for their addresses, too.
         self._host_addresses: frozenset[str] = frozenset()
         self._host_gateways: frozenset[str] = frozenset()
+        # Replaced, never changed: who looks at them sees by identity that they are the same.
+        self._conflicts: Mapping[str, Fact] = {}
+        self._witnessed: Mapping[str, Fact] = {}
+        self._clean: frozenset[str] = frozenset()
+        self._trouble: Mapping[tuple[str, str], str] = {}
 
     def note(self, fact: Fact) -> None:
         """Take one fact into account; kinds that change no level (``overslept``, ...) pass by."""
         self._note_group(fact)
         self._note_link(fact)
         self._note_host(fact)
+        self._note_others(fact)
 
     def _note_group(self, fact: Fact) -> None:
         match fact.kind:
@@ -72,6 +81,35 @@ class FactLevels:
             case _:
                 pass
 
+    def _note_others(self, fact: Fact) -> None:
+        """What others on the wire have and do."""
+        addresses = frozenset(str(address) for address in fact.addresses)
+        match fact.kind:
+            case FactKind.CLEAN:
+                self._clean |= addresses
+                self._trouble = {key: text for key, text in self._trouble.items() if key[1] not in addresses}
+            case FactKind.CONFLICT:
+                self._conflicts = {**self._conflicts, **dict.fromkeys(addresses, fact)}
+                self._clean -= addresses
+            case FactKind.CONFLICT_OVER:
+                self._conflicts = {key: one for key, one in self._conflicts.items() if key not in addresses}
+            case FactKind.PROXY_ARP:
+                self._note_trouble((fact.kind, fact.mac), fact.message)
+            case FactKind.WITNESS:
+                self._witnessed = {**self._witnessed, **dict.fromkeys(addresses, fact)}
+            case FactKind.WITNESS_OVER:
+                self._witnessed = {key: one for key, one in self._witnessed.items() if key not in addresses}
+                self._trouble = {key: text for key, text in self._trouble.items() if key[1] not in addresses}
+            case FactKind.OWN_KERNEL:
+                self._note_trouble((fact.kind, min(addresses, default="")), fact.message)
+            case _:
+                pass
+
+    def _note_trouble(self, key: tuple[str, str], message: str) -> None:
+        """Keep the newest; somebody may do the same under many names."""
+        others = [(one, text) for one, text in self._trouble.items() if one != key][-TROUBLE_KEPT + 1 :]
+        self._trouble = dict([*others, (key, message)])
+
     def fields(self) -> Mapping[str, object]:
         """The fields of a snapshot that come from here; copies, so that a snapshot never changes."""
         return {
@@ -80,6 +118,10 @@ class FactLevels:
             "peers_heard": frozenset(peer for peer, _ in self._heard),
             "unable": dict(self._unable),
             "interfaces": frozenset(self._addresses),
+            "conflicts": self._conflicts,
+            "clean": self._clean,
+            "witnessed": self._witnessed,
+            "trouble": frozenset(self._trouble.values()),
             "local_addresses": _union([self._host_addresses, *self._addresses.values()]),
             "gateways": _union([self._host_gateways, *self._gateways.values()]),
         }

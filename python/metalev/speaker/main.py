@@ -28,7 +28,7 @@ from metalev.adapters.native import (
 from metalev.adapters.places import Directory, Source
 from metalev.model.cluster import BEACON_SECRET, BeaconKey
 from metalev.model.errors import StartError
-from metalev.model.ownership import Preempt
+from metalev.model.ownership import Preempt, Probe
 from metalev.runtime.effects import Effects
 from metalev.runtime.loop import Loop
 from metalev.runtime.outcome import Outcome, Retry, Stop
@@ -64,6 +64,7 @@ class SpeakerOptions(Struct, frozen=True):
     gratuitous_interval: float = GRATUITOUS_INTERVAL
     preempt: Preempt = Preempt.STICKY
     hold_down: float = HOLD_DOWN
+    probe: Probe = Probe.AHEAD
     interfaces: tuple[str, ...] = ()
     exclude: tuple[str, ...] | None = None
     exclude_file: Path | None = None
@@ -108,6 +109,7 @@ def _serve(options: SpeakerOptions, keys: tuple[BeaconKey, ...], stack: ExitStac
         lb_class=options.lb_class,
         ignore_exclude_lb=options.ignore_exclude_lb,
         preempt=options.preempt,
+        probe=options.probe,
     )
 
     def observe(seconds: float, outcome: Outcome) -> None:

@@ -26,6 +26,9 @@ _QUIET = frozenset(
         FactKind.GATEWAYS,
         FactKind.HOST_ADDRESSES,
         FactKind.HOST_GATEWAYS,
+        FactKind.CLEAN,
+        FactKind.CONFLICT_OVER,
+        FactKind.WITNESS_OVER,
     }
 )
 
@@ -91,5 +94,7 @@ class FactPump:
 
 def _tell(fact: Fact) -> None:
     level = logging.INFO if fact.kind in _QUIET else logging.WARNING
-    details = fields(group=fact.group, cause=fact.cause, term=fact.term, peer=fact.peer, interface=fact.interface)
+    details = fields(
+        group=fact.group, cause=fact.cause, term=fact.term, peer=fact.peer, interface=fact.interface, mac=fact.mac
+    )
     log.log(level, "%s", fact.message, extra=details)

@@ -15,6 +15,7 @@ from metalev.decide.diff import configuration_actions, state_actions, table_acti
 from metalev.decide.drills import drilled
 from metalev.decide.refusals import refusals
 from metalev.decide.speaker import SpeakerDecider, SpeakerDesired, speaker_state
+from metalev.decide.witnessing import witness_events
 from metalev.model.actions import (
     Action,
     Configuration,
@@ -28,7 +29,7 @@ from metalev.model.actions import (
 from metalev.model.cluster import BEACON_SECRET, BeaconKey
 from metalev.model.errors import StaleWrite, StartError, Unavailable
 from metalev.model.meta import Name
-from metalev.model.ownership import OwnershipTable, Preempt
+from metalev.model.ownership import Fact, OwnershipTable, Preempt, Probe
 from metalev.model.snapshot import Snapshot
 from metalev.ports.clock import Clock
 from metalev.ports.ownership import Counters
@@ -66,6 +67,7 @@ class SpeakerReconciler:
         lb_class: str | None = None,
         ignore_exclude_lb: bool = False,
         preempt: Preempt = Preempt.STICKY,
+        probe: Probe = Probe.AHEAD,
     ) -> None:
         """``fallback_keys`` count until the Secret has keys; ``key_secret`` names it to people; see ``decide``."""
         self._effects = effects
@@ -73,8 +75,9 @@ class SpeakerReconciler:
         self._node = node
         self._key_secret = key_secret
         self._decider = SpeakerDecider(
-            node, fallback_keys, lb_class, ignore_exclude_lb=ignore_exclude_lb, preempt=preempt
+            node, fallback_keys, lb_class, ignore_exclude_lb=ignore_exclude_lb, preempt=preempt, probe=probe
         )
+        self._since_of: dict[Fact, int] = {}
         self._decided_on: tuple[object, ...] = ()
         self._drills = DrillClock()
         self._desired = SpeakerDesired()
@@ -102,7 +105,9 @@ class SpeakerReconciler:
         if name == TABLE:
             return self._hand_over(snapshot)
         rest = self._state_at + self._state_pause - self._clock.now()
-        state = speaker_state(snapshot, self._node, self._desired)
+        current = frozenset(snapshot.conflicts.values())
+        self._since_of = {fact: at for fact, at in self._since_of.items() if fact in current}
+        state = speaker_state(snapshot, self._node, self._desired, self._since)
         if self._problem:
             state = replace(state, problems=(*state.problems, self._problem))
         due = self._published is not None and self._state_at + STATE_REFRESH <= self._clock.now()
@@ -147,11 +152,17 @@ class SpeakerReconciler:
         over_in = self._drills.over_in(drills, now)
         return Done() if over_in is None else After(over_in)
 
+    def _since(self, fact: Fact) -> int:
+        """When a fact was, in Unix time; always the same for one fact, however the clock is set meanwhile."""
+        at = int(self._clock.wall().timestamp() - (self._clock.now() - fact.at))
+        return self._since_of.setdefault(fact, at)
+
     def _decide(self, snapshot: Snapshot) -> None:
         """Work out what is wanted, unless nothing that it depends on has changed."""
         world = (
             *(snapshot.services, snapshot.endpoints, snapshot.nodes),
             *(snapshot.pools, snapshot.l2_advertisements, snapshot.secrets, snapshot.speaker_pods),
+            snapshot.conflicts,
             bool(snapshot.problems),  # a mistake may hide a pool: an address of it is announced all the same
         )
         if self._decided_on and all(one is other for one, other in zip(world, self._decided_on, strict=True)):
@@ -181,7 +192,7 @@ class SpeakerReconciler:
 
     def _new_refusals(self, snapshot: Snapshot) -> Iterator[RecordEvent]:
         """What was not told yet; what holds no longer may be told again."""
-        now = refusals(snapshot, self._node, self._desired)
+        now = refusals(snapshot, self._node, self._desired) | witness_events(snapshot, self._desired)
         self._refused &= now
         return (
             RecordEvent(event) for event in sorted(now - self._refused, key=lambda one: (one.regarding, one.message))

@@ -82,6 +82,18 @@ impl Announcer {
         self.plan(Turn { address, since: now, asked, round: 0, at: now });
     }
 
+    /// Announce an address that is held once more, as soon as the pace allows.
+    pub(crate) fn repeat(&mut self, address: IpAddr, now: Time) {
+        // Without a refresh nothing more is planned once the burst is over.
+        let turn = self.addresses.get(&address).copied();
+        let turn = turn.unwrap_or(Turn { address, since: now, asked: 0, round: BURST.len(), at: now });
+        // In its first round it is about to be announced.
+        if turn.round > 0 {
+            self.stop(address);
+            self.plan(Turn { at: turn.at.min(now), ..turn });
+        }
+    }
+
     /// Announce an address no more.
     pub(crate) fn stop(&mut self, address: IpAddr) {
         if let Some(turn) = self.addresses.remove(&address) {

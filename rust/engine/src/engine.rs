@@ -1,13 +1,12 @@
 //! The parts put together: every event goes in here, every action comes out.
 
 mod consequences;
+mod foreign;
 mod input;
+mod witnessing;
 
 use core::time::Duration;
-use std::collections::{HashMap, VecDeque};
-use std::net::IpAddr;
-
-use metalev_wire::MacAddr;
+use std::collections::VecDeque;
 
 use crate::Time;
 use crate::announcer::Announcer;
@@ -21,12 +20,6 @@ use crate::peers::Peers;
 use crate::pulse::{Pulse, Timing};
 use crate::responder::Responder;
 use crate::silence::Ordered;
-
-/// How often the same foreign claim is reported at most.
-const REPORT_EVERY: Duration = Duration::from_secs(10);
-
-/// Foreign claims remembered to keep to that; an attacker who varies its MAC makes the list start over, no more.
-const CLAIMS_REMEMBERED: usize = 1024;
 
 /// What is fixed for the life of an engine.
 #[derive(Clone, Debug)]
@@ -63,10 +56,10 @@ pub struct Engine {
     outbox: VecDeque<Action>,
     deadline: Option<Time>,
     beacons_received: u64,
-    reported: HashMap<(IpAddr, MacAddr), Time>,
     stopping: bool,
     misfits: Misfits,
     silence: Ordered,
+    foreign: foreign::Foreign,
     stopped: bool,
 }
 
@@ -87,10 +80,10 @@ impl Engine {
             outbox: VecDeque::new(),
             deadline: None,
             beacons_received: 0,
-            reported: HashMap::new(),
             stopping: false,
             misfits: Misfits::default(),
             silence: Ordered::default(),
+            foreign: foreign::Foreign::new(config.nonce),
             stopped: false,
             node: config.node,
         }
@@ -154,6 +147,8 @@ impl Engine {
             failovers: self.stopwatch.failovers(),
             promise: self.pulse.promise(),
             paths: self.peers.counters(&self.links),
+            probes_sent: self.foreign.probes_sent(),
+            witnessed: self.foreign.witnessed(),
         }
     }
 }

@@ -126,13 +126,15 @@ pub struct Fact {
     pub peer: String,
     /// The interface concerned; empty if none.
     pub interface: String,
+    /// The MAC address of somebody else that is concerned.
+    pub mac: Option<MacAddr>,
 }
 
 impl Fact {
     /// A fact about nothing in particular yet.
     pub(crate) fn new(kind: FactKind, at: Time, cause: Cause, message: String) -> Self {
         let (peer, interface) = (String::new(), String::new());
-        Self { kind, at, cause, message, group: None, addresses: Vec::new(), term: 0, peer, interface }
+        Self { kind, at, cause, message, group: None, addresses: Vec::new(), term: 0, peer, interface, mac: None }
     }
 }
 
@@ -175,6 +177,20 @@ pub enum FactKind {
     Unheeded,
     /// The kernel does not take what this node sends.
     Unsent,
+    /// Nobody answered the probes for an address.
+    Clean,
+    /// Somebody else has an address, found by a probe or by what they said unasked.
+    Conflict,
+    /// Nobody else has it any more.
+    ConflictOver,
+    /// Somebody answers for addresses that are not theirs, and is left to it.
+    ProxyArp,
+    /// The kernel of one of our own nodes answers for an address that its speaker does not hold.
+    OwnKernel,
+    /// An address of another node, or of this one, was not answered as it should be when this node asked for it.
+    Witness,
+    /// It is again.
+    WitnessOver,
 }
 
 /// Why, in the words that logs, events, metrics and tests share.
@@ -238,6 +254,22 @@ pub enum Cause {
     SameMac,
     /// The kernel refused it.
     Refused,
+    /// It came out by a probe.
+    Probe,
+    /// A frame on the wire said so of an address that was a VIP before this speaker started.
+    HeldBefore,
+    /// Nothing more was heard of it.
+    Silence,
+    /// Nobody has to know it any more.
+    Unwanted,
+    /// Nobody answered.
+    NoAnswer,
+    /// Somebody answered who should not, and the announcer did not.
+    WrongAnswer,
+    /// Somebody answered beside the announcer.
+    TwoAnswers,
+    /// The announcer answered alone.
+    Answered,
 }
 
 impl fmt::Display for Cause {
@@ -272,6 +304,14 @@ impl fmt::Display for Cause {
             Self::SameName => "same-name",
             Self::SameMac => "same-mac",
             Self::Refused => "refused",
+            Self::Probe => "probe",
+            Self::HeldBefore => "held-before",
+            Self::Silence => "silence",
+            Self::Unwanted => "unwanted",
+            Self::NoAnswer => "no-answer",
+            Self::WrongAnswer => "wrong-answer",
+            Self::TwoAnswers => "two-answers",
+            Self::Answered => "answered",
         })
     }
 }
@@ -297,6 +337,13 @@ impl fmt::Display for FactKind {
             Self::HostGateways => "host gateways",
             Self::Unheeded => "unheeded",
             Self::Unsent => "unsent",
+            Self::Clean => "clean",
+            Self::Conflict => "conflict",
+            Self::ConflictOver => "conflict over",
+            Self::ProxyArp => "proxy arp",
+            Self::OwnKernel => "own kernel",
+            Self::Witness => "witness",
+            Self::WitnessOver => "witness over",
         })
     }
 }
@@ -372,6 +419,10 @@ pub struct Counters {
     pub beacons_sent: u64,
     /// Beacons heard and accepted, over all paths.
     pub beacons_received: u64,
+    /// Probes sent for addresses that nobody of ours has.
+    pub probes_sent: u64,
+    /// How often what came of asking for an announced address as a client would.
+    pub witnessed: Vec<(&'static str, u64)>,
     /// How long addresses were without an announcer that had died.
     pub failovers: Failovers,
     /// For how long a round of beacons renews the promise to answer now: more than usual if this host is starved.
@@ -410,4 +461,6 @@ pub struct AddressCounters {
     pub responses_sent: u64,
     /// Gratuitous frames, counting each.
     pub gratuitous_sent: u64,
+    /// Frames in which somebody else said that it is theirs, while this node held it.
+    pub foreign_claims: u64,
 }

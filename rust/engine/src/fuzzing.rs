@@ -12,12 +12,13 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use metalev_wire::arp::{self, Operation};
 use metalev_wire::beacon::{Key, Repr as Beacon};
 use metalev_wire::ethernet::{EtherType, Frame, Repr as Header};
+use metalev_wire::ndp::Message;
 use metalev_wire::{MacAddr, ndp};
 use source::Source;
 
 use crate::{
     Action, Candidate, Config, Datagram, Engine, Event, FactKind, Group, HOLD_DOWN, Host, Interface, Peer, Preempt,
-    REFRESH, Table, Time,
+    Probing, REFRESH, Table, Time,
 };
 
 const ME: &str = "node1";
@@ -161,11 +162,13 @@ impl<'a> Run<'a> {
         let claimed: Option<IpAddr> = match frame.ethertype() {
             EtherType::ARP => {
                 let packet = arp::Packet::new_checked(frame.payload()).and_then(|packet| arp::Repr::parse(&packet));
-                Some(packet.expect("a whole packet").sender_ip.into())
+                let packet = packet.expect("a whole packet");
+                asserts(&packet).then(|| packet.sender_ip.into())
             }
             EtherType::IPV6 => {
                 let packet = ndp::Packet::new_checked(frame.payload()).and_then(|packet| ndp::Repr::parse(&packet));
-                Some(packet.expect("a whole packet").target.into())
+                let packet = packet.expect("a whole packet");
+                matches!(packet.message, Message::Advertisement { .. }).then(|| packet.target.into())
             }
             _ => None,
         };
@@ -285,7 +288,10 @@ impl<'a> Run<'a> {
                 groups.push(Group { gives_way, keeps, preempt, ..group(&addresses, turn) });
             }
         }
-        self.give(Event::Table(Table { peers, keys, groups, ..Table::default() }));
+        let wanted = self.source.byte();
+        let addresses = (0..16).filter(|number| wanted >> (number % 8) & 1 == 1).map(address).collect();
+        let probing = Probing { addresses, full: wanted.is_multiple_of(3) };
+        self.give(Event::Table(Table { peers, keys, groups, probing, ..Table::default() }));
     }
 
     fn links(&mut self) {
@@ -301,6 +307,13 @@ impl<'a> Run<'a> {
         let list = |bits: u8| (0..8).filter(|bit| bits & (1 << bit) != 0).map(address).collect();
         self.give(Event::Host(Host { addresses: list(addresses & 0x0c), gateways: list(gateways & 0x30) }));
     }
+}
+
+/// Whether a frame says of an address that it is here: all but a question in the name of nobody or of this host itself.
+fn asserts(packet: &arp::Repr) -> bool {
+    let own = |variant| interface(2, variant).addresses.iter().any(|(address, _)| *address == packet.sender_ip);
+    let asks = packet.operation == Operation::Request && packet.sender_ip != packet.target_ip;
+    !(asks && (packet.sender_ip.is_unspecified() || own(0) || own(2)))
 }
 
 fn name(i: usize) -> String {

@@ -15,26 +15,35 @@
 
 mod announcer;
 mod claims;
+mod clearance;
+mod conflicts;
+mod defence;
 mod engine;
 mod event;
 mod failover;
+mod foreign_words;
 #[doc(hidden)]
 pub mod fuzzing;
 mod group;
 mod herald;
 mod links;
+mod lot;
 mod memberships;
 mod misfits;
 mod moves;
 mod ownership;
 mod peer;
 mod peers;
+mod prober;
 mod pulse;
+mod questions;
 mod responder;
 mod session;
+mod sighting;
 mod silence;
 mod table;
 mod time;
+mod witness;
 mod words;
 
 pub use announcer::REFRESH;
@@ -45,5 +54,5 @@ pub use event::{
 };
 pub use failover::Failovers;
 pub use moves::HOLD_DOWN;
-pub use table::{Candidate, Group, Peer, Preempt, Silence, Table};
+pub use table::{Candidate, Group, Peer, Preempt, Probing, Silence, Table};
 pub use time::Time;

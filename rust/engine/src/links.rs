@@ -124,8 +124,13 @@ impl Links {
     }
 }
 
+/// This node's own address in the subnet that an address is in.
+pub(crate) fn own_beside(link: &Interface, address: IpAddr) -> Option<IpAddr> {
+    link.addresses.iter().find(|(own, prefix)| same_prefix(*own, address, *prefix)).map(|(own, _)| *own)
+}
+
 /// Whether an address is on-link at an interface.
-fn covers(link: &Interface, address: IpAddr) -> bool {
+pub(crate) fn covers(link: &Interface, address: IpAddr) -> bool {
     link.addresses.iter().any(|(own, prefix)| same_prefix(*own, address, *prefix))
 }
 

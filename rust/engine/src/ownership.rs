@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use metalev_wire::beacon::Standing;
 
 use crate::claims::Claims;
+use crate::clearance::Clearance;
 use crate::event::{Cause, FactKind};
 use crate::group::{Group, Moment, Verdict};
 use crate::links::Links;
@@ -53,6 +54,8 @@ pub(crate) struct Ownership {
     outcomes: Vec<Outcome>,
     /// See [`Ownership::successors`].
     successors: Option<BTreeSet<String>>,
+    /// Which addresses are to be probed before they are announced for the first time.
+    pub(crate) clearance: Clearance,
 }
 
 impl Ownership {
@@ -71,6 +74,7 @@ impl Ownership {
             timers: BTreeSet::new(),
             outcomes: Vec::new(),
             successors: None,
+            clearance: Clearance::default(),
         }
     }
 
@@ -202,6 +206,7 @@ impl Ownership {
             Verdict::Wait(until) => {
                 self.timers.insert((until, group.spec.key));
             }
+            Verdict::Take(cause, _) if !self.is_cleared(group, cause, now) => {}
             Verdict::Take(cause, peer) => {
                 group.term = group.term.saturating_add(1);
                 group.held = true;
@@ -249,6 +254,28 @@ impl Ownership {
     /// Whether this node announces anything.
     pub(crate) fn holds_any(&self) -> bool {
         self.groups.values().any(|group| group.held)
+    }
+
+    /// Whether a group may be announced, as far as others may have its addresses. If not, it is decided about again when
+    /// that is known.
+    fn is_cleared(&mut self, group: &Group, cause: Cause, now: Time) -> bool {
+        if group.announcer.is_some() || !matches!(cause, Cause::FirstCandidate | Cause::PassedOver) {
+            return true;
+        }
+        // Those ahead are about to find out, too: each has its time for that.
+        let before = group.spec.candidates.iter().take_while(|candidate| candidate.node != self.me).count();
+        let rank = if cause == Cause::PassedOver { before } else { 0 };
+        let turn = group.vacant_since.unwrap_or(now) + self.clearance.patience(rank);
+        if now < turn {
+            self.timers.insert((turn, group.spec.key));
+        }
+        now >= turn && self.clearance.of(&group.spec.addresses)
+    }
+
+    /// Nobody else has an address.
+    pub(crate) fn clear(&mut self, address: IpAddr) {
+        self.clearance.clear(address);
+        self.touch(address);
     }
 
     /// Fall silent for the group of an address that somebody else has begun to announce, if it is to be let.
@@ -312,6 +339,21 @@ impl Ownership {
     /// Forget what everybody knows to be gone.
     pub(crate) fn forget_gone(&mut self, acknowledged_by_all: u64) {
         self.claims.forget_gone(acknowledged_by_all);
+    }
+
+    /// Whether an address is in any group.
+    pub(crate) fn knows(&self, address: IpAddr) -> bool {
+        self.group_of.contains_key(&address)
+    }
+
+    /// The group that has this address.
+    pub(crate) fn group(&self, address: IpAddr) -> Option<&Group> {
+        self.group_of.get(&address).and_then(|key| self.groups.get(key))
+    }
+
+    /// The addresses of all groups.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.group_of.keys().copied()
     }
 
     /// A group that is held and that has this address.

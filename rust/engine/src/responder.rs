@@ -3,14 +3,13 @@
 mod arp;
 mod ndp;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
-
-use metalev_wire::MacAddr;
 
 use crate::event::{Action, AddressCounters, DropReason, Interface};
 use crate::links::Links;
 use crate::memberships::Memberships;
+use crate::sighting::{Form, Sighting};
 
 /// What a frame was.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,12 +19,11 @@ pub(crate) enum Outcome {
     /// Nothing to answer.
     Drop(DropReason),
     /// Somebody else says that a held address is theirs.
-    ForeignClaim {
-        /// The address.
-        address: IpAddr,
-        /// Who says so.
-        mac: MacAddr,
-    },
+    Claim(Sighting),
+    /// A question that is answered, whose sender says that a held or watched address is theirs.
+    Noted(Sighting, Action),
+    /// Nothing to answer, but somebody says that a watched address is theirs.
+    Said(Sighting),
 }
 
 /// The held addresses and their counters.
@@ -33,6 +31,10 @@ pub(crate) enum Outcome {
 pub(crate) struct Responder {
     /// For each held address the interfaces on which it is announced.
     held: HashMap<IpAddr, Vec<u32>>,
+    /// The addresses of which it matters who has them, though this node does not hold them: for long ...
+    watched: HashSet<IpAddr>,
+    /// ... and while a question is open.
+    in_question: HashSet<IpAddr>,
     memberships: Memberships,
     counters: HashMap<IpAddr, AddressCounters>,
     dropped: BTreeMap<DropReason, u64>,
@@ -75,6 +77,51 @@ impl Responder {
     /// The groups in which questions for the held addresses arrive.
     pub(crate) fn memberships(&mut self) -> &mut Memberships {
         &mut self.memberships
+    }
+
+    /// From now on it matters who has these addresses, and no others but for open questions.
+    pub(crate) fn watch(&mut self, addresses: HashSet<IpAddr>) {
+        self.watched = addresses;
+    }
+
+    /// It matters who has an address while a question is open.
+    pub(crate) fn ask(&mut self, address: IpAddr, open: bool) {
+        if open {
+            self.in_question.insert(address);
+        } else {
+            self.in_question.remove(&address);
+        }
+    }
+
+    /// Whether an address is held.
+    pub(crate) fn holds(&self, address: IpAddr) -> bool {
+        self.held.contains_key(&address)
+    }
+
+    /// Count a claim of somebody else to a held address.
+    pub(crate) fn count_claim(&mut self, address: IpAddr) {
+        self.counter(address).foreign_claims += 1;
+    }
+
+    /// Whether somebody claims what is held. A probe asks, and is answered.
+    fn is_claim(&self, seen: &Sighting, link: &Interface) -> bool {
+        seen.form != Form::Probe && self.holds_on(seen.address, link)
+    }
+
+    /// What a frame was, with what it says of an address if that matters.
+    fn noting(&mut self, judged: Result<Outcome, DropReason>, seen: Option<Sighting>) -> Result<Outcome, DropReason> {
+        let Some(seen) = seen else {
+            return judged;
+        };
+        let watched = self.watched.contains(&seen.address) || self.in_question.contains(&seen.address);
+        match judged {
+            Ok(Outcome::Answer(action)) if watched || seen.form == Form::Probe => Ok(Outcome::Noted(seen, action)),
+            Err(reason) if watched => {
+                self.count_drop(reason);
+                Ok(Outcome::Said(seen))
+            }
+            judged => judged,
+        }
     }
 
     /// Whether an address is held and announced on an interface.
@@ -144,6 +191,7 @@ impl Responder {
             requests_received: 0,
             responses_sent: 0,
             gratuitous_sent: 0,
+            foreign_claims: 0,
         })
     }
 

@@ -16,6 +16,8 @@ pub struct Table {
     pub groups: Vec<Group>,
     /// An order to this node to be silent for a while, as if it had died.
     pub silence: Option<Silence>,
+    /// What is to be found out about addresses before anybody announces them.
+    pub probing: Probing,
 }
 
 /// A silence that an operator ordered.
@@ -25,6 +27,15 @@ pub struct Silence {
     pub id: String,
     /// How long it lasts from when it is first heard of; at most half a minute.
     pub length: Duration,
+}
+
+/// Addresses of which somebody is to find out whether anybody else has them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Probing {
+    /// Those that are given away next, the first first: the same on every node, one of which asks.
+    pub addresses: Vec<IpAddr>,
+    /// Whether an address that nobody has announced yet is probed by the whole schedule of RFC 5227 before it is.
+    pub full: bool,
 }
 
 /// Another node, and where its speaker hears beacons by UDP.

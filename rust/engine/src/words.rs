@@ -3,8 +3,6 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
-use metalev_wire::MacAddr;
-
 use crate::event::{Cause, FactKind, Interface};
 use crate::ownership::Outcome;
 use crate::peer::Source;
@@ -37,10 +35,6 @@ pub(crate) fn gateways(interface: &str, gateways: &[IpAddr]) -> String {
         [] => format!("no default gateway is reached by {interface} any more"),
         gateways => format!("the default gateways reached by {interface}: {}", list(gateways)),
     }
-}
-
-pub(crate) fn foreign_claim(address: IpAddr, mac: MacAddr, interface: &str) -> String {
-    format!("{mac} on {interface} says that {address} is its own, and this node announces it")
 }
 
 /// Who sends from there, as far as it is known.

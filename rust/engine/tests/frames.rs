@@ -7,8 +7,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use common::{ETH, MS, World, group_of, key, link, vip, vip6};
 use metalev_engine::{Action, Config, DropReason, Engine, Event, HOLD_DOWN, REFRESH, Table, Time};
-use metalev_wire::MacAddr;
 use metalev_wire::ethernet::{EtherType, Frame, Repr as Header};
+use metalev_wire::{MacAddr, arp, ndp};
 
 /// A node that holds an address of each family.
 fn holder() -> World {
@@ -89,7 +89,16 @@ fn life(seconds: u64) -> Vec<(Time, Action)> {
 
 fn is_gratuitous(action: &Action) -> bool {
     let Action::SendFrame { bytes, .. } = action else { return false };
-    Frame::new_checked(&bytes[..]).is_ok_and(|frame| [EtherType::ARP, EtherType::IPV6].contains(&frame.ethertype()))
+    let Ok(frame) = Frame::new_checked(&bytes[..]) else { return false };
+    match frame.ethertype() {
+        EtherType::ARP => arp::Packet::new_checked(frame.payload())
+            .and_then(|packet| arp::Repr::parse(&packet))
+            .is_ok_and(|repr| repr.sender_ip == repr.target_ip),
+        EtherType::IPV6 => ndp::Packet::new_checked(frame.payload())
+            .and_then(|packet| ndp::Repr::parse(&packet))
+            .is_ok_and(|repr| matches!(repr.message, ndp::Message::Advertisement { .. })),
+        _ => false,
+    }
 }
 
 #[test]

@@ -368,7 +368,10 @@ fn the_same_table_again_begins_no_burst() {
     let mut world = World::new(3);
     world.set_groups(vec![group_of(&addresses, &ORDER)]);
     world.run(5_000 * MS);
-    let sent = |world: &World| (world.nodes["node1"].arp_sent.len(), world.nodes["node1"].ndp_sent.len());
+    let sent = |world: &World| {
+        let counters = world.nodes["node1"].engine.counters().addresses;
+        (counters[0].gratuitous_sent, counters[1].gratuitous_sent)
+    };
     let before = sent(&world);
     assert_eq!(before, (12, 6), "six rounds, in both forms of ARP and one of NDP");
     world.set_groups(vec![group_of(&addresses, &ORDER)]);

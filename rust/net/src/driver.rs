@@ -36,6 +36,7 @@ pub(crate) struct Driver {
     open: Vec<Interface>,
     reopen_at: Option<Time>,
     unsent: Unsent,
+    table: Table,
 }
 
 impl Driver {
@@ -57,6 +58,7 @@ impl Driver {
             open: Vec::new(),
             reopen_at: None,
             unsent: Unsent::default(),
+            table: Table::default(),
         })
     }
 
@@ -123,10 +125,15 @@ impl Driver {
 
     /// The sockets show questions about an address before the engine may hold it.
     fn set_table(&mut self, now: Time, table: Table) {
-        for index in self.ports.set_interest(Interest::of(&table)) {
+        self.table.clone_from(&table);
+        self.look_for(now);
+        self.feed(now, Event::Table(table));
+    }
+
+    fn look_for(&mut self, now: Time) {
+        for index in self.ports.set_interest(Interest::of(&self.table, &self.open)) {
             self.lose(now, index);
         }
-        self.feed(now, Event::Table(table));
     }
 
     /// Have sockets on exactly these interfaces and tell the engine of those where that worked.
@@ -150,8 +157,14 @@ impl Driver {
     fn tell(&mut self, now: Time, open: Vec<Interface>) {
         if open != self.open {
             self.groups.retain(&open);
+            let gateways =
+                |links: &[Interface]| links.iter().flat_map(|link| link.gateways.clone()).collect::<Vec<_>>();
+            let rerouted = gateways(&open) != gateways(&self.open);
             self.open.clone_from(&open);
             self.feed(now, Event::Interfaces(open));
+            if rerouted {
+                self.look_for(now);
+            }
         }
     }
 

@@ -195,6 +195,7 @@ mod tests {
             term: number,
             peer: String::new(),
             interface: String::new(),
+            mac: None,
         }
     }
 

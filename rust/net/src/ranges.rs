@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use metalev_engine::Table;
+use metalev_engine::{Interface, Table};
 
 /// How many ranges there are at most: a program that looks an address up among them makes seven comparisons.
 const MOST: usize = 64;
@@ -50,9 +50,12 @@ pub(crate) struct Interest {
 }
 
 impl Interest {
-    pub(crate) fn of(table: &Table) -> Self {
+    /// The addresses that a table speaks of, and those of the gateways.
+    pub(crate) fn of(table: &Table, interfaces: &[Interface]) -> Self {
         let (mut arp, mut ndp) = (Vec::new(), Vec::new());
-        for address in table.groups.iter().flat_map(|group| &group.addresses) {
+        let gateways = interfaces.iter().flat_map(|interface| &interface.gateways);
+        let vips = table.groups.iter().flat_map(|group| &group.addresses);
+        for address in vips.chain(&table.probing.addresses).chain(gateways) {
             match address {
                 IpAddr::V4(v4) => arp.push(v4.to_bits()),
                 #[expect(clippy::cast_possible_truncation, reason = "the last four octets are what is wanted")]
@@ -65,7 +68,7 @@ impl Interest {
 
 #[cfg(test)]
 mod tests {
-    use metalev_engine::{Group, Preempt};
+    use metalev_engine::{Group, Preempt, Probing};
 
     use super::*;
 
@@ -110,8 +113,18 @@ mod tests {
             keeps: false,
             preempt: Preempt::Sticky,
         };
-        let interest = Interest::of(&Table { groups: vec![group], ..Table::default() });
+        let interest = Interest::of(&Table { groups: vec![group], ..Table::default() }, &[]);
         assert_eq!(interest.arp.0, [(0xc000_0201, 0xc000_0201)]);
         assert_eq!(interest.ndp.0, [(0x000a_000b, 0x000a_000b)]);
+    }
+
+    #[test]
+    fn what_is_probed_and_the_gateways_are_of_interest_too() {
+        let [probed, gateway]: [IpAddr; 2] = [[192, 0, 2, 7].into(), [192, 0, 2, 254].into()];
+        let probing = Probing { addresses: vec![probed], full: false };
+        let (name, mac) = ("eth0".to_owned(), metalev_wire::MacAddr::ZERO);
+        let link = Interface { index: 2, name, mac, addresses: Vec::new(), gateways: vec![gateway] };
+        let interest = Interest::of(&Table { probing, ..Table::default() }, &[link]);
+        assert_eq!(interest.arp.0, [(0xc000_0207, 0xc000_0207), (0xc000_02fe, 0xc000_02fe)]);
     }
 }

@@ -67,6 +67,7 @@ impl Unsent {
             term: 0,
             peer: String::new(),
             interface: way.to_owned(),
+            mac: None,
         })
     }
 }

@@ -17,12 +17,19 @@ pub(crate) struct Table {
     keys: Vec<Key>,
     groups: Vec<Group>,
     silence: Option<Silence>,
+    probing: Probing,
 }
 
 #[derive(FromPyObject)]
 struct Silence {
     id: String,
     seconds: f64,
+}
+
+#[derive(FromPyObject)]
+struct Probing {
+    addresses: Vec<IpAddr>,
+    full: bool,
 }
 
 #[derive(FromPyObject)]
@@ -79,6 +86,7 @@ impl From<Table> for engine::Table {
             keys: table.keys.into_iter().map(Into::into).collect(),
             groups: table.groups.into_iter().map(Into::into).collect(),
             silence: table.silence.map(Into::into),
+            probing: engine::Probing { addresses: table.probing.addresses, full: table.probing.full },
         }
     }
 }
@@ -136,6 +144,7 @@ pub(crate) struct Fact {
     term: u64,
     peer: String,
     interface: String,
+    mac: String,
 }
 
 impl From<engine::Fact> for Fact {
@@ -150,6 +159,7 @@ impl From<engine::Fact> for Fact {
             term: fact.term,
             peer: fact.peer,
             interface: fact.interface,
+            mac: fact.mac.map_or_else(String::new, |mac| mac.to_string()),
         }
     }
 }
@@ -157,11 +167,13 @@ impl From<engine::Fact> for Fact {
 /// What was counted since the start.
 #[pyclass(frozen, get_all, module = "metalev._native")]
 pub(crate) struct Counters {
-    addresses: Vec<(IpAddr, u64, u64, u64)>,
+    addresses: Vec<(IpAddr, u64, u64, u64, u64)>,
     dropped: BTreeMap<String, u64>,
     beacons_sent: u64,
     beacons_received: u64,
     failovers: (Vec<(f64, u64)>, u64, f64),
+    probes_sent: u64,
+    witnessed: BTreeMap<&'static str, u64>,
     unsent: u64,
     facts_lost: u64,
     promise: f64,
@@ -175,12 +187,14 @@ impl From<metalev_net::Counters> for Counters {
             addresses: engine
                 .addresses
                 .iter()
-                .map(|a| (a.address, a.requests_received, a.responses_sent, a.gratuitous_sent))
+                .map(|a| (a.address, a.requests_received, a.responses_sent, a.gratuitous_sent, a.foreign_claims))
                 .collect(),
             dropped: engine.dropped.iter().map(|(reason, count)| (reason.to_string(), *count)).collect(),
             beacons_sent: engine.beacons_sent,
             beacons_received: engine.beacons_received,
             failovers: failovers(engine.failovers),
+            probes_sent: engine.probes_sent,
+            witnessed: engine.witnessed.into_iter().collect(),
             unsent,
             facts_lost,
             promise: engine.promise.as_secs_f64(),

@@ -21,10 +21,11 @@ SPEAKER = Figures(
     announced=(Announced("default/web", "192.0.2.1", "node1"),),
     moved=(("192.0.2.1", 1_700_000_000.5),),
     engine=Counters(
-        (AddressCounters(ADDRESS, 7, 6, 5),),
+        (AddressCounters(ADDRESS, 7, 6, 5, 4),),
         {"announceIP": 9},
         *(11, 10, Failovers(((0.2, 3), (1, 4)), 5, 2.5), 1, 2, 0.21),
         (PathCounters("node2", "eth0", True, 100, 3, 0.07, 0.23), PathCounters("node2", "udp", alive=False)),
+        *(12, {"no-answer": 3}),
     ),
 )
 
@@ -95,6 +96,10 @@ def test_our_own_metrics_stand_beside_metallbs() -> None:
         "metalev_beacons_sent_total": 11,
         "metalev_beacons_received_total": 10,
         "metalev_unsent_total": 1,
+        "metalev_probes_sent_total": 12,
+        'metalev_witness_results_total{result="no-answer"}': 3,
+        'metalev_witness_results_total{result="answered"}': 0,
+        'metalev_layer2_foreign_claims_total{ip="192.0.2.1"}': 4,
         "metalev_facts_lost_total": 2,
         'metalev_moves_total{reason="missed-beacons"}': 1,
     }

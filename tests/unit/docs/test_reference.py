@@ -15,6 +15,7 @@ from metalev.adapters.metrics import Announced, Figures, Metrics
 from metalev.decide.allocation import CONDITION
 from metalev.decide.candidates import Why
 from metalev.decide.misspelt import ANNOTATIONS, OWN_PREFIX
+from metalev.decide.replacing import REPLACED
 from metalev.decide.unread import ANNOUNCEABLE, UNREAD
 from metalev.model.pools import PREEMPT_ANNOTATION, PoolStatus
 from metalev.ports.ownership import AddressCounters, Counters, PathCounters
@@ -133,6 +134,8 @@ def test_the_reasons_for_which_a_frame_gets_no_answer_are_all_explained() -> Non
 def test_the_causes_that_are_explained_are_those_of_takeovers_and_yields() -> None:
     of_strangers = first_column(DETECTION, "cause", "what it is")
     of_other_facts = {"beacon-heard", "not-heard", "goodbye", "frame", *of_strangers}
+    of_other_facts |= {"beacon-heard", "not-heard", "goodbye", "frame", "probe", "held-before", "silence", "unwanted"}
+    of_other_facts |= {"no-answer", "wrong-answer", "two-answers", "answered"}
     assert of_strangers == {"other-key", "other-version", "same-name", "same-mac"}
     assert first_column(FAILOVER, "cause", "meaning") == words_of("Cause") - of_other_facts
 
@@ -147,7 +150,7 @@ def test_the_reasons_of_the_condition_are_those_that_allocation_gives() -> None:
 
 def test_the_conditions_and_annotations_that_are_named_are_those_that_there_are() -> None:
     named = {span for path in DOCS for span in code_spans(prose(path)) if span.startswith(OWN_PREFIX)}
-    assert named - {OWN_PREFIX} == {CONDITION, ANNOUNCEABLE, ANNOTATIONS, PREEMPT_ANNOTATION}
+    assert named - {OWN_PREFIX} == {CONDITION, ANNOUNCEABLE, ANNOTATIONS, REPLACED, PREEMPT_ANNOTATION}
 
 
 CONFORMANCE_ROWS = list(tables(CONFORMANCE, "MetalLB", "tests"))

@@ -11,7 +11,7 @@ from ipaddress import ip_address
 
 from metalev.adapters.codec import wire
 from metalev.adapters.codec.fields import BadField, parse_address
-from metalev.model.actions import Holding, SpeakerState
+from metalev.model.actions import Conflict, Holding, SpeakerState
 from metalev.model.address import IPAddress
 from metalev.model.cluster import OUT_OF_SERVICE_TAINT, BeaconKey, BeaconSecret, Namespace, Node, SpeakerPod
 from metalev.model.drills import LONGEST, Drill, DrillMode
@@ -143,6 +143,13 @@ def speaker_state(document: wire.SpeakerState, name: Name) -> SpeakerState:
         problems=tuple(status.problems),
         local_addresses=tuple(status.local_addresses),
         gateways=tuple(status.gateways),
+        conflicts=tuple(
+            Conflict(
+                item.address, item.mac, item.interface, item.cause, int(item.since.timestamp()) if item.since else 0
+            )
+            for item in status.conflicts
+        ),
+        clean=tuple(status.clean),
     )
 
 

@@ -12,7 +12,7 @@ import msgspec
 from metalev.adapters.codec.fields import Document
 from metalev.adapters.codec.kinds import API_VERSION
 from metalev.adapters.codec.services import OLD_POOL_ANNOTATION, POOL_ANNOTATION
-from metalev.model.actions import Configuration, Event, SpeakerState
+from metalev.model.actions import Configuration, Conflict, Event, SpeakerState
 from metalev.model.cluster import BeaconKey
 from metalev.model.drills import Drill
 from metalev.model.meta import Kind, Name, ObjectKey
@@ -115,6 +115,8 @@ def speaker_state(state: SpeakerState) -> Encoded:
             "problems": list(state.problems),
             "localAddresses": list(state.local_addresses),
             "gateways": list(state.gateways),
+            "conflicts": [_conflict(conflict) for conflict in state.conflicts],
+            "clean": list(state.clean),
         }
     }
 
@@ -128,6 +130,11 @@ def drill(drill: Drill) -> Encoded:
         "seconds": drill.seconds,
     }
     return _object(ObjectKey(Kind.DRILL, drill.name)) | {"spec": spec}
+
+
+def _conflict(conflict: Conflict) -> Encoded:
+    document: Encoded = msgspec.to_builtins(conflict)
+    return document | {"since": timestamp(datetime.fromtimestamp(conflict.since, UTC))}
 
 
 def configuration_name(writer: str) -> str:

@@ -316,6 +316,14 @@ class Holding(Wire, frozen=True):
     interfaces: list[str] = []
 
 
+class Conflict(Wire, frozen=True):
+    address: str
+    mac: str = ""
+    interface: str = ""
+    cause: str = ""
+    since: datetime | None = None
+
+
 class SpeakerStatus(Wire, frozen=True):
     holdings: list[Holding] = []
     peers_heard: list[str] = []
@@ -323,6 +331,8 @@ class SpeakerStatus(Wire, frozen=True):
     problems: list[str] = []
     local_addresses: list[str] = []
     gateways: list[str] = []
+    conflicts: list[Conflict] = []
+    clean: list[str] = []
 
 
 class SpeakerState(Wire, frozen=True):

@@ -22,6 +22,7 @@ impl Engine {
             return;
         }
         self.outbox.extend(self.responder.memberships().changes());
+        self.look_out(now);
         self.announce(now);
         self.speak(now);
         self.deadline = self.next_deadline();
@@ -119,7 +120,7 @@ impl Engine {
 
     pub(super) fn next_deadline(&self) -> Option<Time> {
         let all = [self.pulse.deadline(), self.peers.expiry(), self.ownership.deadline(), self.announcer.deadline()];
-        all.into_iter().flatten().min()
+        all.into_iter().chain([self.foreign_deadline()]).flatten().min()
     }
 
     #[expect(clippy::too_many_arguments, reason = "each is one field of the fact")]

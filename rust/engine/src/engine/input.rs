@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use metalev_wire::MacAddr;
 use metalev_wire::ethernet::{EtherType, Frame, HEADER_LEN};
 
-use super::{CLAIMS_REMEMBERED, Engine, REPORT_EVERY};
+use super::Engine;
 use crate::event::Action;
 use crate::event::{Cause, Datagram, DropReason, Event, Fact, FactKind, Host, Interface};
 use crate::herald::Content;
@@ -29,6 +29,7 @@ impl Engine {
                 self.outbox.push_back(Action::DiscardQueued);
                 let message = words::overslept(slept, self.pulse.promise());
                 self.report(Fact::new(FactKind::Overslept, now, Cause::Overslept, message));
+                self.foreign.restart(now);
                 let outcomes = self.ownership.drop_all(Cause::Overslept);
                 self.settle(now, outcomes);
                 // Nobody is blamed, but what they said meanwhile is lost, their new intervals with it: each is asked, by
@@ -63,8 +64,10 @@ impl Engine {
         if self.peers.set(&table.peers, table.keys) {
             self.misfits.forget();
         }
+        self.foreign.begin(&table.groups);
         let removed = self.ownership.set(table.groups, &self.links);
         self.responder.forget(&removed);
+        self.probing(now, &table.probing, &removed);
         if !self.pulse.started() && self.peers.signing_key().is_some() {
             self.pulse.start(now);
         }
@@ -72,6 +75,9 @@ impl Engine {
 
     pub(super) fn interfaces(&mut self, now: Time, interfaces: Vec<Interface>) {
         let LinkChanges { came, went, renewed, readdressed, gateways } = self.links.set(now, interfaces);
+        if !came.is_empty() {
+            self.foreign.restart(now);
+        }
         for link in &came {
             self.responder.memberships().returned(link.index);
         }
@@ -86,6 +92,7 @@ impl Engine {
             self.report(Fact { addresses, interface, ..Fact::new(FactKind::Gateways, now, Cause::Link, message) });
         }
         self.ownership.place(&self.links, &renewed);
+        self.watch();
     }
 
     pub(super) fn host(&mut self, now: Time, host: Host) {
@@ -147,13 +154,18 @@ impl Engine {
             _ => self.responder.arp(link, frame, may_answer),
         };
         match outcome {
-            responder::Outcome::Answer(action) => self.outbox.push_back(action),
-            responder::Outcome::ForeignClaim { address, mac } => {
-                if self.give_way(now, interface, address, mac) {
-                    return true;
-                }
-                self.foreign_claim(now, interface, address, mac);
+            responder::Outcome::Answer(action) => {
+                self.outbox.push_back(action);
+                return self.asked_in_person(now, interface, frame);
             }
+            responder::Outcome::Claim(seen) => {
+                return self.give_way(now, interface, seen.address, seen.mac) || self.sighted(now, interface, seen);
+            }
+            responder::Outcome::Noted(seen, action) => {
+                self.outbox.push_back(action);
+                return self.sighted(now, interface, seen);
+            }
+            responder::Outcome::Said(seen) => return self.sighted(now, interface, seen),
             responder::Outcome::Drop(_) => {}
         }
         false
@@ -171,24 +183,6 @@ impl Engine {
         let gave = !outcomes.is_empty();
         self.settle(now, outcomes);
         gave
-    }
-
-    pub(super) fn foreign_claim(&mut self, now: Time, interface: u32, address: IpAddr, mac: MacAddr) {
-        let recently = self.reported.get(&(address, mac)).is_some_and(|last| now.since(*last) < REPORT_EVERY);
-        // No stranger is a peer that takes over, whose frames may be faster than its beacon, nor this node itself, heard
-        // by another interface on the same segment.
-        if recently || self.peers.by_mac(mac).is_some() || self.links.has_mac(mac) {
-            return;
-        }
-        if self.reported.len() >= CLAIMS_REMEMBERED {
-            self.reported.clear();
-        }
-        self.reported.insert((address, mac), now);
-        let name = self.links.name(interface).to_owned();
-        let message = words::foreign_claim(address, mac, &name);
-        let fact = Fact::new(FactKind::ForeignClaim, now, Cause::Frame, message);
-        let group = self.ownership.holder_of(address).map(|group| group.spec.key);
-        self.report(Fact { group, addresses: vec![address], interface: name, ..fact });
     }
 
     pub(super) fn beacon(&mut self, now: Time, path: Path, arrived_on: u32, from: Source, bytes: &[u8]) {

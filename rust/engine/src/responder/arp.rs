@@ -1,12 +1,13 @@
 //! ARP (RFC 826).
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use metalev_wire::ethernet::Frame;
 use metalev_wire::{MacAddr, arp};
 
 use super::{Outcome, Responder};
 use crate::event::{Action, DropReason, Interface};
+use crate::sighting;
 
 impl Responder {
     /// Look at an ARP frame that came in on `link`. `may_answer` is whether the promise still holds.
@@ -26,11 +27,12 @@ impl Responder {
         if request.sender_mac.is_multicast() {
             return Err(DropReason::Malformed);
         }
-        let sender = IpAddr::V4(request.sender_ip);
-        if request.sender_mac != link.mac && self.holds_on(sender, link) {
-            return Ok(Outcome::ForeignClaim { address: sender, mac: request.sender_mac });
+        let seen = sighting::of_arp(&request).filter(|seen| seen.is_of_another(link.mac));
+        if let Some(claim) = seen.filter(|seen| self.is_claim(seen, link)) {
+            return Ok(Outcome::Claim(claim));
         }
-        self.answer_arp(link, &request, may_answer)
+        let judged = self.answer_arp(link, &request, may_answer);
+        self.noting(judged, seen)
     }
 
     fn answer_arp(&mut self, link: &Interface, request: &arp::Repr, may_answer: bool) -> Result<Outcome, DropReason> {

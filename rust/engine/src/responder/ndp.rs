@@ -8,6 +8,7 @@ use metalev_wire::{Error, MacAddr, ipv6};
 
 use super::{Outcome, Responder};
 use crate::event::{Action, DropReason, Interface};
+use crate::sighting;
 
 impl Responder {
     /// Look at an IPv6 frame that came in on `link`. `may_answer` is whether the promise still holds.
@@ -25,13 +26,16 @@ impl Responder {
         if !is_for(link, frame.dst(), repr.dst_ip) {
             return Err(DropReason::EthernetDestination);
         }
-        match repr.message {
+        let seen = Some(sighting::of_ndp(&repr, frame.src())).filter(|seen| seen.is_of_another(link.mac));
+        let judged = match repr.message {
             Message::Solicitation { source_mac } => self.solicited(link, &repr, (source_mac, frame.src()), may_answer),
             // Whatever else an advertisement says is for the kernel.
-            Message::Advertisement { target_mac, .. } => {
-                self.foreign(link, repr.target, target_mac.unwrap_or(frame.src())).ok_or(DropReason::MessageType)
+            Message::Advertisement { .. } => {
+                let claim = seen.filter(|seen| self.is_claim(seen, link));
+                claim.map(Outcome::Claim).ok_or(DropReason::MessageType)
             }
-        }
+        };
+        self.noting(judged, seen)
     }
 
     /// A question, and the MAC addresses that its sender states and sends from.
@@ -50,18 +54,13 @@ impl Responder {
         if asker.is_multicast() {
             return Err(DropReason::Malformed);
         }
-        if let Some(claim) = self.foreign(link, question.src_ip, asker) {
-            return Ok(claim);
+        let seen = Some(sighting::of_ndp(question, from)).filter(|seen| seen.is_of_another(link.mac));
+        if let Some(claim) = seen.filter(|seen| self.is_claim(seen, link)) {
+            return Ok(Outcome::Claim(claim));
         }
         self.admit(link, question.target.into(), may_answer)?;
         let bytes = answer(link, question, asker);
         Ok(Outcome::Answer(Action::SendFrame { interface: link.index, bytes }))
-    }
-
-    /// The claim of somebody else to a held address, if it is one.
-    fn foreign(&self, link: &Interface, address: Ipv6Addr, mac: MacAddr) -> Option<Outcome> {
-        let address = IpAddr::V6(address);
-        (mac != link.mac && self.holds_on(address, link)).then_some(Outcome::ForeignClaim { address, mac })
     }
 }
 

@@ -1,3 +1,4 @@
+use metalev_wire::MacAddr;
 use metalev_wire::arp::{self, Operation};
 use metalev_wire::ethernet::Frame;
 
@@ -65,7 +66,8 @@ fn a_request_to_another_hosts_mac_is_not() {
 #[test]
 fn a_probe_for_a_held_address_is_answered() {
     let probe = question(Operation::Request, [0; 4], VIP);
-    assert!(matches!(ask(&mut responder(), &probe, MacAddr::BROADCAST), Outcome::Answer(_)));
+    let Outcome::Noted(seen, _) = ask(&mut responder(), &probe, MacAddr::BROADCAST) else { panic!("no answer") };
+    assert_eq!(seen, Sighting { address: VIP.into(), mac: CLIENT, form: Form::Probe });
 }
 
 #[test]
@@ -102,7 +104,7 @@ fn past_the_promise_nothing_is_answered() {
 fn whoever_uses_a_held_address_as_its_own_is_noticed() {
     let claim = question(Operation::Request, VIP, VIP);
     let outcome = ask(&mut responder(), &claim, MacAddr::BROADCAST);
-    assert_eq!(outcome, Outcome::ForeignClaim { address: VIP.into(), mac: CLIENT });
+    assert_eq!(outcome, Outcome::Claim(Sighting { address: VIP.into(), mac: CLIENT, form: Form::Use }));
 }
 
 #[test]

@@ -15,7 +15,7 @@ use network::Network;
 
 use metalev_engine::{
     Action, Candidate, Config, Datagram, Engine, Event, Fact, FactKind, Group, HOLD_DOWN, Interface, Peer, Preempt,
-    REFRESH, Table, Time,
+    Probing, REFRESH, Table, Time,
 };
 use metalev_wire::MacAddr;
 use metalev_wire::arp::{self, Operation};
@@ -96,6 +96,9 @@ pub struct Node {
     pub arp_sent: Vec<(Time, arp::Repr)>,
     /// The same of neighbor discovery.
     pub ndp_sent: Vec<(Time, ndp::Repr)>,
+    /// What it has asked: probes, and questions as a client would.
+    pub arp_asked: Vec<(Time, arp::Repr)>,
+    pub ndp_asked: Vec<(Time, ndp::Repr)>,
     /// The groups that it was last told to join.
     pub joined: Vec<Ipv6Addr>,
     pub sent: usize,
@@ -134,6 +137,9 @@ pub struct World {
     /// The interface on which datagrams arrive: another than [`ETH`] is a network of its own.
     pub udp_interface: u32,
     pub groups: Vec<Group>,
+    pub probing: Probing,
+    /// Which frames the network loses.
+    pub loses: fn(&Frame<&[u8]>) -> bool,
 }
 
 fn name(n: usize) -> String {
@@ -159,6 +165,8 @@ impl World {
             udp: true,
             udp_interface: ETH,
             groups: Vec::new(),
+            probing: Probing::default(),
+            loses: |_| false,
         };
         for i in 1..=n {
             world.boot(i, u64::try_from(i).unwrap());
@@ -200,6 +208,8 @@ impl World {
             facts: Vec::new(),
             arp_sent: Vec::new(),
             ndp_sent: Vec::new(),
+            arp_asked: Vec::new(),
+            ndp_asked: Vec::new(),
             joined: Vec::new(),
             sent: 0,
             queue: Vec::new(),
@@ -235,7 +245,13 @@ impl World {
     pub fn table(&self, node: &str) -> Table {
         let others = self.nodes.iter().filter(|(name, _)| *name != node);
         let peers = others.map(|(name, node)| Peer { node: name.clone(), addresses: vec![node.address] }).collect();
-        Table { peers, keys: vec![key()], groups: self.groups.clone(), ..Table::default() }
+        Table {
+            peers,
+            keys: vec![key()],
+            groups: self.groups.clone(),
+            probing: self.probing.clone(),
+            ..Table::default()
+        }
     }
 
     pub fn event(&mut self, node: &str, event: Event<'_>) {
@@ -283,14 +299,17 @@ impl World {
                 if let Ok(packet) = arp::Packet::new_checked(frame.payload())
                     && let Ok(repr) = arp::Repr::parse(&packet)
                 {
-                    state.arp_sent.push((now, repr));
+                    let asks = repr.operation == Operation::Request && repr.sender_ip != repr.target_ip;
+                    if asks { &mut state.arp_asked } else { &mut state.arp_sent }.push((now, repr));
                 }
                 if let Ok(repr) = ndp::Packet::new_checked(frame.payload()).and_then(|packet| ndp::Repr::parse(&packet))
                 {
-                    state.ndp_sent.push((now, repr));
+                    let asks = matches!(repr.message, Message::Solicitation { .. });
+                    if asks { &mut state.ndp_asked } else { &mut state.ndp_sent }.push((now, repr));
                 }
+                let lost = (self.loses)(&frame);
                 let to = self.receivers(node, &frame);
-                if self.ethernet {
+                if self.ethernet && !lost {
                     self.deliver(node, &Parcel::Frame(bytes.into()), to);
                 }
             }

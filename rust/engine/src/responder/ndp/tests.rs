@@ -1,6 +1,7 @@
 use metalev_wire::ethernet::{EtherType, Repr as Header};
 
 use super::*;
+use crate::sighting::{Form, Sighting};
 
 const US: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 1]);
 const CLIENT: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 9]);
@@ -49,7 +50,8 @@ fn hear(responder: &mut Responder, repr: &ndp::Repr) -> Outcome {
 
 /// To whom an answer goes, by frame, and what it says.
 fn answered(outcome: Outcome) -> (MacAddr, ndp::Repr) {
-    let Outcome::Answer(Action::SendFrame { interface: 2, bytes }) = outcome else { panic!("no answer: {outcome:?}") };
+    let (Outcome::Answer(action) | Outcome::Noted(_, action)) = outcome else { panic!("no answer: {outcome:?}") };
+    let Action::SendFrame { interface: 2, bytes } = action else { panic!("no answer: {action:?}") };
     let frame = Frame::new_checked(&bytes[..]).unwrap();
     assert_eq!((frame.src(), frame.ethertype()), (US, EtherType::IPV6));
     (frame.dst(), ndp::Repr::parse(&ndp::Packet::new_checked(frame.payload()).unwrap()).unwrap())
@@ -122,10 +124,10 @@ fn past_the_promise_nothing_is_answered() {
 
 #[test]
 fn whoever_advertises_a_held_address_as_its_own_is_noticed() {
-    let claim = Outcome::ForeignClaim { address: VIP.into(), mac: CLIENT };
-    assert_eq!(hear(&mut responder(), &advertises(VIP, CLIENT)), claim);
+    let claim = |form| Outcome::Claim(Sighting { address: VIP.into(), mac: CLIENT, form });
+    assert_eq!(hear(&mut responder(), &advertises(VIP, CLIENT)), claim(Form::Answer));
     let speaks_as = ndp::Repr { src_ip: VIP, ..who_has(OTHER) };
-    assert_eq!(hear(&mut responder(), &speaks_as), claim);
+    assert_eq!(hear(&mut responder(), &speaks_as), claim(Form::Use));
 }
 
 #[test]

@@ -1,0 +1,353 @@
+//! Whether anybody has an address that may be given away next, found out ahead of time.
+//!
+//! Of the living speakers on a segment one asks, chosen by hash. It sends the three probes of RFC 5227 section 2.1.1, in
+//! IPv6 the same number of solicitations of duplicate address detection, and listens for `ANNOUNCE_WAIT`. Silence makes
+//! the address clean for [`FRESH`]; then it is asked for again, and sooner while somebody has it. The answers come from
+//! elsewhere ([`Prober::answered`]).
+//!
+//! **The pace.** On one interface at least [`GAP`] lies between two probes, however many addresses there are.
+
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+
+use crate::Time;
+use crate::lot;
+
+/// `PROBE_NUM` of RFC 5227 section 1.1.
+const PROBES: u32 = 3;
+/// `PROBE_MIN`, between two probes, and by how many milliseconds `PROBE_MAX` is more.
+const PROBE_MIN: Duration = Duration::from_secs(1);
+const PROBE_SPREAD: u64 = 1_000;
+/// `PROBE_WAIT`: before the first, in milliseconds.
+const PROBE_WAIT: u64 = 1_000;
+/// `ANNOUNCE_WAIT`: after the last probe.
+const ANNOUNCE_WAIT: Duration = Duration::from_secs(2);
+
+/// For how long an address that nobody has is not asked for again.
+pub(crate) const FRESH: Duration = Duration::from_secs(300);
+/// When to ask again for one that somebody has.
+pub(crate) const AGAIN: Duration = Duration::from_secs(60);
+/// When to see again whether somebody else, who is to ask, still lives.
+const OTHERS: Duration = Duration::from_secs(30);
+/// Between two probes on one interface.
+pub(crate) const GAP: Duration = Duration::from_millis(100);
+
+/// Who is to ask for an address, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Duty {
+    /// This node, on this interface.
+    Mine(u32),
+    /// Another one.
+    Others,
+    /// Nobody can tell: no interface of this node has a subnet with it.
+    Nowhere,
+}
+
+/// What is to be done for an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// Send a probe on an interface.
+    Probe(u32, IpAddr),
+    /// Nobody has it.
+    Clean(u32, IpAddr),
+}
+
+/// The addresses to ask for, each with its next turn.
+#[derive(Debug)]
+pub(crate) struct Prober {
+    seed: u64,
+    /// Whether the first probe of what is new comes at a time within `PROBE_WAIT` that is drawn by lot.
+    hesitates: bool,
+    checks: BTreeMap<IpAddr, Check>,
+    /// In the order of time, and of the list where that is the same.
+    turns: BTreeSet<(Time, usize, IpAddr)>,
+    /// When the next probe may leave an interface, not counting those that wait for their place already ...
+    free_at: HashMap<u32, Time>,
+    /// ... and when the last one did.
+    sent_at: HashMap<u32, Time>,
+    sent: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Check {
+    place: usize,
+    next: Time,
+    /// Probes of this series that were sent, and on which interface.
+    sent: u32,
+    interface: u32,
+    /// Whether its next probe has its place in the order of those that wait for the interface.
+    booked: bool,
+}
+
+impl Prober {
+    pub(crate) fn new(seed: u64) -> Self {
+        let (checks, turns) = (BTreeMap::new(), BTreeSet::new());
+        Self { seed, hesitates: false, checks, turns, free_at: HashMap::new(), sent_at: HashMap::new(), sent: 0 }
+    }
+
+    /// One that keeps to the whole schedule of RFC 5227 section 2.1.1: many hosts may start at one moment.
+    pub(crate) fn hesitant(seed: u64) -> Self {
+        Self { hesitates: true, ..Self::new(seed) }
+    }
+
+    /// Ask for exactly these addresses, the first first; what is known of those that stay is kept.
+    pub(crate) fn set(&mut self, addresses: &[IpAddr], now: Time) {
+        let before = std::mem::take(&mut self.checks);
+        self.turns.clear();
+        // What waits for an interface waits anew, in the order of the new list.
+        self.free_at = self.sent_at.iter().map(|(interface, at)| (*interface, *at + GAP)).collect();
+        for (place, address) in addresses.iter().enumerate() {
+            let wait = if self.hesitates { lot::draw("first", *address, self.seed) % PROBE_WAIT } else { 0 };
+            let next = now + Duration::from_millis(wait);
+            let new = Check { place, next, sent: 0, interface: 0, booked: false };
+            let known = before.get(address).copied().unwrap_or(new);
+            let next = if known.booked { now } else { known.next };
+            self.plan(*address, Check { place, next, booked: false, ..known });
+        }
+    }
+
+    /// Whether it asks for an address, or would if another did not.
+    pub(crate) fn asks_for(&self, address: IpAddr) -> bool {
+        self.checks.contains_key(&address)
+    }
+
+    /// The addresses that it asks for.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.checks.keys().copied()
+    }
+
+    /// Somebody has an address: the series is over, and another comes later.
+    pub(crate) fn answered(&mut self, address: IpAddr, now: Time) {
+        self.again(address, now + AGAIN);
+    }
+
+    /// Somebody answered who leaves open whether anybody has the address.
+    pub(crate) fn left_open(&mut self, address: IpAddr, now: Time) {
+        self.again(address, now + FRESH);
+    }
+
+    /// Begin anew with what was under way: answers may have been missed.
+    pub(crate) fn restart(&mut self, now: Time) {
+        let under_way: Vec<IpAddr> =
+            self.checks.iter().filter(|(_, check)| check.sent > 0).map(|(address, _)| *address).collect();
+        for address in under_way {
+            self.again(address, now);
+        }
+    }
+
+    fn again(&mut self, address: IpAddr, next: Time) {
+        if let Some(check) = self.checks.get(&address).copied() {
+            self.turns.remove(&(check.next, check.place, address));
+            self.plan(address, Check { sent: 0, next, booked: false, ..check });
+        }
+    }
+
+    /// What is due; `duty` says who is to ask.
+    pub(crate) fn due(&mut self, now: Time, duty: impl Fn(IpAddr) -> Duty) -> Vec<Step> {
+        let mut steps = Vec::new();
+        while let Some(turn) = self.turns.first().copied().filter(|turn| turn.0 <= now) {
+            self.turns.remove(&turn);
+            let address = turn.2;
+            let Some(check) = self.checks.get(&address).copied() else {
+                continue;
+            };
+            steps.extend(self.turn(address, check, duty(address), now));
+        }
+        steps
+    }
+
+    fn turn(&mut self, address: IpAddr, check: Check, duty: Duty, now: Time) -> Option<Step> {
+        let Duty::Mine(interface) = duty else {
+            self.plan(address, Check { sent: 0, next: now + OTHERS, booked: false, ..check });
+            return None;
+        };
+        let same = check.interface == interface;
+        let check = if same { check } else { Check { sent: 0, interface, booked: false, ..check } };
+        let sent = check.sent;
+        if sent == PROBES {
+            self.plan(address, Check { sent: 0, next: now + FRESH, ..check });
+            return Some(Step::Clean(interface, address));
+        }
+        if !check.booked && !self.book(address, check, now) {
+            return None;
+        }
+        self.sent_at.insert(interface, now);
+        self.sent += 1;
+        let wait = if sent + 1 == PROBES { ANNOUNCE_WAIT } else { self.between(address, sent) };
+        self.plan(address, Check { sent: sent + 1, next: now + wait, booked: false, ..check });
+        Some(Step::Probe(interface, address))
+    }
+
+    /// Give the next probe of an address its place in the order; tells whether that is now.
+    fn book(&mut self, address: IpAddr, check: Check, now: Time) -> bool {
+        let free_at = self.free_at.entry(check.interface).or_default();
+        let next = now.max(*free_at);
+        *free_at = next + GAP;
+        if next > now {
+            self.plan(address, Check { next, booked: true, ..check });
+        }
+        next == now
+    }
+
+    /// Between `PROBE_MIN` and `PROBE_MAX`, drawn by lot.
+    fn between(&self, address: IpAddr, sent: u32) -> Duration {
+        PROBE_MIN + Duration::from_millis(lot::draw(&sent.to_string(), address, self.seed) % (PROBE_SPREAD + 1))
+    }
+
+    fn plan(&mut self, address: IpAddr, check: Check) {
+        self.turns.insert((check.next, check.place, address));
+        self.checks.insert(address, check);
+    }
+
+    /// When something is due.
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        self.turns.first().map(|turn| turn.0)
+    }
+
+    /// Probes sent.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ETH: u32 = 2;
+
+    fn ip(n: u16) -> IpAddr {
+        let [high, low] = n.to_be_bytes();
+        [10, 0, high, low].into()
+    }
+
+    fn at(ms: u64) -> Time {
+        Time::from_nanos(ms * 1_000_000)
+    }
+
+    fn asking(count: u16) -> Prober {
+        let mut prober = Prober::new(1);
+        prober.set(&(0..count).map(ip).collect::<Vec<_>>(), at(0));
+        prober
+    }
+
+    /// What is done until `end`, and when, by one who is to ask for everything.
+    fn steps(prober: &mut Prober, end: Time) -> Vec<(Time, Step)> {
+        let mut all = Vec::new();
+        while let Some(now) = prober.deadline().filter(|now| *now <= end) {
+            all.extend(prober.due(now, |_| Duty::Mine(ETH)).into_iter().map(|step| (now, step)));
+        }
+        all
+    }
+
+    fn probes(steps: &[(Time, Step)]) -> Vec<Time> {
+        steps.iter().filter(|(_, step)| matches!(step, Step::Probe(..))).map(|(at, _)| *at).collect()
+    }
+
+    #[test]
+    fn an_address_is_clean_after_three_probes_a_second_or_two_apart_and_two_seconds_of_silence() {
+        let mut prober = asking(1);
+        let steps = steps(&mut prober, at(10_000));
+        let sent = probes(&steps);
+        assert_eq!((sent.len(), steps.len()), (3, 4));
+        for pair in sent.windows(2) {
+            assert!((PROBE_MIN..=PROBE_MIN * 2).contains(&pair[1].since(pair[0])), "{pair:?}");
+        }
+        assert_eq!(steps[3], (sent[2] + ANNOUNCE_WAIT, Step::Clean(ETH, ip(0))));
+        assert_eq!(prober.sent(), 3);
+    }
+
+    #[test]
+    fn a_clean_address_is_asked_for_again_when_that_is_no_longer_fresh() {
+        let mut prober = asking(1);
+        let first = steps(&mut prober, at(10_000));
+        let clean = first[3].0;
+        assert_eq!(prober.deadline(), Some(clean + FRESH));
+    }
+
+    #[test]
+    fn one_that_somebody_has_is_not_clean_and_is_asked_for_again_later() {
+        let mut prober = asking(1);
+        prober.due(at(0), |_| Duty::Mine(ETH));
+        prober.answered(ip(0), at(5));
+        assert_eq!(prober.deadline(), Some(at(5) + AGAIN));
+        let steps = steps(&mut prober, at(5) + AGAIN + Duration::from_secs(10));
+        assert_eq!(probes(&steps).len(), 3, "a whole series");
+    }
+
+    #[test]
+    fn who_is_not_to_ask_sees_again_later_whether_that_is_still_so() {
+        let mut prober = asking(1);
+        assert_eq!(prober.due(at(0), |_| Duty::Others), []);
+        assert_eq!(prober.deadline(), Some(at(0) + OTHERS));
+        assert_eq!(prober.due(at(0) + OTHERS, |_| Duty::Mine(ETH)), [Step::Probe(ETH, ip(0))]);
+    }
+
+    #[test]
+    fn what_is_next_to_be_given_away_is_asked_for_first() {
+        let mut prober = asking(50);
+        let steps = steps(&mut prober, at(900));
+        let asked: Vec<_> = steps.iter().map(|(_, step)| *step).collect();
+        assert_eq!(asked, (0..10).map(|n| Step::Probe(ETH, ip(n))).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_whole_schedule_begins_within_a_second_by_lot_and_ends_within_seven() {
+        for seed in 0..50 {
+            let mut prober = Prober::hesitant(seed);
+            prober.set(&[ip(1)], at(0));
+            let steps = steps(&mut prober, at(10_000));
+            assert!(steps[0].0 < at(1_000) && steps[3].0 <= at(7_000), "{steps:?}");
+            assert_eq!(steps[3].1, Step::Clean(ETH, ip(1)));
+        }
+    }
+
+    #[test]
+    fn a_series_that_may_have_missed_an_answer_begins_anew() {
+        let mut prober = asking(1);
+        steps(&mut prober, at(3_000));
+        prober.restart(at(3_000));
+        let steps = steps(&mut prober, at(13_000));
+        assert_eq!(probes(&steps).len(), 3);
+    }
+
+    #[test]
+    fn what_is_not_wanted_any_more_is_not_asked_for() {
+        let mut prober = asking(2);
+        prober.set(&[ip(1)], at(0));
+        assert!(steps(&mut prober, at(10_000)).iter().all(|(_, step)| matches!(*step,
+            Step::Probe(_, address) | Step::Clean(_, address) if address == ip(1))));
+    }
+
+    proptest! {
+        #[test]
+        fn probes_of_any_number_of_addresses_keep_their_distance_and_each_gets_its_verdict(
+            count in 1_u16..200,
+            changes in proptest::collection::vec((0_u64..40_000, 0_u16..200, any::<bool>()), 0..20),
+        ) {
+            let mut prober = asking(count);
+            let mut changes = changes;
+            changes.sort_unstable();
+            let mut sent = Vec::new();
+            for (ms, n, other_list) in changes {
+                sent.extend(probes(&steps(&mut prober, at(ms))));
+                if other_list {
+                    prober.set(&(0..n).map(ip).collect::<Vec<_>>(), at(ms));
+                } else {
+                    prober.answered(ip(n), at(ms));
+                }
+            }
+            let rest = steps(&mut prober, at(400_000));
+            sent.extend(probes(&rest));
+            for pair in sent.windows(2) {
+                prop_assert!(pair[1].since(pair[0]) >= GAP, "{:?}", pair);
+            }
+            for address in prober.addresses() {
+                prop_assert!(rest.iter().any(|(_, step)| *step == Step::Clean(ETH, address)), "{}", address);
+            }
+        }
+    }
+}

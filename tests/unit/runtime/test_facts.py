@@ -1,0 +1,56 @@
+"""What the engine tells of others on the wire, as levels."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from msgspec.structs import replace
+
+from metalev.model.ownership import Fact, FactKind
+from metalev.runtime.facts import TROUBLE_KEPT, FactLevels
+
+ADDRESS = ip_address("192.0.2.1")
+CLEAN = Fact(FactKind.CLEAN, 1.0, "probe", "", addresses=(ADDRESS,))
+CONFLICT = Fact(FactKind.CONFLICT, 2.0, "probe", "in use", addresses=(ADDRESS,), mac="02:00:00:00:09:09")
+OVER = replace(CONFLICT, kind=FactKind.CONFLICT_OVER)
+KERNEL = replace(CONFLICT, kind=FactKind.OWN_KERNEL, message="the kernel answers")
+PROXY = replace(CONFLICT, kind=FactKind.PROXY_ARP, message="a proxy")
+
+
+def levels(*facts: Fact) -> FactLevels:
+    made = FactLevels()
+    for fact in facts:
+        made.note(fact)
+    return made
+
+
+def field(name: str, *facts: Fact) -> object:
+    return levels(*facts).fields()[name]
+
+
+def test_a_conflict_lasts_until_it_is_over() -> None:
+    assert field("conflicts", CONFLICT) == {"192.0.2.1": CONFLICT}
+    assert field("conflicts", CONFLICT, OVER) == {}
+
+
+def test_a_clean_address_is_clean_until_somebody_has_it() -> None:
+    assert field("clean", CLEAN) == {"192.0.2.1"}
+    assert field("clean", CLEAN, CONFLICT) == frozenset()
+    assert field("clean", CLEAN, CONFLICT, OVER) == frozenset()
+
+
+def test_a_kernel_that_answers_is_told_until_the_address_is_clean() -> None:
+    assert field("trouble", KERNEL, PROXY) == {"the kernel answers", "a proxy"}
+    assert field("trouble", KERNEL, PROXY, CLEAN) == {"a proxy"}
+
+
+def test_who_varies_its_mac_makes_no_more_than_a_few_sentences() -> None:
+    many = [replace(PROXY, mac=f"02:00:00:00:{n:02x}:00", message=f"proxy {n}") for n in range(100)]
+    assert field("trouble", *many) == {f"proxy {n}" for n in range(100 - TROUBLE_KEPT, 100)}
+
+
+def test_what_concerns_no_conflict_leaves_them_the_same_object() -> None:
+    made = levels(CONFLICT)
+    before = made.fields()["conflicts"]
+    made.note(CLEAN)
+    assert made.fields()["conflicts"] is before
