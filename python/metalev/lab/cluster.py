@@ -109,7 +109,7 @@ class LabCluster:
         speaker = self._speakers[node]
         speaker.wait_for("metrics and probes on port ")
         (port,) = re.findall(r"metrics and probes on port (\d+)", speaker.output())
-        page = self.lab.node(node).run(["curl", "-sf", "-m", "5", f"http://127.0.0.1:{port}/metrics"]).stdout
+        page = self.lab.node(node).run(["curl", "-sf", "-m", "60", f"http://127.0.0.1:{port}/metrics"]).stdout
         samples = (line.rsplit(" ", 1) for line in page.splitlines() if not line.startswith("#"))
         return {sample: float(value) for sample, value in samples}
 

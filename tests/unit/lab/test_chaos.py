@@ -57,6 +57,14 @@ def test_what_the_machine_missed_widens_the_bound() -> None:
     assert found.fine
 
 
+def test_what_the_speakers_said_to_wait_longer_widens_the_bound_of_a_failover() -> None:
+    report = Report({ADDRESS: Record([Span("a", 9, 10), Span("b", 10.3, 13)])}, 0)
+    bounds: dict[Kind, float] = {"cable": DEAD_MS + 200 + OBSERVED_MS, "firewall": OBSERVED_MS}
+    for kind, allowed in bounds.items():
+        happened = Happened(Event(1, kind, "web", "node1", 1.0), "node1", 10.0, 11.0, 12.0, patient=0.2)
+        assert judge(happened, report, []).silent_bound_ms == allowed
+
+
 def test_a_fault_that_may_silence_for_as_long_as_it_lasts_may_not_for_longer() -> None:
     assert cost("deaf", (9, 10), (11.2, 13)).fine
     assert not cost("deaf", (9, 10), (11.3, 13)).fine

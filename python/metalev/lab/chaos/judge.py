@@ -1,7 +1,8 @@
 """What an event cost, by a census, and whether that is within its bound: pure.
 
 The bound is widened by what is not metalev's: the questions' own pace, and three times what the meter found this
-machine to have missed meanwhile, for the last beacon, the takeover and the answer each come from another program.
+machine to have missed meanwhile, for the last beacon, the takeover and the answer each come from another program. It is
+widened, too, by as much as the speakers said that they wait longer than usual, because their host had been starved.
 """
 
 from __future__ import annotations
@@ -21,13 +22,17 @@ BEFORE_S = 1.0  # lateness of beacons is remembered, and makes the others more p
 
 
 class Happened(Struct, frozen=True):
-    """An event, on which node, and its times (s of CLOCK_BOOTTIME): begun, mended, and all addresses answered again."""
+    """An event, on which node, and its times (s of CLOCK_BOOTTIME): begun, mended, and all addresses answered again.
+
+    ``patient``: by how many seconds the speakers said to wait longer than usual for one another, before or after it.
+    """
 
     event: Event
     node: str
     began: float
     mended: float
     settled: float
+    patient: float = 0.0
 
 
 class Cost(Struct, frozen=True):
@@ -58,7 +63,8 @@ def judge(happened: Happened, report: Report, lateness: list[Lateness]) -> Cost:
     silence, address, begin, end = max(silences, default=(0.0, "", happened.began, happened.mended))
     missed = late_by(lateness, min(begin, happened.began) - BEFORE_S, end)
     bound = happened.event.bound
-    allowed = bound.silent_ms + OBSERVED_MS + PROGRAMS * missed * 1000
+    patient_ms = happened.patient * 1000 if bound.silent_ms else 0.0
+    allowed = bound.silent_ms + patient_ms + OBSERVED_MS + PROGRAMS * missed * 1000
     if bound.lasting:
         allowed += (happened.mended - happened.began) * 1000
     doubles = [double.at for record in report.records.values() for double in record.doubles]

@@ -31,6 +31,10 @@ STUCK_S = 60.0  # whoever has no announcer for so long has none for ever
 QUIET_S = 1.2  # until everybody has spoken to everybody again, and lateness of beacons is forgotten
 SHORT_QUIET_S = 0.3  # where that is so already
 QUIETLY: frozenset[Kind] = frozenset({"death", "kill", "term", "restart", "firewall"})
+PROMISE_S = 0.15  # what a speaker promises that is in time
+MOST_PATIENCE_S = 1.0
+USUAL_S = 0.02  # later than that no beacon is on a machine that has time
+JITTER = "metalev_peer_beacon_jitter_seconds"
 _ETHERTYPES = (0x0806, 0x86DD)
 
 
@@ -80,6 +84,7 @@ class Chaos:
     def _happen(self, event: Event) -> Happened:
         announcer = self._announcers(self._addresses[event.service][0]) if event.service else []
         node = announcer[0] if announcer else self.cluster.lab.node(event.node)
+        patient = self._patient()
         began = now()
         mend = DEEDS[event.kind](self.cluster, node)
         hold(max(0.0, began + event.seconds - now()))
@@ -88,9 +93,19 @@ class Chaos:
         self._settle()
         settled = now()
         hold(SHORT_QUIET_S if event.kind in QUIETLY else QUIET_S)
-        return Happened(event, node.name, began, mended, settled)
+        return Happened(event, node.name, began, mended, settled, max(patient, self._patient()))
 
     # ===== what is seen =====
+
+    def _patient(self) -> float:
+        """By how many seconds a speaker may wait longer than usual for another.
+
+        If any says that it was starved, or that beacons came late: as long as that ever makes it wait.
+        """
+        samples = [self.cluster.metrics(name) for name in self.cluster.lab.nodes]
+        late = max(one[name] for one in samples for name in one if name.startswith(JITTER))
+        starved = max(one["metalev_promise_seconds"] for one in samples) - PROMISE_S
+        return MOST_PATIENCE_S if max(late, starved) > USUAL_S else 0.0
 
     def _settle(self) -> None:
         """Wait until each address is answered by exactly one node."""
