@@ -29,7 +29,7 @@ class Bound(Struct, frozen=True):
 BOUNDS: Mapping[Kind, Bound] = {
     "death": Bound(DEAD_MS),
     "kill": Bound(DEAD_MS),
-    "term": Bound(0),
+    "term": Bound(0, double_ms=0),  # while it hands over: make before break
     "pause": Bound(DEAD_MS),
     "restart": Bound(DEAD_MS),
     "cable": Bound(DEAD_MS),
