@@ -22,9 +22,9 @@ from metalev.lab.host import Node, answer_in
 from metalev.lab.links import UPLINK
 from metalev.lab.namespace import LabError
 from metalev.lab.topology import home_network
-from metalev.model.address import IPAddress
+from metalev.model.address import Family, IPAddress
 
-SERVICES: Mapping[str, tuple[int, ...]] = {"web": (4,), "six": (6,), "dual": (4, 6)}
+SERVICES: Mapping[str, tuple[Family, ...]] = {"web": (4,), "six": (6,), "dual": (4, 6)}
 AT_ONCE = 20  # events per census
 LOOK_S = 0.1  # for the answers to one round of questions
 STUCK_S = 60.0  # whoever has no announcer for so long has none for ever
@@ -53,7 +53,7 @@ class Chaos:
             cluster = stack.enter_context(self.cluster)
             cluster.manifests.write_pool()
             for name, families in SERVICES.items():
-                cluster.manifests.write_service(name, families=families)  # type: ignore[arg-type]
+                cluster.manifests.write_service(name, families=families)
             cluster.start()
             for name, families in SERVICES.items():
                 self._addresses[name] = cluster.wait_for_addresses(name, len(families))
