@@ -51,7 +51,7 @@ def to_replace(
     service: Service, conflicts: Mapping[IPAddress, frozenset[str]], givings: Givings, ledger: Ledger, now: float
 ) -> frozenset[IPAddress]:
     """The addresses of ``service`` that are to be replaced if others are to be had; usually none."""
-    held = [address for address in service.status.addresses if address in conflicts]
+    held = [address for address in service.status.addresses if address in conflicts] if conflicts else []
     if not held or any(one.type == REPLACED for one in service.status.conditions):
         return frozenset()
     try:
