@@ -26,6 +26,7 @@ mod foreign_words;
 pub mod fuzzing;
 mod group;
 mod herald;
+mod lateness;
 mod links;
 mod lot;
 mod memberships;
