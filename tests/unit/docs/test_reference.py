@@ -34,6 +34,7 @@ SPEAKER = Figures(
     config_stale=False,
     announced=(Announced("default/web", "192.0.2.1", "node1"),),
     moved=(("192.0.2.1", 0.0),),
+    conflicts=(("192.0.2.9", "02:00:00:00:09:09"),),
     engine=Counters(
         (AddressCounters(ip_address("192.0.2.1")),), {"announceIP": 1}, paths=(PathCounters("node2", "eth0"),)
     ),
