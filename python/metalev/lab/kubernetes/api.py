@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from metalev.lab.kubernetes.connection import Connection
 from metalev.lab.namespace import LabError, Namespace
 
 Object: TypeAlias = dict[str, Any]
@@ -76,8 +77,8 @@ class Api:
         headers = {"Content-Type": kind, "Accept": "application/json"}
         with self._lock:
             try:
-                response = self._ask(method, path, data, headers)
-                status, text = response.status, response.read()
+                with self._ask(method, path, data, headers) as response:
+                    status, text = response.status, response.read()
             except (OSError, http.client.HTTPException):
                 self.close()
                 raise
@@ -134,18 +135,8 @@ class Api:
         return {} if self._token is None else {"Authorization": f"Bearer {self._token.read_text()}"}
 
     def _open(self) -> http.client.HTTPConnection:
-        def connect() -> socket.socket:
-            return socket.create_connection(self._address, timeout=TIMEOUT_S)
-
-        host, port = self._address
-        connection = http.client.HTTPSConnection(host, port, timeout=TIMEOUT_S, context=self._context)
-        plain = self._namespace.call(connect)
-        try:
-            connection.sock = self._context.wrap_socket(plain, server_hostname=host)
-        except OSError:
-            plain.close()
-            raise
-        connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection = Connection(self._address, TIMEOUT_S, self._context)
+        self._namespace.call(connection.connect)
         return connection
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from metalev.lab.kubernetes import flags
 from metalev.lab.kubernetes.access import Access
 from metalev.lab.kubernetes.binaries import kubernetes
 from metalev.lab.kubernetes.certificates import Certificates
+from metalev.lab.kubernetes.connection import Connection
 from metalev.lab.kubernetes.kubeconfig import ADMIN, CONTROLLER_MANAGER
 from metalev.lab.kubernetes.part import Part
 from metalev.lab.ledger import demolish, open_record, reap
@@ -145,7 +146,8 @@ class ControlPlane(Access):
             connection = self._connect(scheme, port)
             try:
                 connection.request("GET", path)
-                return connection.getresponse().status == http.HTTPStatus.OK
+                with connection.getresponse() as response:
+                    return response.status == http.HTTPStatus.OK
             except (OSError, http.client.HTTPException):
                 return False
             finally:
@@ -159,9 +161,9 @@ class ControlPlane(Access):
         context = ssl.create_default_context(cafile=str(self.authority))
         if port != self.port:  # the controller manager makes its own certificate, which nobody signed
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-            return http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context)
+            return Connection(("127.0.0.1", port), 5, context)
         context.load_cert_chain(*self._certificates.client(ADMIN.name, ADMIN.groups))
-        return http.client.HTTPSConnection(self.address, port, timeout=5, context=context)
+        return Connection((self.address, port), 5, context)
 
 
 def _free_ports(count: int) -> list[int]:

@@ -63,6 +63,7 @@ class _Server(http.server.ThreadingHTTPServer):
     def finish_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
         """In the connection's own thread, so that a slow handshake holds nobody up."""
         assert isinstance(request, socket.socket)
+        request.getpeername()  # of a socket that was reset already, wrapping it would lose sight
         with self.context.wrap_socket(request, server_side=True) as wrapped:
             super().finish_request(wrapped, client_address)
 
