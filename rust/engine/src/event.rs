@@ -185,8 +185,12 @@ pub enum FactKind {
     ConflictOver,
     /// Somebody answers for addresses that are not theirs, and is left to it.
     ProxyArp,
+    /// They do no longer.
+    ProxyArpOver,
     /// The kernel of one of our own nodes answers for an address that its speaker does not hold.
     OwnKernel,
+    /// It does no longer.
+    OwnKernelOver,
     /// An address of another node, or of this one, was not answered as it should be when this node asked for it.
     Witness,
     /// It is again.
@@ -256,6 +260,8 @@ pub enum Cause {
     Refused,
     /// It came out by a probe.
     Probe,
+    /// Whoever answers does so for everybody.
+    Proxy,
     /// A frame on the wire said so of an address that was a VIP before this speaker started.
     HeldBefore,
     /// Nothing more was heard of it.
@@ -305,6 +311,7 @@ impl fmt::Display for Cause {
             Self::SameMac => "same-mac",
             Self::Refused => "refused",
             Self::Probe => "probe",
+            Self::Proxy => "proxy",
             Self::HeldBefore => "held-before",
             Self::Silence => "silence",
             Self::Unwanted => "unwanted",
@@ -341,7 +348,9 @@ impl fmt::Display for FactKind {
             Self::Conflict => "conflict",
             Self::ConflictOver => "conflict over",
             Self::ProxyArp => "proxy arp",
+            Self::ProxyArpOver => "proxy arp over",
             Self::OwnKernel => "own kernel",
+            Self::OwnKernelOver => "own kernel over",
             Self::Witness => "witness",
             Self::WitnessOver => "witness over",
         })

@@ -79,20 +79,23 @@ pub(crate) struct Witness {
 }
 
 impl Witness {
-    /// Ask for exactly these addresses, in the order of the lots that `me` draws for them.
-    pub(crate) fn set(&mut self, me: &str, addresses: impl Iterator<Item = IpAddr>, now: Time) {
+    /// Ask for exactly these addresses, in the order of the lots that `me` draws for them. Tells for which of those that
+    /// are asked for no longer something was wrong.
+    pub(crate) fn set(&mut self, me: &str, addresses: impl Iterator<Item = IpAddr>, now: Time) -> Vec<IpAddr> {
         let mut order: Vec<IpAddr> = addresses.collect();
         order.sort_by_cached_key(|address| (lot::draw(me, *address, 1), *address));
         if order == self.order {
-            return;
+            return Vec::new();
         }
         let before: BTreeSet<IpAddr> = std::mem::replace(&mut self.order, order).into_iter().collect();
         let after: BTreeSet<IpAddr> = self.order.iter().copied().collect();
         self.soon.retain(|(_, address)| after.contains(address));
         self.soon.extend(after.difference(&before).map(|address| (now + NEW, *address)));
         self.open.retain(|address, _| after.contains(address));
-        self.troubles.retain(|address, _| after.contains(address));
         self.next.get_or_insert(now + PERIOD);
+        let over: Vec<IpAddr> = self.troubles.keys().filter(|address| !after.contains(*address)).copied().collect();
+        self.troubles.retain(|address, _| after.contains(address));
+        over
     }
 
     /// The address to ask for now, if it is time; one of `speakers` asks.

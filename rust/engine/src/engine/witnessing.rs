@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use metalev_wire::beacon::Standing;
 use metalev_wire::ethernet::{EtherType, Frame};
-use metalev_wire::{MacAddr, arp, ndp};
+use metalev_wire::{arp, ndp};
 
 use super::Engine;
 use crate::event::{Cause, Fact, FactKind};
@@ -69,6 +69,11 @@ impl Engine {
         if news {
             self.report_witness(now, finding);
         }
+        if trouble.is_none()
+            && let Some(kernel) = self.foreign.kernels.over(*address)
+        {
+            self.kernel_over(now, Cause::Answered, *address, &kernel);
+        }
         for mac in others {
             self.name_kernel(now, expected.interface, *address, *mac);
         }
@@ -87,14 +92,10 @@ impl Engine {
         self.report(Fact { addresses: vec![finding.address], interface, peer, mac, ..fact });
     }
 
-    /// Whoever answers and is one of ours that does not hold the address does so by its kernel.
-    fn name_kernel(&mut self, now: Time, interface: u32, address: IpAddr, mac: MacAddr) {
-        let peer = self.peers.by_mac(mac).map(ToOwned::to_owned);
-        if let Some(peer) = peer.filter(|peer| !self.says_it_holds(peer, address))
-            && self.foreign.defence.tells(address, mac, now)
-        {
-            self.own_kernel(now, interface, address, mac, &peer);
-        }
+    /// What was wrong with an address is nobody's concern any more.
+    pub(super) fn unwitnessed(&mut self, now: Time, address: IpAddr) {
+        let fact = Fact::new(FactKind::WitnessOver, now, Cause::Unwanted, words::unwitnessed(address));
+        self.report(Fact { addresses: vec![address], ..fact });
     }
 
     /// A peer that asks this node alone for what it holds was not answered as it should be when it asked everybody: say

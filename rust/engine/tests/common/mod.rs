@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 pub mod fleet;
+pub mod foreign;
 pub mod network;
 
 use core::time::Duration;
