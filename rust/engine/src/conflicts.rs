@@ -102,11 +102,20 @@ impl Conflicts {
         self.proxies.hangs_on(mac, address)
     }
 
+    /// The same of anybody.
+    pub(crate) fn any_hangs_on(&self, address: IpAddr) -> bool {
+        self.proxies.any_hangs_on(address)
+    }
+
     /// Nobody answered a whole series of probes for an address.
     pub(crate) fn clear(&mut self, address: IpAddr) -> Vec<News> {
         let over = self.open.remove(&address).map(|conflict| News::Over(conflict, Cause::Probe));
-        let proxies = self.proxies.clear(address).into_iter().map(|proxy| News::ProxyOver(proxy, Cause::Probe));
-        over.into_iter().chain(proxies).collect()
+        over.into_iter().chain(self.clear_proxies(address, Cause::Probe)).collect()
+    }
+
+    /// No proxy answered for an address when it was asked for.
+    pub(crate) fn clear_proxies(&mut self, address: IpAddr, cause: Cause) -> Vec<News> {
+        self.proxies.clear(address).into_iter().map(|proxy| News::ProxyOver(proxy, cause)).collect()
     }
 
     /// Who was taken for a stranger is one of ours.

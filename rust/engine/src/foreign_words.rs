@@ -17,7 +17,7 @@ pub(crate) fn claim(seen: Sighting, interface: &str) -> String {
     let Sighting { address, mac, form } = seen;
     let says = match form {
         Form::Probe => format!("asks whether anybody has {address}"),
-        Form::Use | Form::Answer => format!("says that {address} is its own"),
+        Form::Use | Form::Answer | Form::Objection => format!("says that {address} is its own"),
     };
     format!("{mac} on {interface} {says}, and this node announces it")
 }

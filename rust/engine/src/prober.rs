@@ -30,6 +30,8 @@ pub(crate) const FRESH: Duration = Duration::from_secs(300);
 pub(crate) const AGAIN: Duration = Duration::from_secs(60);
 /// When to see again whether somebody else, who is to ask, still lives.
 const OTHERS: Duration = Duration::from_secs(30);
+/// Addresses that are asked for besides once somebody has answered for another.
+const SAMPLE: usize = 6;
 /// Between two probes on one interface.
 pub(crate) const GAP: Duration = Duration::from_millis(100);
 
@@ -38,8 +40,10 @@ pub(crate) const GAP: Duration = Duration::from_millis(100);
 pub(crate) enum Duty {
     /// This node, on this interface.
     Mine(u32),
-    /// Another one.
-    Others,
+    /// Another one, there.
+    Others(u32),
+    /// Another one, there; but this node wants to know, too.
+    Besides(u32),
     /// Nobody can tell: no interface of this node has a subnet with it.
     Nowhere,
 }
@@ -51,6 +55,8 @@ pub(crate) enum Step {
     Probe(u32, IpAddr),
     /// Nobody has it.
     Clean(u32, IpAddr),
+    /// The same of one that was asked for besides: whoever is to ask for it will say so.
+    Silent(IpAddr),
 }
 
 /// The addresses to ask for, each with its next turn.
@@ -67,6 +73,8 @@ pub(crate) struct Prober {
     /// ... and when the last one did.
     sent_at: HashMap<u32, Time>,
     sent: u64,
+    /// When others' addresses were asked for last.
+    sampled: Option<Time>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,12 +86,15 @@ struct Check {
     interface: u32,
     /// Whether its next probe has its place in the order of those that wait for the interface.
     booked: bool,
+    /// Whether it is asked for though another one is to ask, until nobody answers.
+    besides: bool,
 }
 
 impl Prober {
     pub(crate) fn new(seed: u64) -> Self {
         let (checks, turns) = (BTreeMap::new(), BTreeSet::new());
-        Self { seed, hesitates: false, checks, turns, free_at: HashMap::new(), sent_at: HashMap::new(), sent: 0 }
+        let (free_at, sent_at) = (HashMap::new(), HashMap::new());
+        Self { seed, hesitates: false, checks, turns, free_at, sent_at, sent: 0, sampled: None }
     }
 
     /// One that keeps to the whole schedule of RFC 5227 section 2.1.1: many hosts may start at one moment.
@@ -100,7 +111,7 @@ impl Prober {
         for (place, address) in addresses.iter().enumerate() {
             let wait = if self.hesitates { lot::draw("first", *address, self.seed) % PROBE_WAIT } else { 0 };
             let next = now + Duration::from_millis(wait);
-            let new = Check { place, next, sent: 0, interface: 0, booked: false };
+            let new = Check { place, next, sent: 0, interface: 0, booked: false, besides: false };
             let known = before.get(address).copied().unwrap_or(new);
             let next = if known.booked { now } else { known.next };
             self.plan(*address, Check { place, next, booked: false, ..known });
@@ -125,6 +136,27 @@ impl Prober {
     /// Somebody answered who leaves open whether anybody has the address.
     pub(crate) fn left_open(&mut self, address: IpAddr, now: Time) {
         self.again(address, now + FRESH);
+        if let Some(check) = self.checks.get_mut(&address) {
+            check.besides = false;
+        }
+    }
+
+    /// Ask for the first few addresses once more, even where another one is to ask: somebody who answered for one address
+    /// may do so for all, which one who asks for a part of them alone would not see.
+    pub(crate) fn sample(&mut self, now: Time) {
+        if self.sampled.is_some_and(|last| now.since(last) < AGAIN) {
+            return;
+        }
+        self.sampled = Some(now);
+        let mut idle: Vec<(usize, IpAddr)> =
+            self.checks.iter().filter(|(_, check)| check.sent == 0).map(|(one, check)| (check.place, *one)).collect();
+        idle.sort_unstable();
+        for (_, address) in idle.into_iter().take(SAMPLE) {
+            self.again(address, now);
+            if let Some(check) = self.checks.get_mut(&address) {
+                check.besides = true;
+            }
+        }
     }
 
     /// Begin anew with what was under way: answers may have been missed.
@@ -158,16 +190,21 @@ impl Prober {
     }
 
     fn turn(&mut self, address: IpAddr, check: Check, duty: Duty, now: Time) -> Option<Step> {
-        let Duty::Mine(interface) = duty else {
-            self.plan(address, Check { sent: 0, next: now + OTHERS, booked: false, ..check });
-            return None;
+        let (interface, mine) = match duty {
+            Duty::Mine(interface) => (interface, true),
+            Duty::Besides(interface) => (interface, false),
+            Duty::Others(interface) if check.besides => (interface, false),
+            _ => {
+                self.plan(address, Check { sent: 0, next: now + OTHERS, booked: false, besides: false, ..check });
+                return None;
+            }
         };
         let same = check.interface == interface;
         let check = if same { check } else { Check { sent: 0, interface, booked: false, ..check } };
         let sent = check.sent;
         if sent == PROBES {
-            self.plan(address, Check { sent: 0, next: now + FRESH, ..check });
-            return Some(Step::Clean(interface, address));
+            self.plan(address, Check { sent: 0, next: now + FRESH, besides: false, ..check });
+            return Some(if mine { Step::Clean(interface, address) } else { Step::Silent(address) });
         }
         if !check.booked && !self.book(address, check, now) {
             return None;
@@ -281,9 +318,52 @@ mod tests {
     #[test]
     fn who_is_not_to_ask_sees_again_later_whether_that_is_still_so() {
         let mut prober = asking(1);
-        assert_eq!(prober.due(at(0), |_| Duty::Others), []);
+        assert_eq!(prober.due(at(0), |_| Duty::Others(ETH)), []);
         assert_eq!(prober.deadline(), Some(at(0) + OTHERS));
         assert_eq!(prober.due(at(0) + OTHERS, |_| Duty::Mine(ETH)), [Step::Probe(ETH, ip(0))]);
+    }
+
+    #[test]
+    fn a_sample_of_what_others_are_to_ask_for_is_asked_for_once_and_left_to_them_to_call_clean() {
+        let mut prober = asking(20);
+        let theirs = |_| Duty::Others(ETH);
+        assert_eq!(prober.due(at(0), theirs), []);
+        prober.sample(at(5));
+        let mut steps = Vec::new();
+        while let Some(now) = prober.deadline().filter(|now| *now <= at(29_000)) {
+            steps.extend(prober.due(now, theirs));
+        }
+        for n in 0..20 {
+            let sent = steps.iter().filter(|step| **step == Step::Probe(ETH, ip(n))).count();
+            assert_eq!(sent, if n < 6 { 3 } else { 0 }, "{n}");
+        }
+        assert_eq!(steps.iter().filter(|step| matches!(step, Step::Silent(_))).count(), 6);
+        assert!(!steps.iter().any(|step| matches!(step, Step::Clean(..))), "{steps:?}");
+    }
+
+    #[test]
+    fn what_was_asked_for_besides_and_is_somebody_s_is_asked_for_until_it_is_not() {
+        let mut prober = asking(1);
+        prober.due(at(0), |_| Duty::Others(ETH));
+        prober.sample(at(5));
+        assert_eq!(prober.due(at(5), |_| Duty::Others(ETH)), [Step::Probe(ETH, ip(0))]);
+        prober.answered(ip(0), at(6));
+        assert_eq!(prober.due(at(6) + AGAIN, |_| Duty::Others(ETH)), [Step::Probe(ETH, ip(0))]);
+        prober.left_open(ip(0), at(6) + AGAIN);
+        assert_eq!(prober.due(at(6) + AGAIN + FRESH, |_| Duty::Others(ETH)), []);
+    }
+
+    #[test]
+    fn a_sample_is_taken_once_in_a_minute() {
+        let mut prober = asking(20);
+        prober.due(at(0), |_| Duty::Others(ETH));
+        prober.sample(at(5));
+        assert_eq!(prober.deadline(), Some(at(5)));
+        while prober.deadline().is_some_and(|now| now < at(20_000)) {
+            prober.due(prober.deadline().unwrap_or_default(), |_| Duty::Others(ETH));
+        }
+        prober.sample(at(20_000));
+        assert!(prober.deadline() > Some(at(20_000)));
     }
 
     #[test]

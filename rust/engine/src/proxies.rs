@@ -85,6 +85,11 @@ impl Proxies {
         self.has(mac) && self.answers.get(&mac).is_some_and(|answers| answers.contains(&address))
     }
 
+    /// The same of anybody.
+    pub(crate) fn any_hangs_on(&self, address: IpAddr) -> bool {
+        self.known.keys().any(|mac| self.hangs_on(*mac, address))
+    }
+
     /// Take in at which MAC address a gateway is. Tells whether it is taken for a proxy from now on, as one that has
     /// answered for others.
     pub(crate) fn see_gateway(&mut self, now: Time, interface: u32, gateway: IpAddr, mac: MacAddr) -> bool {

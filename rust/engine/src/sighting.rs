@@ -23,6 +23,9 @@ pub(crate) enum Form {
     Use,
     /// By an ARP reply or a neighbor advertisement.
     Answer,
+    /// By an ARP reply to an announcement of another, which is a request: who answers for everybody (proxy ARP) answers
+    /// those, too.
+    Objection,
     /// By asking whether anybody has it, before taking it (RFC 5227 section 2.1.1, RFC 4862 section 5.4.2).
     Probe,
 }
@@ -40,9 +43,16 @@ pub(crate) fn of_arp(packet: &arp::Repr) -> Option<Sighting> {
         arp::Operation::Request if packet.sender_ip.is_unspecified() => (packet.target_ip, Form::Probe),
         _ if packet.sender_ip.is_unspecified() => return None,
         arp::Operation::Reply if packet.sender_ip != packet.target_ip => (packet.sender_ip, Form::Answer),
+        arp::Operation::Reply if is_of_another(packet) => (packet.sender_ip, Form::Objection),
         _ => (packet.sender_ip, Form::Use),
     };
     Some(Sighting { address: address.into(), mac: packet.sender_mac, form })
+}
+
+/// Whether a gratuitous reply names somebody else as who has the address, and so is none.
+fn is_of_another(packet: &arp::Repr) -> bool {
+    let nobody = [MacAddr::ZERO, MacAddr::BROADCAST, packet.sender_mac];
+    !nobody.contains(&packet.target_mac)
 }
 
 /// What a message of neighbor discovery says of an address; `from` is the MAC address that sent it.

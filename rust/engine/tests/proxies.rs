@@ -2,12 +2,13 @@
 
 mod common;
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use common::foreign::{ORDER, SECOND, STRANGER, announcing, asking, hear, probes, probing, questions, says, told};
 use common::{MS, World, group_of, link, vip, vip6};
 use metalev_engine::{Cause, Event, FactKind, Interface, Probing};
 use metalev_wire::MacAddr;
+use metalev_wire::arp::{self, Operation};
 
 #[test]
 fn who_answers_for_three_addresses_is_a_proxy_and_keeps_none_of_them_from_being_given() {
@@ -55,6 +56,36 @@ fn a_gateway_that_answers_for_one_address_is_a_proxy() {
     }
 }
 
+/// The answer of a router to an announcement of `node1`, which asks for the address that it announces.
+fn answers_announcement(address: Ipv4Addr, router: MacAddr, to: MacAddr) -> Vec<u8> {
+    let (sender_ip, target_ip) = (address, address);
+    let repr = arp::Repr { operation: Operation::Reply, sender_mac: router, sender_ip, target_mac: to, target_ip };
+    repr.frame(to, router).to_vec()
+}
+
+#[test]
+fn a_gateway_that_answers_an_announcement_is_a_proxy_and_claims_nothing() {
+    let mut world = World::new(1);
+    world.event("node1", Event::Interfaces(vec![Interface { gateways: vec![vip(254)], ..link(1) }]));
+    world.set_groups(vec![group_of(&[vip(200)], &["node1"])]);
+    world.run(SECOND);
+    hear(&mut world, "node1", &says(vip(254), STRANGER, false));
+    let mac = world.nodes["node1"].mac;
+    hear(&mut world, "node1", &answers_announcement([192, 168, 1, 200].into(), STRANGER, mac));
+    assert_eq!(told(&world, FactKind::ProxyArp).len(), 1);
+    assert_eq!((told(&world, FactKind::Conflict).len(), told(&world, FactKind::ForeignClaim).len()), (0, 0));
+}
+
+#[test]
+fn a_stranger_that_answers_an_announcement_has_the_address() {
+    let mut world = World::new(1);
+    world.set_groups(vec![group_of(&[vip(200)], &["node1"])]);
+    world.run(SECOND);
+    let mac = world.nodes["node1"].mac;
+    hear(&mut world, "node1", &answers_announcement([192, 168, 1, 200].into(), STRANGER, mac));
+    assert_eq!((told(&world, FactKind::Conflict).len(), told(&world, FactKind::ForeignClaim).len()), (1, 1));
+}
+
 #[test]
 fn the_gateway_is_asked_where_it_is_as_a_client_would_ask() {
     let mut world = World::new(1);
@@ -96,6 +127,29 @@ fn proxied() -> World {
 }
 
 #[test]
+fn who_answers_one_of_many_nodes_that_share_the_asking_is_asked_for_more_and_found_to_be_a_proxy() {
+    let addresses: Vec<IpAddr> = (100..132).map(vip).collect();
+    let mut world = World::new(20);
+    world.probing = Probing { addresses: addresses.clone(), full: false };
+    world.set_groups(vec![]);
+    let nodes: Vec<String> = world.nodes.keys().cloned().collect();
+    for _ in 0..200 {
+        let before: Vec<usize> =
+            nodes.iter().flat_map(|node| addresses.iter().map(|one| probes(&world, node, *one).len())).collect();
+        world.run(50 * MS);
+        let pairs = nodes.iter().flat_map(|node| addresses.iter().map(move |one| (node, one)));
+        for ((node, address), before) in pairs.zip(before) {
+            if probes(&world, node, *address).len() > before {
+                hear(&mut world, node, &says(*address, STRANGER, false));
+            }
+        }
+    }
+    let open = told(&world, FactKind::Conflict).len() - told(&world, FactKind::ConflictOver).len();
+    assert_eq!(open, 0, "no node keeps an address from being given");
+    assert!(told(&world, FactKind::ProxyArp).len() > 1);
+}
+
+#[test]
 fn a_proxy_that_answers_no_longer_is_none_within_two_minutes_and_its_addresses_are_clean() {
     let mut world = proxied();
     world.run(120 * SECOND);
@@ -103,6 +157,24 @@ fn a_proxy_that_answers_no_longer_is_none_within_two_minutes_and_its_addresses_a
     assert_eq!((fact.cause, fact.mac), (Cause::Probe, Some(STRANGER)));
     assert!(fact.message.contains("no longer taken for a router that answers for everybody"), "{}", fact.message);
     assert_eq!(told(&world, FactKind::Clean).len(), 3);
+}
+
+#[test]
+fn every_node_sees_by_itself_that_a_proxy_is_gone_though_another_is_to_ask_and_the_list_changes() {
+    let addresses: Vec<IpAddr> = (100..108).map(vip).collect();
+    let mut world = asking(&addresses);
+    world.run(1_500 * MS);
+    for node in ORDER {
+        addresses.iter().for_each(|address| hear(&mut world, node, &says(*address, STRANGER, false)));
+    }
+    assert_eq!(told(&world, FactKind::ProxyArp).len(), 3);
+    world.run(2 * SECOND);
+    for part in [&addresses[1..], &addresses[..]] {
+        world.probing = Probing { addresses: part.to_vec(), full: false };
+        world.set_groups(vec![]);
+    }
+    world.run(120 * SECOND);
+    assert_eq!(told(&world, FactKind::ProxyArpOver).len(), 3);
 }
 
 #[test]

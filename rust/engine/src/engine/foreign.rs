@@ -125,12 +125,14 @@ impl Engine {
         if self.foreign.waits {
             return;
         }
-        let (me, links, peers) = (&self.node, &self.links, &self.peers);
-        let steps = self.foreign.prober.due(now, |address| duty(me, links, peers, address));
+        let (me, links, peers, foreign) = (&self.node, &self.links, &self.peers, &mut self.foreign);
+        let concerns = |address| foreign.conflicts.any_hangs_on(address);
+        let steps = foreign.prober.due(now, |address| duty(me, links, peers, address, concerns(address)));
         for step in steps {
             match step {
                 Step::Probe(interface, address) => self.probe(interface, address),
                 Step::Clean(interface, address) => self.clean(now, interface, address),
+                Step::Silent(address) => self.silent(now, address),
             }
         }
         self.look_before(now);
@@ -152,9 +154,8 @@ impl Engine {
         for step in steps {
             match step {
                 Step::Probe(interface, address) => self.probe(interface, address),
-                Step::Clean(_, address) => {
-                    let over = self.foreign.conflicts.clear(address);
-                    self.tell(now, over);
+                Step::Clean(_, address) | Step::Silent(address) => {
+                    self.silent(now, address);
                     self.ownership.clear(address);
                 }
             }
@@ -162,22 +163,31 @@ impl Engine {
     }
 
     fn probe(&mut self, interface: u32, address: IpAddr) {
+        self.ask_gateways(interface);
+        self.outbox.extend(self.links.get(interface).map(|link| questions::probe(link, address)));
+    }
+
+    /// Who the gateway is has to be known before it is believed to have what it answers for.
+    pub(super) fn ask_gateways(&mut self, interface: u32) {
         let Some(link) = self.links.get(interface) else {
             return;
         };
-        // Who the gateway is has to be known before it is believed to have what it answers for.
         let unknown = |gateway: &&IpAddr| !self.foreign.conflicts.knows_gateway(interface, **gateway);
         let gateways = link.gateways.iter().filter(unknown).filter_map(|gateway| questions::question(link, *gateway));
-        let frames: Vec<Action> = gateways.chain([questions::probe(link, address)]).collect();
-        self.outbox.extend(frames);
+        self.outbox.extend(gateways);
     }
 
-    fn clean(&mut self, now: Time, interface: u32, address: IpAddr) {
+    /// Nobody answered for an address.
+    fn silent(&mut self, now: Time, address: IpAddr) {
         if let Some(kernel) = self.foreign.kernels.over(address) {
             self.kernel_over(now, Cause::Probe, address, &kernel);
         }
         let over = self.foreign.conflicts.clear(address);
         self.tell(now, over);
+    }
+
+    fn clean(&mut self, now: Time, interface: u32, address: IpAddr) {
+        self.silent(now, address);
         if self.foreign.clean.insert(address) {
             let name = self.links.name(interface).to_owned();
             let fact = Fact::new(FactKind::Clean, now, Cause::Probe, words::clean(address, &name));
@@ -193,12 +203,19 @@ impl Engine {
     }
 }
 
-/// Who is to ask for an address: on the first interface with its subnet, one of those that are heard there.
-fn duty(me: &str, links: &Links, peers: &Peers, address: IpAddr) -> Duty {
+/// Who is to ask for an address: on the first interface with its subnet, one of those that are heard there, and whom it
+/// `concerns`.
+fn duty(me: &str, links: &Links, peers: &Peers, address: IpAddr, concerns: bool) -> Duty {
     let Some(link) = links.iter().find(|link| links::covers(link, address)) else {
         return Duty::Nowhere;
     };
     let path = Path::Interface(link.index);
     let there = peers.iter().filter(|(_, peer)| peer.paths.get(&path).is_some_and(|hearing| hearing.alive));
-    if lot::is_mine(me, there.map(|(name, _)| name.as_str()), address) { Duty::Mine(link.index) } else { Duty::Others }
+    if lot::is_mine(me, there.map(|(name, _)| name.as_str()), address) {
+        Duty::Mine(link.index)
+    } else if concerns {
+        Duty::Besides(link.index)
+    } else {
+        Duty::Others(link.index)
+    }
 }

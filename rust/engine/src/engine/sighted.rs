@@ -35,13 +35,20 @@ impl Engine {
 
     fn sighted_stranger(&mut self, now: Time, interface: u32, seen: Sighting, asked: bool) -> bool {
         let holds = self.responder.holds(seen.address);
-        // Nobody was asked: this is no proxy's answer.
-        let seen =
-            if holds && !asked && seen.form == Form::Answer { Sighting { form: Form::Use, ..seen } } else { seen };
+        let form = match seen.form {
+            // Nobody was asked: this is no proxy's answer.
+            Form::Answer if holds && !asked => Form::Use,
+            Form::Objection => Form::Answer,
+            form => form,
+        };
+        let seen = Sighting { form, ..seen };
         let mut due = false;
         // Who probes for what is held was answered, and leaves it alone.
         if !(holds && seen.form == Form::Probe) {
             let news = self.foreign.conflicts.see(now, interface, seen);
+            if seen.form == Form::Answer && news.iter().any(|one| matches!(one, News::Found(_))) {
+                self.foreign.prober.sample(now);
+            }
             due |= self.tell(now, news);
             let has = self.foreign.conflicts.has(seen.address);
             if has || self.foreign.conflicts.hangs_on(seen.mac, seen.address) {

@@ -32,6 +32,7 @@ impl Engine {
     }
 
     fn put_question(&mut self, interface: u32, address: IpAddr) {
+        self.ask_gateways(interface);
         let question = self.links.get(interface).and_then(|link| questions::question(link, address));
         self.outbox.extend(question);
     }
@@ -69,14 +70,21 @@ impl Engine {
         if news {
             self.report_witness(now, finding);
         }
-        if trouble.is_none()
-            && let Some(kernel) = self.foreign.kernels.over(*address)
-        {
-            self.kernel_over(now, Cause::Answered, *address, &kernel);
+        if trouble.is_none() {
+            self.answered_alone(now, *address);
         }
         for mac in others {
             self.name_kernel(now, expected.interface, *address, *mac);
         }
+    }
+
+    /// No kernel of ours answers for an address that is announced, nor does a proxy.
+    fn answered_alone(&mut self, now: Time, address: IpAddr) {
+        if let Some(kernel) = self.foreign.kernels.over(address) {
+            self.kernel_over(now, Cause::Answered, address, &kernel);
+        }
+        let over = self.foreign.conflicts.clear_proxies(address, Cause::Answered);
+        self.tell(now, over);
     }
 
     fn report_witness(&mut self, now: Time, finding: &Finding) {
