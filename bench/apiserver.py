@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -29,6 +30,7 @@ POOL = "10.0.0.0/16"
 CONNECTIONS = 8
 PATIENCE_S = 600
 SERVICES = "/api/v1/namespaces/default/services"
+_METALEV = (sys.executable, "-m", "metalev")
 ONLY_OURS = {"fieldSelector": "spec.type=LoadBalancer"}
 # A range of ClusterIPs that has room for 10,000.
 WIDE = {"kube-apiserver": ["--service-cluster-ip-range=10.96.0.0/12,fd00:96::/108"]}
@@ -44,6 +46,7 @@ class Plane:
         self._urllib3 = connections_of(find(source)).pool
         self._directory = directory
         self._pool = ThreadPoolExecutor(CONNECTIONS)
+        self._compiled_environment = _compiled(directory / "bytecode")
         plane.kubectl("apply", "-k", str(ROOT / "deploy"))
         plane.kubectl("wait", "--for=condition=Established", "crd", "--all")
         self.api.post(f"/apis/metallb.io/v1beta1/namespaces/{NAMESPACE}/ipaddresspools", _metallb("IPAddressPool"))
@@ -102,9 +105,11 @@ class Plane:
     @contextmanager
     def controller(self) -> Iterator[subprocess.Popen[bytes]]:
         """A controller, until the block ends."""
-        command = [sys.executable, "-m", "metalev", "controller", "--kubeconfig", str(self.plane.kubeconfig())]
+        command = [*_METALEV, "controller", "--kubeconfig", str(self.plane.kubeconfig())]
         with (self._directory / "controller.log").open("ab") as log:
-            process = subprocess.Popen([*command, "--metrics-address", "127.0.0.1:0"], stderr=log)
+            process = subprocess.Popen(
+                [*command, "--metrics-address", "127.0.0.1:0"], stderr=log, env=self._compiled_environment
+            )
         try:
             yield process
         finally:
@@ -193,6 +198,15 @@ def service(index: int) -> dict[str, Any]:
             "selector": {"app": "web"},
         },
     }
+
+
+def _compiled(directory: Path) -> Mapping[str, str]:
+    """An environment in which a program finds its Python compiled, as pip leaves it in an image."""
+    writing = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    found = writing | {"PYTHONPYCACHEPREFIX": str(directory)}
+    subprocess.run([*_METALEV, "controller", "--help"], env=found, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "-c", "import metalev.controller.main"], env=found, check=True)
+    return found
 
 
 def _is_news(what: str) -> bool:

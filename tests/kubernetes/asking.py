@@ -61,7 +61,9 @@ class Asking:
     @property
     def answered_by(self) -> Mapping[IPAddress, frozenset[str]]:
         """The nodes that have answered for each address."""
-        return {one: frozenset(self._lab.lab.node_with(mac).name for mac in macs) for one, macs in self._macs.items()}
+        return {
+            one: frozenset(self._lab.lab.node_with(mac).name for mac in list(macs)) for one, macs in self._macs.items()
+        }
 
     def _check(self) -> None:
         assert self._failure is None, self._failure

@@ -54,11 +54,11 @@ class History:
 
     def now(self) -> Mapping[str, tuple[str, ...]]:
         """The addresses of each Service that there is."""
-        return {name: seen[-1].addresses for name, seen in self.of.items() if seen and seen[-1].uid}
+        return {name: seen[-1].addresses for name, seen in self._all() if seen and seen[-1].uid}
 
     def doubles(self) -> list[Double]:
         """Each address that two had at a time without sharing it."""
-        moments = sorted((seen.at, name, seen) for name, all_seen in self.of.items() for seen in all_seen)
+        moments = sorted((seen.at, name, seen) for name, all_seen in self._all() for seen in all_seen)
         latest: dict[str, Seen] = {}
         open_: dict[tuple[str, tuple[str, ...]], float] = {}
         found: list[Double] = []
@@ -73,10 +73,14 @@ class History:
         """Each Service that had an address and then another one, or none, while it was the same and wanted one."""
         return [
             f"{name}: {','.join(before.addresses)} became {','.join(after.addresses) or 'nothing'}"
-            for name, all_seen in self.of.items()
+            for name, all_seen in self._all()
             for before, after in pairwise(all_seen)
             if before.addresses and before.uid == after.uid and after.wants and before.addresses != after.addresses
         ]
+
+    def _all(self) -> list[tuple[str, list[Seen]]]:
+        """A copy made in one go: another thread notes what it sees meanwhile."""
+        return list(self.of.items())
 
 
 def _doubled(latest: Mapping[str, Seen]) -> set[tuple[str, tuple[str, ...]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from metalev.model.errors import Unavailable
@@ -29,6 +30,8 @@ class Office:
 
         ``wait_seconds`` is how long a write may take; ``tell`` puts a change into the inbox.
         """
+        self.since = float("inf")
+        """Since when no write of a former leader can arrive any more, by ``time.monotonic``."""
         self._steps = steps
         self._wait_seconds = wait_seconds
         self._tell = tell
@@ -44,6 +47,7 @@ class Office:
             if self._stopped:
                 return
             if held:
+                self.since = time.monotonic()
                 self._left = threading.Event()
                 threading.Thread(target=self._take, args=(self._left, clean), name="office", daemon=True).start()
                 return
@@ -63,6 +67,7 @@ class Office:
             )
             if left.wait(self._wait_seconds):
                 return
+            self.since = time.monotonic()
         for step in self._steps:
             self._do(step, left)
         with self._lock:  # it must not be told to work after it was told to stand by

@@ -11,7 +11,8 @@ from typing import Final
 
 from metalev.adapters.metrics import Figures
 from metalev.decide.contest import report
-from metalev.decide.controller import REST_SECONDS, ControllerDecider, ControllerDesired
+from metalev.decide.controller import REST_SECONDS, ControllerDecider
+from metalev.decide.desired import ControllerDesired
 from metalev.decide.diff import controller_actions
 from metalev.model.actions import Action, CreateBeaconKey, ReportContest, WriteServiceStatus
 from metalev.model.address import IPAddress

@@ -31,6 +31,7 @@ WRITERS = 8
 GOODBYE_SECONDS = 2.0
 WRITE_SECONDS = 3.0
 """How long a write may take. A new leader waits as long, once the lease of a killed one has ended."""
+FIRST_TRY_SECONDS = 1.0
 KEY_BYTES = 32
 KINDS = tuple(kind for kind in Kind if kind is not Kind.DRILL)
 """Drills are the speakers' business."""
@@ -73,7 +74,11 @@ def on_kubernetes(source: Source, namespace: str, clock: Clock, stack: ExitStack
     """An API server: one of several controllers is at work, the others stand by."""
     api = Api(source, write_timeout=WRITE_SECONDS)
     cluster = KubernetesCluster(api, clock, namespace=namespace, writer=WRITER, kinds=KINDS, pod=pod_name())
-    steps = (partial(remove_metallbs_webhooks, api, namespace), cluster.relist, cluster.look_back)
+
+    def list_again() -> None:
+        cluster.list_since(office.since)
+
+    steps = (partial(remove_metallbs_webhooks, api, namespace), list_again, cluster.look_back)
     office = Office(steps, api.write_timeout, tell)
     workers = Workers(WRITERS)
 
@@ -99,8 +104,11 @@ def on_kubernetes(source: Source, namespace: str, clock: Clock, stack: ExitStack
 
     def start(sink: ChangeSink) -> None:
         sink(Standby(True))
-        cluster.start(sink)
+        cluster.open(sink)
+        # Who leads already when it lists need not list again; who does not get an answer soon begins all the same.
         lease.acquire()
+        lease.tried.wait(FIRST_TRY_SECONDS)
+        cluster.start(sink)
 
     return Seat(
         Effects(cluster, lease=lease, record=record), workers, start, cluster.missing, cluster.alive, api.host, new_key

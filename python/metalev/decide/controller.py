@@ -4,73 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import partial
-from math import ceil, inf
+from math import ceil
 
 from msgspec import Struct
-from msgspec.structs import replace
 
-from metalev.decide.allocation import COMPONENT, CONDITION, Allocation, Outcome, decide_addresses
-from metalev.decide.announcements import Announcements
-from metalev.decide.candidates import Why
+from metalev.decide.allocation import Allocation, Outcome, decide_addresses
 from metalev.decide.contest import Contests, Verdict, asked
-from metalev.decide.groups import Groups, why_nobody
+from metalev.decide.desired import ControllerDesired, configuration_of
 from metalev.decide.keepback import addresses_in_use, clean_addresses, conflicts, skipped
 from metalev.decide.ledger import ALONE, Ledger
 from metalev.decide.legacy import superseded
 from metalev.decide.living import living_speakers
-from metalev.decide.misspelt import ANNOTATIONS, misspelt
-from metalev.decide.replacing import REPLACED, Givings, replaced, to_replace
+from metalev.decide.precedence import announced_services, precedence
+from metalev.decide.replacing import Givings, replaced, to_replace
 from metalev.decide.sharing import Terms, terms_of
+from metalev.decide.silences import Silences
+from metalev.decide.telling import actions_for
 from metalev.decide.turns import Turns
-from metalev.decide.unread import ANNOUNCEABLE
 from metalev.decide.waiting import Waiting
-from metalev.decide.words import quoted_list
 from metalev.model.actions import (
     Action,
-    Configuration,
-    Event,
-    EventType,
-    RecordEvent,
     ReportContest,
-    SpeakerState,
     WriteServiceStatus,
 )
 from metalev.model.address import IPAddress
-from metalev.model.meta import Kind, Name, ObjectKey
-from metalev.model.pools import PoolStatus, Resting
-from metalev.model.services import Condition, ConditionStatus, Service, ServiceStatus, by_type
+from metalev.model.meta import Name
+from metalev.model.pools import Resting
+from metalev.model.services import Condition, Service, ServiceStatus
 from metalev.model.snapshot import Snapshot
 
 REST_SECONDS = 60.0
 """How long a released address rests: what neighbours remember of it (ARP) has mostly expired then."""
-
-
-class Unannounced(Struct, frozen=True):
-    """Addresses that no node may announce, the Services that hold them, and why."""
-
-    addresses: tuple[IPAddress, ...]
-    services: tuple[Name, ...]
-    why: str
-
-    @property
-    def message(self) -> str:
-        """The same words for the event and the condition."""
-        return f"no node may announce {quoted_list(self.addresses)}: {self.why}"
-
-
-class ControllerDesired(Struct, frozen=True):
-    """What the controller says besides the Services' statuses: of pools by name, of groups by their key as text.
-
-    ``pool_problems`` are mistakes in the pools, ``pool_skips`` addresses of theirs that are not handed out.
-    ``superseded`` are MetalLB's old ConfigMaps that do not count. ``configuration`` is what it makes of all that.
-    """
-
-    pool_statuses: Mapping[Name, PoolStatus] = {}
-    pool_problems: Mapping[Name, str] = {}
-    pool_skips: Mapping[Name, str] = {}
-    unannounced: Mapping[str, Unannounced] = {}
-    superseded: Mapping[ObjectKey, str] = {}
-    configuration: Configuration | None = None
 
 
 class _Awaited(Struct, frozen=True):
@@ -108,10 +72,7 @@ class ControllerDecider:
         self._givings = Givings()
         self._due: dict[Name, None] = {}
         self._awaited: dict[Name, _Awaited] = {}
-        self._announcements = Announcements("", lb_class, ignore_exclude_lb=ignore_exclude_lb, patient=True)
-        self._groups = Groups()
-        self._silent: dict[Name, Condition] = {}
-        self._has_looked = False
+        self._silences = Silences(self.ledger, lb_class, ignore_exclude_lb=ignore_exclude_lb)
 
     def service(self, snapshot: Snapshot, name: Name, now: float = 0.0) -> tuple[Action, ...]:
         """What is to be done about the Service ``name``, which need not exist any more; nothing if all is well."""
@@ -148,7 +109,9 @@ class ControllerDecider:
             self._let_go(name, now)
             return ()
         self._enter(name, allocation, terms, now)
-        actions = _actions(service, allocation, self._announceable(service, snapshot, allocation), replacement)
+        actions = actions_for(
+            service, allocation, self._silences.conditions(service, snapshot, allocation), replacement
+        )
         if actions:
             self.contests.means(name, allocation.addresses)
             self._await(service, allocation, actions)
@@ -181,8 +144,8 @@ class ControllerDecider:
         if not self._look(snapshot, now):
             return ControllerDesired()
         statuses = {name: self.ledger.counts(name.name) for name in snapshot.pools if name.name in self.ledger.pools}
-        unannounced = self._unannounced(snapshot)
-        self._tell_silent(unannounced.values())
+        unannounced = self._silences.look(snapshot)
+        self._wake(self._silences.news(unannounced.values(), snapshot))
         problems = self.ledger.problems
         return ControllerDesired(
             statuses, problems, self._skips(), unannounced, superseded(snapshot), configuration_of(snapshot, problems)
@@ -221,7 +184,7 @@ class ControllerDecider:
         Of two who hold the same and do not share it, the one keeps it that a speaker announces, else the older one.
         """
         announced = announced_services(snapshot.speakers.values())
-        for service in sorted(snapshot.services.values(), key=partial(_precedence, announced)):
+        for service in sorted(snapshot.services.values(), key=partial(precedence, announced)):
             if service.hidden or service.load_balancer_class == self._lb_class:
                 self.ledger.hold(service.name, service.status.addresses, terms_of(service))
         latest = ceil(now + self._rest_seconds)  # the clock may have been set back, or the option changed
@@ -272,8 +235,8 @@ class ControllerDecider:
                 continue
             announced = announced_services(snapshot.speakers.values())
             rivals = (snapshot.services.get(name) for name in self.ledger.tenants(address))
-            ours = _precedence(announced, service)
-            if all(rival is None or ours < _precedence(announced, rival) for rival in rivals):
+            ours = precedence(announced, service)
+            if all(rival is None or ours < precedence(announced, rival) for rival in rivals):
                 self._wake(self.ledger.put_first(service.name, terms, address))
 
     def _enter(self, name: Name, allocation: Allocation, terms: Terms, now: float) -> None:
@@ -339,128 +302,3 @@ class ControllerDecider:
         for name in names:
             self._due[name] = None
             self._awaited.pop(name, None)
-
-    def _unannounced(self, snapshot: Snapshot) -> Mapping[str, Unannounced]:
-        announcements = self._announcements.update(snapshot)
-        addresses = {name: snapshot.services[name].status.addresses for name in announcements}
-        grouping = self._groups.form(addresses, announcements)
-        found = {}
-        for key, why in grouping.nobody.items():
-            if Why.METALLB in grouping.excluded[key].values():
-                continue  # it is announced, by somebody else
-            names = grouping.services[key]
-            everything = dict.fromkeys(address for name in names for address in addresses[name])
-            found[key] = Unannounced(tuple(everything), names, why)
-        return found
-
-    def _tell_silent(self, unannounced: Iterable[Unannounced]) -> None:
-        """Have the Services looked at for which it is news that nobody may announce them, or no longer true."""
-        before, self._silent = self._silent, {name: _silence(one) for one in unannounced for name in one.services}
-        # What was given and is not seen yet is not among them; it was looked at when it was given.
-        self._silent.update((name, one) for name, one in before.items() if self._is_under_way(name))
-        everybody: Iterable[Name] = self._last.services
-        if self._has_looked:
-            everybody = sorted(
-                name for name in before.keys() | self._silent.keys() if before.get(name) != self._silent.get(name)
-            )
-        self._has_looked = True
-        self._wake(name for name in everybody if self._is_marked_wrong(name))
-
-    def _announceable(self, service: Service, snapshot: Snapshot, allocation: Allocation) -> tuple[Condition, ...]:
-        """What its status shall say of that; as it says until everything has been looked at once.
-
-        A Service that is given an address of its own is looked at here, so that all is said in one write.
-        """
-        alone = all(set(self.ledger.holders(one)) <= {service.name} for one in allocation.addresses)
-        if not allocation.addresses or allocation.addresses == service.status.addresses or not alone:
-            return self._already_announceable(service)
-        given = replace(service, status=ServiceStatus(allocation.addresses))
-        why = why_nobody(self._announcements.of(given, snapshot))
-        silence = (_silence(Unannounced(allocation.addresses, (service.name,), why)),) if why else ()
-        self._silent.pop(service.name, None)
-        self._silent.update((service.name, one) for one in silence)
-        return silence
-
-    def _is_under_way(self, name: Name) -> bool:
-        """Whether the Service has been given an address that its status does not show yet."""
-        service = self._last.services.get(name)
-        return service is not None and set(self.ledger.addresses_of(name)) != set(service.status.addresses)
-
-    def _is_marked_wrong(self, name: Name) -> bool:
-        service = self._last.services.get(name)
-        return service is not None and _marked(service) != self._already_announceable(service)
-
-    def _already_announceable(self, service: Service) -> tuple[Condition, ...]:
-        if not self._has_looked:
-            return _marked(service)
-        silence = self._silent.get(service.name)
-        return () if silence is None else (silence,)
-
-
-def configuration_of(snapshot: Snapshot, pool_problems: Mapping[Name, str] = {}) -> Configuration:
-    """What a program makes of the configuration, a sentence for each thing that is wrong and where."""
-    return Configuration(
-        tuple(f"{source}: {message}" for source, message in sorted(snapshot.problems.items())),
-        tuple(f"{ObjectKey(Kind.POOL, name)}: {message}" for name, message in sorted(pool_problems.items())),
-    )
-
-
-# The conditions that are there only while something is wrong, and what is said when it is over.
-_BESIDE = {ANNOUNCEABLE: "a node may announce it again", ANNOTATIONS: "its annotations are all known"}
-
-
-def _silence(unannounced: Unannounced) -> Condition:
-    return Condition(ANNOUNCEABLE, ConditionStatus.FALSE, "NotAnnounced", unannounced.message)
-
-
-def _marked(service: Service) -> tuple[Condition, ...]:
-    return tuple(one for one in service.status.conditions if one.type == ANNOUNCEABLE)
-
-
-def announced_services(speakers: Iterable[SpeakerState]) -> frozenset[str]:
-    """The Services that some node announces, by its own word."""
-    return frozenset(name for speaker in speakers for holding in speaker.holdings for name in holding.services)
-
-
-def _precedence(announced: frozenset[str], service: Service) -> tuple[bool, bool, float, Name]:
-    """Those who still want an address first, then those announced, then the older ones.
-
-    Nobody's age is known in a directory of manifests.
-    """
-    age = inf if service.created is None else service.created
-    return not service.wants_address, str(service.name) not in announced, age, service.name
-
-
-def _actions(
-    service: Service, allocation: Allocation, announceable: tuple[Condition, ...], replacement: Condition | None
-) -> tuple[Action, ...]:
-    """Write the status and then tell of it: an event must not speak of a write that failed."""
-    # That one address was replaced is remembered for as long as the Service holds any.
-    ours = {CONDITION, *_BESIDE, *(() if allocation.addresses else (REPLACED,))}
-    foreign = tuple(one for one in service.status.conditions if one.type not in ours)
-    own = tuple(one for one in (allocation.condition, replacement) if one is not None)
-    beside = (announceable if allocation.addresses else ()) + (misspelt(service) if own else ())
-    status = ServiceStatus(allocation.addresses, allocation.pool, by_type(*foreign, *own, *beside))
-    if status == service.status:
-        return ()
-    reason = allocation.condition.message if allocation.condition else f"{service.name} is of type {service.type}"
-    news = [one for one in beside if one not in service.status.conditions]
-    told = [_event_of(service.name, one) for one in news]
-    told += [] if replacement is None else [_warning(service.name, "AddressReplaced", replacement.message)]
-    before = (one for one in service.status.conditions if one.type in _BESIDE)
-    if replace(status, conditions=by_type(*foreign, *own, *before)) == service.status:
-        # Nothing else is new: what there is to tell of the allocation has been told.
-        left = {one.type for one in beside}
-        over = (_BESIDE[one.type] for one in service.status.conditions if one.type in _BESIDE.keys() - left)
-        reason = news[0].message if news else ", and ".join(over)
-        return WriteServiceStatus(service, status, reason), *told
-    return WriteServiceStatus(service, status, reason), *(RecordEvent(event) for event in allocation.events), *told
-
-
-def _event_of(service: Name, silence: Condition) -> RecordEvent:
-    """The event beside the condition: once for each, and not anew after a restart."""
-    return _warning(service, silence.reason, silence.message)
-
-
-def _warning(service: Name, reason: str, message: str) -> RecordEvent:
-    return RecordEvent(Event(ObjectKey(Kind.SERVICE, service), EventType.WARNING, reason, message, COMPONENT))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
 from metalev.decide.allocation import COMPONENT as CONTROLLER
-from metalev.decide.controller import ControllerDesired
+from metalev.decide.desired import ControllerDesired
 from metalev.decide.moved import moves
 from metalev.decide.speaker import SpeakerDesired
 from metalev.decide.words import quoted

@@ -32,12 +32,14 @@ class Givings:
     """What this program gave away lately, and when."""
 
     def __init__(self) -> None:
-        self._given: dict[IPAddress, tuple[Name, float]] = {}
+        self._given: dict[IPAddress, tuple[Name, float]] = {}  # the longest ago first
 
     def gave(self, service: Name, address: IPAddress, now: float) -> None:
         """Remember that ``service`` was given ``address``."""
-        self._given = {one: row for one, row in self._given.items() if now - row[1] <= WITHIN_SECONDS}
+        self._given.pop(address, None)  # so that it stands behind those before it
         self._given[address] = (service, now)
+        while now - self._given[oldest := next(iter(self._given))][1] > WITHIN_SECONDS:
+            del self._given[oldest]
 
     def lately(self, service: Name, address: IPAddress, now: float) -> bool:
         """Whether ``service`` was given ``address`` so lately that it may be replaced."""
@@ -49,7 +51,7 @@ def to_replace(
     service: Service, conflicts: Mapping[IPAddress, frozenset[str]], givings: Givings, ledger: Ledger, now: float
 ) -> frozenset[IPAddress]:
     """The addresses of ``service`` that are to be replaced if others are to be had; usually none."""
-    held = [address for address in service.status.addresses if address in conflicts]
+    held = [address for address in service.status.addresses if address in conflicts] if conflicts else []
     if not held or any(one.type == REPLACED for one in service.status.conditions):
         return frozenset()
     try:

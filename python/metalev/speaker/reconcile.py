@@ -10,7 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from metalev.adapters.metrics import Announced, Figures
-from metalev.decide.controller import configuration_of
+from metalev.decide.desired import configuration_of
 from metalev.decide.diff import configuration_actions, state_actions, table_actions
 from metalev.decide.drills import drilled
 from metalev.decide.refusals import refusals

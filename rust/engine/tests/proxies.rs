@@ -121,7 +121,9 @@ fn proxied() -> World {
     world.probing = Probing { addresses: (100..103).map(vip).collect(), full: false };
     world.set_groups(vec![]);
     world.run(1_500 * MS);
-    (100..103).for_each(|last| hear(&mut world, "node1", &says(vip(last), STRANGER, false)));
+    for last in 100..103 {
+        hear(&mut world, "node1", &says(vip(last), STRANGER, false));
+    }
     assert_eq!(told(&world, FactKind::ProxyArp).len(), 1);
     world
 }
@@ -165,7 +167,9 @@ fn every_node_sees_by_itself_that_a_proxy_is_gone_though_another_is_to_ask_and_t
     let mut world = asking(&addresses);
     world.run(1_500 * MS);
     for node in ORDER {
-        addresses.iter().for_each(|address| hear(&mut world, node, &says(*address, STRANGER, false)));
+        for address in &addresses {
+            hear(&mut world, node, &says(*address, STRANGER, false));
+        }
     }
     assert_eq!(told(&world, FactKind::ProxyArp).len(), 3);
     world.run(2 * SECOND);

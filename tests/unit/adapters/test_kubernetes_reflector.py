@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -126,6 +127,27 @@ def test_a_list_comes_in_pages() -> None:
     script = Script(page("7", "a", then="more"), page("7", "b"), watches=[[]])
     assert run(script).lists == [["a", "b"]]
     assert script.asked == [("list", ""), ("list", "more"), ("watch", "7")]
+
+
+def test_a_list_that_began_late_enough_is_not_asked_for_again() -> None:
+    world, script = World(), Script(page("7", "node1"), watches=[])
+    reflector = Reflector(cast("Api", script), NODES, world, Troubles(), script.stop)
+    before = time.monotonic()
+    reflector.list(before)
+    reflector.list(before)
+    assert len(script.asked) == 1
+    reflector.list(time.monotonic())
+    assert len(script.asked) == 2
+
+
+def test_a_list_that_failed_is_none() -> None:
+    world, script = World(), Script(Unreachable("nobody answers"), page("7", "node1"), watches=[])
+    reflector = Reflector(cast("Api", script), NODES, world, Troubles(), script.stop)
+    before = time.monotonic()
+    with pytest.raises(Unreachable):
+        reflector.list(before)
+    reflector.list(before)
+    assert len(script.asked) == 2
 
 
 def test_a_page_that_came_too_late_costs_one_list_without_pages(caplog: pytest.LogCaptureFixture) -> None:

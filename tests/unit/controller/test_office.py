@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 
@@ -54,6 +55,17 @@ def test_a_new_leader_lists_before_it_begins() -> None:
     told = Told()
     Office([told.step], 3600.0, told).changed(True, True)
     assert (told.next(), told.next()) == ("listed", BEGIN)
+
+
+def test_a_new_leader_needs_no_list_that_began_after_the_last_write_of_another() -> None:
+    told, since, before = Told(), list[float](), time.monotonic()
+    office = Office([lambda: since.append(office.since)], 0.01, told)
+    for clean in (True, False):
+        office.changed(True, clean)
+        assert told.next() == BEGIN
+    given_back, waited_for = since
+    assert before <= given_back
+    assert given_back + 0.01 <= waited_for <= time.monotonic()
 
 
 def test_after_an_unclean_takeover_it_waits_for_writes_that_are_on_their_way(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tests.unit.decide.worlds import pool
 
-from metalev.decide.controller import ControllerDecider, ControllerDesired
+from metalev.decide.controller import ControllerDecider
+from metalev.decide.desired import ControllerDesired
 from metalev.decide.diff import controller_actions
 from metalev.decide.legacy import InForce, superseded
 from metalev.model.actions import RecordEvent

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from msgspec.structs import replace
 from tests.unit.decide.worlds import pool, service, world
 
-from metalev.decide.controller import ControllerDesired
+from metalev.decide.desired import ControllerDesired
 from metalev.decide.diff import controller_actions, state_actions, table_actions
 from metalev.decide.speaker import SpeakerDecider, SpeakerDesired, speaker_state
 from metalev.model.actions import (

@@ -90,11 +90,8 @@ def _text(node: ast.AST) -> str:
 
 def words_of(rust_enum: str) -> set[str]:
     """How the variants of an enum of the engine are written, of those that it uses."""
-    engine = ROOT / "rust" / "engine" / "src"
-    display = (
-        (engine / "event.rs").read_text().partition(f"impl fmt::Display for {rust_enum} {{")[2].partition("\n}")[0]
-    )
-    used = "".join(path.read_text() for path in engine.rglob("*.rs"))
+    used = "".join(path.read_text() for path in (ROOT / "rust" / "engine" / "src").rglob("*.rs"))
+    display = used.partition(f"impl fmt::Display for {rust_enum} {{")[2].partition("\n}")[0]
     words: dict[str, str] = dict(re.findall(r'Self::(\w+) => "(.+)"', display))
     return {word for variant, word in words.items() if f"{rust_enum}::{variant}" in used}
 

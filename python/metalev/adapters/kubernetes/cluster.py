@@ -90,18 +90,22 @@ class KubernetesCluster:
             self._l2_statuses = L2Statuses(api, namespace, writer, self._owning_pod, self._troubles)
             self._others.append(self._reflector(self._l2_statuses.resource, self._l2_statuses))
 
+    def open(self, sink: ChangeSink) -> None:
+        """Tell ``sink`` of whatever is read from now on, before anything is watched; :meth:`start` does it, too."""
+        if self._writer == CONTROLLER:
+            self._mirror.open(sink, self._leavers.add)
+        else:
+            self._mirror.open(sink)
+
     def start(self, sink: ChangeSink) -> None:
         """Deliver everything, then what changes. A server that does not answer is waited for."""
+        self.open(sink)
         if not self._watch:
-            self._mirror.open(sink)
             self.relist()
             return
         if self._writer == CONTROLLER:
-            self._mirror.open(sink, self._leavers.add)
             self._threads.append(threading.Thread(target=self._leavers.run, name="leavers", daemon=True))
             self._threads[-1].start()
-        else:
-            self._mirror.open(sink)
         for reflector in (*self._reflectors, *self._others):
             thread = threading.Thread(target=reflector.run, name=f"watch {reflector.resource.path}", daemon=True)
             self._threads.append(thread)
@@ -109,10 +113,17 @@ class KubernetesCluster:
 
     def relist(self) -> None:
         """List every kind again, as of now. Raises ``Unavailable``."""
+        self.list_since(float("inf"))
+
+    def list_since(self, moment: float) -> None:
+        """List every kind again whose last list began before ``moment``, by ``time.monotonic``.
+
+        Raises ``Unavailable``.
+        """
         if self._stop.is_set():
             return
         for reflector in self._reflectors:
-            reflector.list()
+            reflector.list(moment)
 
     def look_back(self) -> None:
         """Look, beside everything else, for Services that changed their type while nobody watched; returns at once."""

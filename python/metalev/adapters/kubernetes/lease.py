@@ -86,6 +86,8 @@ class KubernetesLease:
         self._now = now
         self._seen: tuple[str, float] = ("", 0.0)
         """The version that was last seen, and when it had been seen first."""
+        self.tried = threading.Event()
+        """Set once it has been tried to take it for the first time, with whatever success."""
         self._free_at = float("inf")
         """When it may be taken, unless it is seen renewed."""
         self._held_until = 0.0
@@ -148,6 +150,8 @@ class KubernetesLease:
         except Exception:
             # Something between us and the API server may answer anything; without this thread nobody would ever lead.
             log.exception("the lease %s: the attempt failed", self._name)
+        finally:
+            self.tried.set()
         if self._held and self.remaining() <= 0:
             self._lose("it could not be renewed in time")
 

@@ -121,6 +121,9 @@ class Reflector:
         self._troubles = troubles
         self._stop = stop
         self._version = ""
+        self._listing = threading.Lock()
+        self._listed_from = float("-inf")
+        """When the last complete list began, by ``time.monotonic``."""
         self._highest = 0
         """The highest version that was ever heard of."""
         self._failures = 0
@@ -135,9 +138,10 @@ class Reflector:
         """List, watch, and begin again after whatever happens, until stopped."""
         while not self._stop.is_set():
             try:
-                if not self._version:
-                    self._list(is_ahead=self._is_ahead)
-                    self._is_ahead = False
+                with self._listing:
+                    if not self._version:
+                        self._list(is_ahead=self._is_ahead)
+                        self._is_ahead = False
                 self._watch()
             except _Expired as why:
                 log.debug("%s are listed anew: %s", self.resource.path, why)
@@ -155,10 +159,15 @@ class Reflector:
                 self._version = ""
                 self._fail(error)
 
-    def list(self) -> None:
-        """Read everything once. Raises ``Unavailable`` with what to do; what was read until then counts."""
+    def list(self, since: float = float("inf")) -> None:
+        """Read everything once, unless the last list began after ``since`` (by ``time.monotonic``).
+
+        Raises ``Unavailable`` with what to do; what was read until then counts.
+        """
         try:
-            self._list()
+            with self._listing:  # one that is under way may be what is wanted
+                if self._listed_from < since:
+                    self._list()
         except ApiError as error:
             if error.expired:
                 raise
@@ -166,6 +175,7 @@ class Reflector:
 
     def _list(self, *, is_ahead: bool = False) -> None:
         seen: list[ObjectKey] = []
+        began = time.monotonic()
         for begins, page in pages(self._api, self.resource):
             if begins:
                 seen = []
@@ -175,6 +185,7 @@ class Reflector:
                 if key is not None:
                     seen.append(key)
         self._reflection.listed(seen, page.metadata.resource_version)
+        self._listed_from = began
         self._version = self._version or page.metadata.resource_version
         self._recovered()
 

@@ -48,7 +48,7 @@ class Scheduler:
             pod = self.pods.objects.get(key)
             if pod is None or pod["spec"].get("nodeName") or pod["metadata"].get("deletionTimestamp"):
                 continue
-            node = choose(pod, self.nodes.objects.values(), self.pods.objects.values())
+            node = choose(pod, list(self.nodes.objects.values()), list(self.pods.objects.values()))
             try:
                 if node is not None:
                     self._bind(pod, node)

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::Engine;
 use crate::conflicts::Conflicts;
 use crate::defence::Defence;
-use crate::event::{Action, Cause, Fact, FactKind};
+use crate::event::{Cause, Fact, FactKind};
 use crate::kernels::Kernels;
 use crate::links::{self, Links};
 use crate::peer::Path;

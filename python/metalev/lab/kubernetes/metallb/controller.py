@@ -48,7 +48,7 @@ def main() -> None:
 
 def waiting(services: Reflector) -> bool:
     """Whether a Service has no address yet."""
-    return any(wants(service) for service in services.objects.values())
+    return any(wants(service) for service in list(services.objects.values()))
 
 
 def wants(service: Object) -> bool:
