@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use metalev_wire::ethernet::{EtherType, Frame};
 use metalev_wire::ndp::Message;
 use metalev_wire::{MacAddr, arp, ndp};
 
@@ -37,6 +38,19 @@ impl Sighting {
     }
 }
 
+/// What a frame says of an address; `None` if it is none of these protocols, or broken, or says nothing.
+pub(crate) fn of_frame(bytes: &[u8]) -> Option<Sighting> {
+    let frame = Frame::new_checked(bytes).ok()?;
+    match frame.ethertype() {
+        EtherType::ARP => of_arp(&arp::Packet::new_checked(frame.payload()).and_then(|it| arp::Repr::parse(&it)).ok()?),
+        EtherType::IPV6 => {
+            let message = ndp::Packet::new_checked(frame.payload()).and_then(|it| ndp::Repr::parse(&it)).ok()?;
+            Some(of_ndp(&message, frame.src()))
+        }
+        _ => None,
+    }
+}
+
 /// What an ARP packet says of an address.
 pub(crate) fn of_arp(packet: &arp::Repr) -> Option<Sighting> {
     let (address, form) = match packet.operation {
@@ -64,3 +78,6 @@ pub(crate) fn of_ndp(message: &ndp::Repr, from: MacAddr) -> Sighting {
     };
     Sighting { address: address.into(), mac, form }
 }
+
+#[cfg(test)]
+mod tests;
