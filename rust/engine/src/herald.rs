@@ -2,18 +2,19 @@
 
 use core::time::Duration;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use metalev_wire::MacAddr;
 use metalev_wire::beacon::{self, Key, Repr as Beacon};
 use metalev_wire::ethernet::{self, EtherType};
 
-use crate::Time;
 use crate::claims::Claims;
 use crate::event::Action;
 use crate::links::Links;
 use crate::peer::{Path, Peer};
 use crate::peers::Peers;
 use crate::pulse::Timing;
+use crate::{Time, lot};
 
 /// How often those hear from us who would not be next to take over.
 const SLOW: Duration = Duration::from_secs(1);
@@ -146,10 +147,19 @@ impl Herald {
             }
         }
         for to in &peer.addresses {
-            if let Some(bytes) = self.beacon(nonce, name, peer, Path::Udp, MacAddr::ZERO, key, content) {
+            let mac = self.some_mac(*to, content.links);
+            if let Some(bytes) = self.beacon(nonce, name, peer, Path::Udp, mac, key, content) {
                 out.push(Action::SendDatagram { to: *to, bytes });
             }
         }
+    }
+
+    /// That of an interface drawn by lot, which the peer need not hear this node by: all are named in a few beacons, and
+    /// what leaves there is then taken for a stranger's by nobody.
+    fn some_mac(&self, to: IpAddr, links: &Links) -> MacAddr {
+        let count = links.iter().count().max(1);
+        let turn = usize::try_from(lot::draw("mac", to, self.sequence) % count as u64).unwrap_or(0);
+        links.iter().nth(turn).map_or(MacAddr::ZERO, |link| link.mac)
     }
 
     #[expect(clippy::too_many_arguments, reason = "each is one field of the beacon or chooses one")]

@@ -19,6 +19,9 @@ pub(crate) enum Path {
     Udp,
 }
 
+/// MAC addresses of one peer that are remembered; one that has more begins anew.
+const MACS: usize = 16;
+
 /// Lives of a peer that are remembered to be over, since this one of ours began.
 const FORMER_LIVES: usize = 64;
 
@@ -83,6 +86,8 @@ pub(crate) struct Peer {
     former: VecDeque<u64>,
     /// From where its datagrams have come in its present life; one of several addresses is the kernel's choice.
     pub(crate) sources: BTreeSet<IpAddr>,
+    /// The MAC addresses of its interfaces, as it says itself; also of those by which it is not heard.
+    macs: BTreeSet<MacAddr>,
     /// Whether its next beacon is to reach everybody who goes by its name, and when the last such one was due.
     pub(crate) shout: bool,
     pub(crate) shouted: Option<Time>,
@@ -135,6 +140,7 @@ impl Peer {
             farewell: 0,
             former: VecDeque::new(),
             sources: BTreeSet::new(),
+            macs: BTreeSet::new(),
             shout: false,
             shouted: None,
             listed: true,
@@ -162,7 +168,18 @@ impl Peer {
             missed: known.map_or(0, |hearing| hearing.missed) + before.map_or(0, |hearing| hearing.missed_at(now)),
         };
         self.paths.insert(path, hearing);
+        self.learn_mac(beacon.mac);
         !was_alive
+    }
+
+    fn learn_mac(&mut self, mac: MacAddr) {
+        if mac == MacAddr::ZERO || self.macs.contains(&mac) {
+            return;
+        }
+        if self.macs.len() >= MACS {
+            self.macs.clear();
+        }
+        self.macs.insert(mac);
     }
 
     /// Whether it is now to be reported that the peer, alive here for longer than an answer takes, does not hear us.
@@ -288,9 +305,9 @@ impl Peer {
         (hearing.alive && hearing.mac != MacAddr::ZERO).then_some(hearing.mac)
     }
 
-    /// Whether its MAC address on any interface is this one.
+    /// Whether one of its interfaces has this MAC address.
     pub(crate) fn has_mac(&self, mac: MacAddr) -> bool {
-        self.paths.values().any(|hearing| hearing.mac == mac)
+        self.macs.contains(&mac) || self.paths.values().any(|hearing| hearing.mac == mac)
     }
 
     /// Whether a beacon of another life under its name comes from somewhere else than it does, while it lives: no restart,
@@ -325,6 +342,7 @@ impl Peer {
         }
         (self.gone, self.stranger) = (false, None);
         self.sources.clear();
+        self.macs.clear();
     }
 
     /// Whether this is the nonce of a life that is over.
