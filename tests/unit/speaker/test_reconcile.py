@@ -18,7 +18,7 @@ from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.ownership import Fact, FactKind
 from metalev.model.pools import L2Advertisement, Pool
 from metalev.model.services import Endpoint, EndpointSlice, Service, ServiceStatus
-from metalev.model.snapshot import Noticed, Object
+from metalev.model.snapshot import KeysRead, Noticed, Object
 from metalev.ports.ownership import Counters
 from metalev.runtime.effects import Effects
 from metalev.runtime.outcome import Retry
@@ -291,6 +291,34 @@ def test_without_a_key_there_is_no_table_and_the_speaker_is_not_ready() -> None:
     speaker = Speaker(web())
     assert speaker.engine.tables == []
     assert "create the Secret metallb-system/metalev-beacon" in speaker.reconciler.not_ready()
+
+
+def test_other_keys_of_the_file_make_a_new_table() -> None:
+    speaker = Speaker(web(), KEY)
+    speaker.loop.inbox.put(KeysRead((OTHER_KEY, KEY)))
+    speaker.settle()
+    assert [table.keys for table in speaker.engine.tables] == [(KEY,), (OTHER_KEY, KEY)]
+
+
+def test_the_keys_of_a_secret_win_over_those_that_a_file_has_later() -> None:
+    speaker = Speaker(web())
+    speaker.put(secret(KEY))
+    speaker.loop.inbox.put(KeysRead((OTHER_KEY,)))
+    speaker.settle()
+    assert speaker.engine.tables[-1].keys == (KEY,)
+
+
+def test_a_secret_that_is_gone_and_comes_again_is_told_once_each(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    speaker = Speaker(web())
+    speaker.put(secret(KEY))
+    speaker.cluster.remove(ObjectKey(Kind.SECRET, Name(NAMESPACE, BEACON_SECRET)))
+    speaker.settle()
+    speaker.put(service("api", "192.0.2.2"), endpoints("api"))
+    speaker.put(secret(KEY))
+    assert {table.keys for table in speaker.engine.tables} == {(KEY,)}
+    assert caplog.text.count("has no key any more; the last one stays in force") == 1
+    assert caplog.text.count(f"over: the Secret {NAMESPACE}/{BEACON_SECRET} has a key again") == 1
 
 
 def test_a_missing_key_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
