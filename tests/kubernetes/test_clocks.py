@@ -1,4 +1,4 @@
-"""Nodes whose clocks are an hour ahead and an hour behind: nothing moves, nothing is lost, no lease ends because of it.
+"""Nodes whose clocks are an hour ahead and an hour behind, or are set meanwhile: nothing moves, and no lease is lost.
 
 metalev's real programs run with another time of day by ``shifted.c``; kubelets and kube-proxies keep theirs.
 """
@@ -41,10 +41,24 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, library: Path) -> Iterator[KubernetesLab]:
+def shifts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file for each node: by how many seconds its time of day is ahead."""
+    folder = tmp_path_factory.mktemp("shifts")
+    for node, shift in AHEAD.items():
+        step(folder, node, shift)
+    return folder
+
+
+def step(shifts: Path, node: str, seconds: int) -> None:
+    """Set a node's time of day, at once."""
+    (shifts / "new").write_text(str(seconds))
+    (shifts / "new").rename(shifts / node)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory, library: Path, shifts: Path) -> Iterator[KubernetesLab]:
     def metalev(launch: Launch) -> list[str]:
-        shift = AHEAD[launch.pod["spec"]["nodeName"]]
-        environment = [f"LD_PRELOAD={library}", f"SHIFT_SECONDS={shift}"]
+        environment = [f"LD_PRELOAD={library}", f"SHIFT_FILE={shifts / launch.pod['spec']['nodeName']}"]
         return ["env", *environment, sys.executable, "-m", "metalev", *launch.arguments]
 
     with KubernetesLab(tmp_path_factory.mktemp("cluster"), ipv6=False, images={"metalev": metalev}) as lab:
@@ -91,15 +105,19 @@ def test_the_speakers_clocks_are_off(lab: KubernetesLab, vips: Mapping[IPAddress
         assert abs(seconds_ahead(lab, node) - ahead) < 600, node
 
 
-def test_nothing_moves_and_no_lease_is_lost_over_many_renewals(
-    lab: KubernetesLab, vips: Mapping[IPAddress, str]
-) -> None:
+def nothing_moves(lab: KubernetesLab, vips: Mapping[IPAddress, str], shifts: Path, *turns: Mapping[str, int]) -> None:
+    """Hold every address to be answered for where it is, and every lease to stay, while clocks are set ``turns`` times.
+
+    And for more renewals than a lease may miss.
+    """
     controllers, speakers = (
         {node: log_of(process) for node, process in lab.programs(which).items()} for which in ("controller", "speaker")
     )
     before = lease(lab, "metalev-controller")
     with Asking(lab, vips) as asking:
-        for _ in range(6):  # more renewals than a lease may miss
+        for turn in (*turns, *[{}] * (6 - len(turns))):
+            for node, ahead in turn.items():
+                step(shifts, node, ahead)
             until_renewed(lab)
             asking.go_on(1)
     after = lease(lab, "metalev-controller")
@@ -107,6 +125,19 @@ def test_nothing_moves_and_no_lease_is_lost_over_many_renewals(
     assert {key: after[key] for key in unchanged} == {key: before[key] for key in unchanged}
     assert asking.answered_by == {address: {node} for address, node in vips.items()} or stalls(speakers)
     assert [line for said in (*controllers.values(), *speakers.values()) for line in said.told("ERROR|is lost")] == []
+
+
+def test_nothing_moves_and_no_lease_is_lost_over_many_renewals(
+    lab: KubernetesLab, vips: Mapping[IPAddress, str], shifts: Path
+) -> None:
+    nothing_moves(lab, vips, shifts)
+
+
+def test_nothing_moves_and_no_lease_is_lost_when_clocks_are_set_forth_and_back(
+    lab: KubernetesLab, vips: Mapping[IPAddress, str], shifts: Path
+) -> None:
+    forth_and_back = {"node1": -3600, "node2": 3600, "node3": -86_400}, {"node3": 86_400}
+    nothing_moves(lab, vips, shifts, *forth_and_back, AHEAD)
 
 
 def test_another_controller_takes_over_by_its_own_clock_and_changes_nothing(

@@ -257,6 +257,20 @@ def test_a_state_that_takes_long_to_write_is_written_less_often(monkeypatch: pyt
     assert all(pause >= 2.0 * STATE_PAUSE_PER_SECOND for pause in pauses)
 
 
+@pytest.mark.parametrize("step", [86_400.0, -3_600.0])
+def test_a_step_of_the_time_of_day_moves_nothing_and_rewrites_no_holding(step: float) -> None:
+    speaker = Speaker(web(), KEY)
+    speaker.clock.ahead = 86_400.0
+    speaker.notice(took("192.0.2.1"))
+    before = speaker.cluster.get(ObjectKey(Kind.SPEAKER_STATE, Name("", "node1")))
+    speaker.clock.ahead += step
+    speaker.cluster.relist()
+    speaker.settle(within=120)
+    assert len(speaker.engine.tables) == 1
+    assert speaker.cluster.get(ObjectKey(Kind.SPEAKER_STATE, Name("", "node1"))) == before
+    assert len(speaker.assigned()) == 1
+
+
 def test_a_table_does_not_wait_for_the_pause_between_states() -> None:
     speaker = Speaker(web(), KEY)
     speaker.loop.inbox.put(took("192.0.2.1"))
