@@ -8,13 +8,14 @@ from math import ceil
 
 from msgspec import Struct
 
-from metalev.decide.allocation import Allocation, Outcome, decide_addresses
+from metalev.decide.allocation import decide_addresses
 from metalev.decide.contest import Contests, Verdict, asked
 from metalev.decide.desired import ControllerDesired, configuration_of
 from metalev.decide.keepback import addresses_in_use, clean_addresses, conflicts, skipped
 from metalev.decide.ledger import ALONE, Ledger
 from metalev.decide.legacy import superseded
 from metalev.decide.living import living_speakers
+from metalev.decide.outcome import Allocation, Outcome
 from metalev.decide.precedence import announced_services, precedence
 from metalev.decide.replacing import Givings, replaced, to_replace
 from metalev.decide.sharing import Terms, terms_of

@@ -27,6 +27,7 @@ pub mod fuzzing;
 mod group;
 mod herald;
 mod kernels;
+mod lateness;
 mod links;
 mod lot;
 mod memberships;
