@@ -116,6 +116,19 @@ fn recordings_of_a_life_that_ended_while_we_lived_on_bring_nobody_back() {
 }
 
 #[test]
+fn a_life_whose_first_beacon_overtook_the_last_of_the_one_before_is_known_again() {
+    let mut world = settled();
+    // Of a life of node1 so short that node2 had heard nothing of it yet.
+    let late = Beacon { interval_ms: 50, through: 0, latest: 0, claims: vec![], ..claim_of_node1(815, 2, 1) };
+    hand_to_node2(&mut world, &late.emit_signed(&key()).unwrap());
+    world.run(2_000 * MS);
+    assert_eq!(world.who_has(vip(200)).len(), 1);
+    let known_again = world.facts("node2", FactKind::PeerHeard).len();
+    world.run(2_000 * MS);
+    assert_eq!(world.facts("node2", FactKind::PeerHeard).len(), known_again);
+}
+
+#[test]
 fn a_beacon_for_somebody_else_is_not_for_us() {
     let mut world = settled();
     let other = Beacon { recipient: "node9".into(), ..claim_of_node1(1, 2, 1_000_000) };
