@@ -1,4 +1,4 @@
-"""Nodes whose clocks are an hour ahead and an hour behind: nothing moves, nothing is lost, no lease ends because of it.
+"""Nodes whose clocks are an hour ahead and an hour behind, or are set meanwhile: nothing moves, and no lease is lost.
 
 metalev's real programs run with another time of day by ``shifted.c``; kubelets and kube-proxies keep theirs.
 """
@@ -25,6 +25,17 @@ pytestmark = pytest.mark.timeout(600)
 
 SHIFTED = Path(__file__).with_name("shifted.c")
 AHEAD = {"node1": 3600, "node2": -3600, "node3": 0}
+# By how many seconds each clock of a program goes on while the time of day is set: two for durations, one for people.
+SET_UNDER_WAY = """
+import pathlib, sys
+from metalev.adapters.clock import SystemClock
+from metalev.adapters.kubernetes import lease
+clock = SystemClock()
+clocks = (clock.now, lease._now, lambda: clock.wall().timestamp())
+before = [read() for read in clocks]
+pathlib.Path(sys.argv[1]).write_text(sys.argv[2])
+print(*(read() - was for read, was in zip(clocks, before, strict=True)))
+"""
 VIPS = 6
 PATIENCE = 120
 POOL = pool("first-pool", "192.168.1.200-192.168.1.220")
@@ -41,10 +52,24 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, library: Path) -> Iterator[KubernetesLab]:
+def shifts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file for each node: by how many seconds its time of day is ahead."""
+    folder = tmp_path_factory.mktemp("shifts")
+    for node, shift in AHEAD.items():
+        step(folder, node, shift)
+    return folder
+
+
+def step(shifts: Path, node: str, seconds: int) -> None:
+    """Set a node's time of day, at once."""
+    (shifts / "new").write_text(str(seconds))
+    (shifts / "new").rename(shifts / node)
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory, library: Path, shifts: Path) -> Iterator[KubernetesLab]:
     def metalev(launch: Launch) -> list[str]:
-        shift = AHEAD[launch.pod["spec"]["nodeName"]]
-        environment = [f"LD_PRELOAD={library}", f"SHIFT_SECONDS={shift}"]
+        environment = [f"LD_PRELOAD={library}", f"SHIFT_FILE={shifts / launch.pod['spec']['nodeName']}"]
         return ["env", *environment, sys.executable, "-m", "metalev", *launch.arguments]
 
     with KubernetesLab(tmp_path_factory.mktemp("cluster"), ipv6=False, images={"metalev": metalev}) as lab:
@@ -91,15 +116,19 @@ def test_the_speakers_clocks_are_off(lab: KubernetesLab, vips: Mapping[IPAddress
         assert abs(seconds_ahead(lab, node) - ahead) < 600, node
 
 
-def test_nothing_moves_and_no_lease_is_lost_over_many_renewals(
-    lab: KubernetesLab, vips: Mapping[IPAddress, str]
-) -> None:
+def nothing_moves(lab: KubernetesLab, vips: Mapping[IPAddress, str], shifts: Path, *turns: Mapping[str, int]) -> None:
+    """Hold every address to be answered for where it is, and every lease to stay, while clocks are set ``turns`` times.
+
+    And for more renewals than a lease may miss.
+    """
     controllers, speakers = (
         {node: log_of(process) for node, process in lab.programs(which).items()} for which in ("controller", "speaker")
     )
     before = lease(lab, "metalev-controller")
     with Asking(lab, vips) as asking:
-        for _ in range(6):  # more renewals than a lease may miss
+        for turn in (*turns, *[{}] * (6 - len(turns))):
+            for node, ahead in turn.items():
+                step(shifts, node, ahead)
             until_renewed(lab)
             asking.go_on(1)
     after = lease(lab, "metalev-controller")
@@ -107,6 +136,19 @@ def test_nothing_moves_and_no_lease_is_lost_over_many_renewals(
     assert {key: after[key] for key in unchanged} == {key: before[key] for key in unchanged}
     assert asking.answered_by == {address: {node} for address, node in vips.items()} or stalls(speakers)
     assert [line for said in (*controllers.values(), *speakers.values()) for line in said.told("ERROR|is lost")] == []
+
+
+def test_nothing_moves_and_no_lease_is_lost_over_many_renewals(
+    lab: KubernetesLab, vips: Mapping[IPAddress, str], shifts: Path
+) -> None:
+    nothing_moves(lab, vips, shifts)
+
+
+def test_nothing_moves_and_no_lease_is_lost_when_clocks_are_set_forth_and_back(
+    lab: KubernetesLab, vips: Mapping[IPAddress, str], shifts: Path
+) -> None:
+    forth_and_back = {"node1": -3600, "node2": 3600, "node3": -86_400}, {"node3": 86_400}
+    nothing_moves(lab, vips, shifts, *forth_and_back, AHEAD)
 
 
 def test_another_controller_takes_over_by_its_own_clock_and_changes_nothing(
@@ -138,3 +180,15 @@ def test_an_address_moves_when_a_node_whose_clock_is_off_dies(
     stayed = {address: node for address, node in vips.items() if node != victim}
     assert {address: after[address] for address in stayed} == stayed or stalls(speakers, victim)
     lab.revive(victim)
+
+
+@pytest.mark.parametrize("ahead", [7200, -7200], ids=["two hours on", "two hours back"])
+def test_no_clock_that_measures_durations_follows_the_time_of_day(tmp_path: Path, library: Path, ahead: int) -> None:
+    step(tmp_path, "shift", 0)
+    file = tmp_path / "shift"
+    command = ["env", f"LD_PRELOAD={library}", f"SHIFT_FILE={file}", sys.executable, "-c", SET_UNDER_WAY]
+    said = subprocess.run([*command, file, str(ahead)], check=True, capture_output=True, text=True, timeout=120).stdout
+    for_loops, for_leases, for_people = map(float, said.split())
+    assert abs(for_people - ahead) < 600
+    assert 0 <= for_loops < 600
+    assert 0 <= for_leases < 600

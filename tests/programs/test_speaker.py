@@ -146,6 +146,32 @@ def test_a_secret_that_comes_later_starts_the_announcing(allocated: Path) -> Non
         speaker.wait_for(r"took 192\.0\.2\.200")
 
 
+def test_a_secret_that_disappears_takes_no_address_away(allocated: Path) -> None:
+    secret = "metadata: {name: metalev-beacon, namespace: metallb-system}\nstringData: {key: 0123456789abcdef}\n"
+    (allocated / "secret.yaml").write_text(f"apiVersion: v1\nkind: Secret\n{secret}")
+    options = ("--node-name", "node1", "--interface", "lan0", *OFF)
+    with Program("speaker", "--manifests", allocated, *options, through=ON_A_WIRE) as speaker:
+        speaker.wait_for(r"took 192\.0\.2\.200")
+        until_held(allocated)
+        (allocated / "secret.yaml").unlink()
+        speaker.wait_for("the Secret metallb-system/metalev-beacon has no key any more; the last one stays in force")
+        (allocated / "secret.yaml").write_text(f"apiVersion: v1\nkind: Secret\n{secret}")
+        speaker.wait_for("over: the Secret metallb-system/metalev-beacon has a key again")
+        assert holdings(allocated) == ["192.0.2.200"]
+        assert "fell silent" not in "".join(speaker.catch_up())
+
+
+def test_a_key_file_is_read_anew_when_it_changes(speaker: Program, allocated: Path, key: Path) -> None:
+    speaker.wait_for(r"took 192\.0\.2\.200")
+    until_held(allocated)
+    key.write_text("short\n")
+    speaker.wait_for("holds a key of 5 bytes.*; the keys that were read before stay in force")
+    key.write_text("ZmVkY2JhOTg3NjU0MzIxMA==\nMDEyMzQ1Njc4OWFiY2RlZg==\n")
+    speaker.wait_for("has changed: its first key signs beacons from now on, 1 more accepted")
+    speaker.wait_for("new table for the engine: keys")
+    assert holdings(allocated) == ["192.0.2.200"]
+
+
 def test_an_unknown_node_is_refused_with_those_there_are(manifests: Path, key: Path) -> None:
     options = ("--node-name", "node9", "--key-file", key, *OFF)
     line = refused("speaker", "--manifests", manifests, *options, through=ON_A_WIRE)

@@ -39,7 +39,8 @@ class SpeakerDesired(Struct, frozen=True):
 class SpeakerDecider:
     """Works out what the speaker of ``node`` should do; remembers nothing but what it need not work out again.
 
-    ``fallback_keys`` sign beacons until the Secret ``metalev-beacon`` has keys (embedded use: a key file). ``lb_class``
+    ``fallback_keys`` sign beacons until the Secret ``metalev-beacon`` has keys (embedded use: a key file); those that
+    were read anew of the file count from then on. ``lb_class``
     is the one ``loadBalancerClass`` that is served, ``None`` serves the Services that name none. ``ignore_exclude_lb``
     lets nodes announce that carry the label to exclude them. ``preempt`` is for
     what no advertisement says otherwise of.
@@ -84,7 +85,7 @@ class SpeakerDecider:
 
     def _keys(self, snapshot: Snapshot) -> tuple[BeaconKey, ...]:
         secrets = (snapshot.secrets[name] for name in sorted(snapshot.secrets) if name.name == BEACON_SECRET)
-        return next((secret.keys for secret in secrets if secret.keys), self._fallback_keys)
+        return next((secret.keys for secret in secrets if secret.keys), snapshot.file_keys or self._fallback_keys)
 
 
 def speaker_state(

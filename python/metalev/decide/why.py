@@ -5,7 +5,7 @@ It reads what the API has and decides nothing: the controller's and the speakers
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -31,7 +31,15 @@ from metalev.decide.whyaddress import (
     of_type,
     unknown,
 )
-from metalev.decide.whynodes import GIVES_WAY, METALLB, of_advertisements, of_endpoints, of_nodes, unread_advertisement
+from metalev.decide.whynodes import (
+    GIVES_WAY,
+    METALLB,
+    goes_on,
+    of_advertisements,
+    of_endpoints,
+    of_nodes,
+    unread_advertisement,
+)
 from metalev.model.cluster import Heartbeat
 from metalev.model.meta import Name
 from metalev.model.pools import Pool
@@ -63,6 +71,7 @@ class Inquiry:
         self.speakers = Speakers(snapshot, heartbeats)
         self.controller_wrote = any(map(_looked_at, snapshot.services.values()))
         """Whether a controller has ever said anything of a Service that there still is."""
+        self._seen_from: dict[str, Mapping[Name, Announcement]] = {}
         self._silence = {name: one.message for one in self.desired.unannounced.values() for name in one.services}
         announcements = Announcements("", lb_class, ignore_exclude_lb=ignore_exclude_lb).update(snapshot)
         held = {name: snapshot.services[name].status.addresses for name in announcements}
@@ -134,6 +143,10 @@ class Inquiry:
             return (unread_advertisement(advertised, legacy=legacy), *self._endpoints(service), answer), names
         silence = self._silence.get(service.name, "")
         nodes = of_nodes(group.announcement, group.services, silence, self.speakers.coming_up)
+        if not candidates:
+            answer, names = of_announcers(addresses, candidates, self.speakers)
+            if names and answer.answer is Answer.YES and self._keep(group.services, names):
+                return (advertised, *self._endpoints(service), goes_on(nodes, names), answer), names
         found = (advertised, *self._endpoints(service), nodes)
         if not candidates:
             return found, (METALLB,) if nodes.answer is Answer.MIND else ()
@@ -141,6 +154,17 @@ class Inquiry:
         if group.announcement.gives_way and not names:
             answer = replace(answer, text=f"{answer.text}: {GIVES_WAY}")
         return (*found, of_speakers(self.speakers, candidates), answer), names
+
+    def _keep(self, services: Iterable[Name], nodes: Iterable[str]) -> bool:
+        """Whether these nodes, which announce the addresses of ``services``, go on though none may any more."""
+        return all(self._serves(node, service) for node in nodes for service in services)
+
+    def _serves(self, node: str, service: Name) -> bool:
+        if node not in self._seen_from:
+            seen = Announcements(node, self._lb_class, ignore_exclude_lb=self._ignore_exclude_lb)
+            self._seen_from[node] = dict(seen.update(self.snapshot))
+        found = self._seen_from[node].get(service)
+        return found is not None and found.serves
 
     def _pool_of(self, service: Service) -> Pool | None:
         """The pool of its first address, as those see it who announce it."""

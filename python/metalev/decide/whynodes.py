@@ -107,6 +107,13 @@ def of_nodes(
     return yes("nodes", text, *shared, *_folded(excluded))
 
 
+def goes_on(nobody: Finding, announcers: Sequence[str]) -> Finding:
+    """What there is to say of the nodes if none may announce, and whoever announces goes on: it is the last."""
+    text = f"{listed(announcers)} goes on as the last announcer, though no node may announce it"
+    advice = "let a node announce it: this one withdraws only for another, and nobody takes over if it dies"
+    return mind("nodes", text, advice, nobody.text, *nobody.details)
+
+
 def _gives_way(announcement: Announcement, coming_up: Mapping[str, SpeakerPod], *details: str) -> Finding:
     """What whoever announces waits for, and until when."""
     theirs = [node for node, why in sorted(announcement.excluded.items()) if why is Why.METALLB]

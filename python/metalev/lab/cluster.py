@@ -26,6 +26,7 @@ from metalev.model.services import ServiceStatus
 from metalev.model.snapshot import Snapshot
 
 KEY_BYTES = 32
+REKEYED = "has changed: its first key signs beacons from now on"
 
 
 class LabCluster:
@@ -41,6 +42,7 @@ class LabCluster:
         self.manifests = Manifests(directory / "manifests", topology)
         self._logs = directory / "logs"
         self._key = directory / "beacon.key"
+        self.keys: tuple[str, ...] = ()
         self._stack = ExitStack()
         self._speakers: dict[str, Process] = {}
         self._controller: Process | None = None
@@ -49,8 +51,7 @@ class LabCluster:
     def __enter__(self) -> Self:
         self._logs.mkdir(parents=True, exist_ok=True)
         self.state.mkdir(exist_ok=True)
-        self._key.write_text(secrets.token_hex(KEY_BYTES))
-        self._key.chmod(0o600)
+        self._write_keys(self.new_key())
         self.manifests.write_cluster()
         with ExitStack() as stack:
             stack.enter_context(self.lab)
@@ -99,6 +100,26 @@ class LabCluster:
         host.processes.append(process)
         self._speakers[node] = process
         return process
+
+    @staticmethod
+    def new_key() -> str:
+        """A key for beacons that nobody has."""
+        return secrets.token_hex(KEY_BYTES)
+
+    def set_keys(self, *keys: str) -> None:
+        """Replace the keys in the speakers' key file, and wait until each that runs says that it has read them."""
+        running = [speaker for speaker in self._speakers.values() if speaker.running]
+        before = [speaker.output().count(REKEYED) for speaker in running]
+        self._write_keys(*keys)
+        for speaker, times in zip(running, before, strict=True):
+            speaker.wait_for_count(REKEYED, times + 1)
+
+    def _write_keys(self, *keys: str) -> None:
+        self.keys = keys
+        other = self._key.with_suffix(".new")
+        other.touch(mode=0o600)
+        other.write_text("".join(f"{key}\n" for key in keys))
+        other.replace(self._key)
 
     def speaker(self, node: str) -> Process:
         """A node's speaker, with what it has logged."""

@@ -97,8 +97,12 @@ class Process:
 
     def wait_for(self, text: str, timeout: float = 60) -> None:
         """Wait until it has printed ``text``; :class:`LabError` with its last words if it ends or time runs out."""
+        self.wait_for_count(text, 1, timeout)
+
+    def wait_for_count(self, text: str, count: int, timeout: float = 60) -> None:
+        """Wait until it has printed ``text`` so many times; otherwise as :meth:`wait_for`."""
         deadline = time.monotonic() + timeout
-        while text not in self.output():
+        while self.output().count(text) < count:
             if not self.running or time.monotonic() > deadline:
                 why = f"within {timeout:g} s" if self.running else "before it ended"
                 raise LabError(f'{self.name} did not print "{text}" {why}; it said: {self.output()[-2000:]}')

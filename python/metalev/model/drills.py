@@ -11,6 +11,8 @@ from metalev.model.meta import Name
 
 LONGEST = 30
 """Seconds after which a drill is over, whoever forgot about it; the engine and the CRD have the same bound."""
+FORGOTTEN = 10 * LONGEST
+"""Seconds after which a drill that is still there is one whose command was killed; the next command removes it."""
 
 
 class DrillMode(StrEnum):

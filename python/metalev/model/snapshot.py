@@ -8,7 +8,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from metalev.model.actions import SpeakerState
-from metalev.model.cluster import BeaconSecret, Namespace, Node, SpeakerPod
+from metalev.model.cluster import BeaconKey, BeaconSecret, Namespace, Node, SpeakerPod
 from metalev.model.drills import Drill
 from metalev.model.legacy import LegacyConfig
 from metalev.model.meta import Kind, Name, ObjectKey
@@ -109,13 +109,19 @@ class Standby(Struct, frozen=True):
     on: bool
 
 
+class KeysRead(Struct, frozen=True):
+    """The key file has been read anew: the first key signs, any is accepted."""
+
+    keys: tuple[BeaconKey, ...]
+
+
 class Noticed(Struct, frozen=True):
     """A fact from the wire."""
 
     fact: Fact
 
 
-Change: TypeAlias = Upserted | Deleted | Listed | Rejected | PoolStatusSeen | Synced | Standby | Noticed
+Change: TypeAlias = Upserted | Deleted | Listed | Rejected | PoolStatusSeen | Synced | Standby | KeysRead | Noticed
 
 
 class Snapshot(Struct, frozen=True):
@@ -128,6 +134,7 @@ class Snapshot(Struct, frozen=True):
     has, ``witnessed`` maps an address to the fact that it was not answered as it should be, ``trouble`` is what others
     on the wire do that concerns no address alone, a sentence each.
     ``local_addresses`` are those of this host, on whichever interface, ``gateways`` its default routers.
+    ``file_keys`` are those that the key file has had since it changed.
     In ``standby`` another program of the same kind does the work.
     """
 
@@ -139,6 +146,7 @@ class Snapshot(Struct, frozen=True):
     pool_statuses: Mapping[Name, PoolStatus] = {}
     l2_advertisements: Mapping[Name, L2Advertisement] = {}
     secrets: Mapping[Name, BeaconSecret] = {}
+    file_keys: tuple[BeaconKey, ...] = ()
     speakers: Mapping[Name, SpeakerState] = {}
     legacy_configs: Mapping[Name, LegacyConfig] = {}
     speaker_pods: Mapping[Name, SpeakerPod] = {}

@@ -16,6 +16,7 @@ from metalev.model.services import EndpointSlice
 from metalev.model.snapshot import (
     Change,
     Deleted,
+    KeysRead,
     Listed,
     Noticed,
     Object,
@@ -108,7 +109,7 @@ class _Draft:
             case Noticed(fact):
                 self.facts.append(fact)
                 self._wire.note(fact)
-            case Synced() | Standby():
+            case Synced() | Standby() | KeysRead():
                 self._note_standing(change)
 
     def finish(self) -> Snapshot:
@@ -158,12 +159,14 @@ class _Draft:
             self._own_groups.discard(service)
         self.touched.add(key)
 
-    def _note_standing(self, change: Synced | Standby) -> None:
+    def _note_standing(self, change: Synced | Standby | KeysRead) -> None:
         match change:
             case Synced():
                 self._set("synced", True)
             case Standby(on):
                 self._set("standby", on)
+            case KeysRead(keys):
+                self._set("file_keys", keys)
 
     def _note_pool(self, name: Name, status: PoolStatus | None) -> None:
         if self._now("pool_statuses").get(name) == status:

@@ -26,7 +26,7 @@ from metalev.adapters.native import (
     keep_capabilities,
 )
 from metalev.adapters.places import Directory, Source
-from metalev.model.cluster import BEACON_SECRET, BeaconKey
+from metalev.model.cluster import BEACON_SECRET
 from metalev.model.errors import StartError
 from metalev.model.ownership import Preempt, Probe
 from metalev.runtime.effects import Effects
@@ -34,7 +34,7 @@ from metalev.runtime.loop import Loop
 from metalev.runtime.outcome import Outcome, Retry, Stop
 from metalev.runtime.signals import stop_on_signals
 from metalev.speaker.excludefile import read_exclude_file
-from metalev.speaker.keyfile import read_key_file
+from metalev.speaker.keyfile import KeyFile, Keys, read_key_file
 from metalev.speaker.pump import FactPump
 from metalev.speaker.reconcile import SpeakerReconciler
 from metalev.speaker.seat import on_files, on_kubernetes
@@ -75,7 +75,7 @@ def run(options: SpeakerOptions) -> None:
     logs.configure(options.log_level, options.log_format)
     if options.node_name == CONTROLLER:
         raise StartError(f'a node cannot be named "{CONTROLLER}": that folder of the state is the controller\'s')
-    keys = (read_key_file(options.key_file),) if options.key_file else ()
+    keys = read_key_file(options.key_file) if options.key_file else ()
     if options.exclude is None:
         options = replace(options, exclude=read_exclude_file(options.exclude_file, check_patterns))
     keep_capabilities(["CAP_NET_RAW"])  # before any thread starts: threads take what their parent has
@@ -83,7 +83,7 @@ def run(options: SpeakerOptions) -> None:
         _serve(options, keys, stack)
 
 
-def _serve(options: SpeakerOptions, keys: tuple[BeaconKey, ...], stack: ExitStack) -> None:
+def _serve(options: SpeakerOptions, keys: Keys, stack: ExitStack) -> None:
     clock = SystemClock()
     ownership = NativeOwnership(
         options.node_name,
@@ -125,6 +125,10 @@ def _serve(options: SpeakerOptions, keys: tuple[BeaconKey, ...], stack: ExitStac
         pages = program_pages(metrics.render, loop.alive, not_ready, seat.alive)
         server = stack.enter_context(PageServer(options.metrics, pages))
         log.info("metrics and probes on port %d", server.port)
+    if options.key_file:
+        key_file = KeyFile(options.key_file, keys, loop.inbox.put)
+        key_file.start()
+        stack.callback(key_file.stop)
     pump = FactPump(ownership, loop.inbox.put, took=metrics.moved, failed=loop.fail)
     pump.start()
     # Entered last, so that what is held is handed over first: until it is, this node alone answers.

@@ -88,6 +88,7 @@ class SpeakerReconciler:
         self._state_at = float("-inf")
         self._state_pause = STATE_PAUSE
         self._problem = ""
+        self._bereft = False
 
     def not_ready(self) -> str:
         """Why the engine has no table yet, or nothing once it has one; any thread may ask."""
@@ -163,7 +164,7 @@ class SpeakerReconciler:
         world = (
             *(snapshot.services, snapshot.endpoints, snapshot.nodes),
             *(snapshot.pools, snapshot.l2_advertisements, snapshot.secrets, snapshot.speaker_pods),
-            snapshot.conflicts,
+            *(snapshot.conflicts, snapshot.file_keys),
             bool(snapshot.problems),  # a mistake may hide a pool: an address of it is announced all the same
         )
         if self._decided_on and all(one is other for one, other in zip(world, self._decided_on, strict=True)):
@@ -178,9 +179,14 @@ class SpeakerReconciler:
         if desired.table.keys or self._table is not None:
             self._problem = ""
         if desired.table.keys:
+            if self._bereft:
+                log.info("over: the Secret %s has a key again", self._key_secret)
+            self._bereft = False
             return desired
         if self._table is not None:
-            log.warning("the Secret %s has no key any more; the last one stays in force", self._key_secret)
+            if not self._bereft:
+                log.warning("the Secret %s has no key any more; the last one stays in force", self._key_secret)
+            self._bereft = True
             return replace(desired, table=replace(desired.table, keys=self._table.keys))
         if not self._problem:
             self._problem = (

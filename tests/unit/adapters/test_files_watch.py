@@ -94,6 +94,30 @@ def test_slow_look_finds_what_the_kernel_did_not_tell(
     assert "the kernel does not report changes" in caplog.text
 
 
+def mounted(folder: Path, kind: str) -> Path:
+    """What proc(5) says if ``folder`` is on a file system of this kind."""
+    device = folder.stat().st_dev
+    path = folder.with_name(f"mounts-{kind}")
+    other = "21 1 999:7 / /elsewhere rw,relatime shared:1 - nfs server:/ rw\n"
+    path.write_text(f"{other}22 1 {os.major(device)}:{os.minor(device)} / / rw shared:2 - {kind} /dev/vda1 rw\n")
+    return path
+
+
+@pytest.mark.parametrize(("kind", "local"), [("ext4", True), ("overlay", True), ("nfs4", False), ("fuse.sshfs", False)])
+def test_a_file_system_that_others_may_write_is_told_from_one_that_is_ours(
+    folder: Path, kind: str, *, local: bool
+) -> None:
+    assert watching.is_local(folder, mounted(folder, kind)) == local
+
+
+def test_what_is_not_known_of_a_file_system_may_change_untold(folder: Path) -> None:
+    assert not watching.is_local(folder, folder / "none")
+    assert not watching.is_local(folder / "none", mounted(folder, "ext4"))
+    mounts = folder.with_name("mounts")
+    mounts.write_text("21 1 999:7 / /elsewhere rw - ext4 /dev/vda1 rw\n")
+    assert not watching.is_local(folder, mounts)
+
+
 class Stuck:
     """A watcher whose first look does not end until it is told to."""
 

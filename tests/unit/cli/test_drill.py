@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from argparse import ArgumentTypeError
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,7 +17,7 @@ from metalev.adapters.files.drills import FileDrills
 from metalev.cli.drill import address, port, seconds
 from metalev.cli.drilling import Course, course_text, dumped
 from metalev.cli.following import Held
-from metalev.model.drills import Drill, DrillMode
+from metalev.model.drills import FORGOTTEN, Drill, DrillMode
 from metalev.model.meta import Name
 
 PROBE = {
@@ -98,3 +100,17 @@ def test_a_drill_in_a_directory_is_a_manifest_that_is_read_as_it_was_written(tmp
     drills.withdraw(drill)
     drills.withdraw(drill)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_drill_clears_away_those_whose_command_was_killed_long_ago_and_no_other(tmp_path: Path) -> None:
+    drills = FileDrills(tmp_path)
+    old, recent, new = (Drill(Name("metallb-system", f"drill-{name}")) for name in ("old", "recent", "new"))
+    drills.order(old)
+    drills.order(recent)
+    (tmp_path / "pools.yaml").write_text("")
+    for name, age in (("metalev-drill-old", FORGOTTEN + 60), ("metalev-drill-recent", 40), ("pools", 99_999)):
+        at = time.time() - age
+        os.utime(tmp_path / f"{name}.yaml", (at, at))
+    drills.order(new)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"metalev-drill-recent.yaml", "metalev-drill-new.yaml", "pools.yaml"}

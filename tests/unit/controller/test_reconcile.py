@@ -2,6 +2,7 @@
 
 from ipaddress import ip_address
 
+import pytest
 from msgspec.structs import replace
 from tests.fakes.clock import VirtualClock
 from tests.fakes.cluster import FakeCluster
@@ -36,6 +37,21 @@ def test_nothing_is_decided_before_everything_is_listed() -> None:
     driver.settle()
     assert driver.outcomes == []
     assert addresses(cluster) == {"web": ""}
+
+
+@pytest.mark.parametrize("step", [86_400.0, -3_600.0])
+def test_a_step_of_the_time_of_day_changes_no_address_and_gives_none_twice(step: float) -> None:
+    controller = Controller(FakeCluster(pool("192.0.2.1-192.0.2.9"), *names("abc")))
+    before, told = controller.addresses(), len(controller.cluster.events)
+    controller.reconciler.clock.ahead += step
+    controller.cluster.relist()
+    controller.settle(within=120)
+    assert controller.addresses() == before
+    assert len(controller.cluster.events) == told
+    controller.put(service("d"))
+    given = controller.addresses()
+    assert {key: given[key] for key in before} == before
+    assert given["d"] not in {"", *before.values()}
 
 
 def test_an_exhausted_pool_leaves_the_last_one_pending_with_the_reason() -> None:

@@ -83,6 +83,32 @@ def test_nodes_that_may_not_announce_are_named_with_the_reason() -> None:
     assert nodes.details[0].startswith("not node-c: nodeLabeledExcludeBalancers (remove the label")
 
 
+def excluded_everywhere() -> Snapshot:
+    ready = Endpoint(("10.1.0.1",), "node-a")
+    return settled(labelled(backed(world(WEB), ready), "node-a", "node-b", "node-c"))
+
+
+def test_the_last_announcer_that_goes_on_is_named_though_no_node_may() -> None:
+    chain = ask(announced(excluded_everywhere()))
+    assert chain.announcers == ("node-a",)
+    nodes = answer(chain, "nodes")
+    assert nodes.answer is Answer.MIND
+    assert nodes.text == "node-a goes on as the last announcer, though no node may announce it"
+    assert "nodeLabeledExcludeBalancers" in "".join(nodes.details)
+    assert chain.verdict.startswith(f"all is well: node-a answers for {VIP}, with ")
+
+
+def test_without_a_last_announcer_nobody_may_and_nobody_does() -> None:
+    states = (speaker("node-a"), speaker("node-b"), speaker("node-c"))
+    assert broken(ask(announced(excluded_everywhere(), *states))).asked == "nodes"
+
+
+def test_who_announces_what_has_no_endpoints_is_about_to_stop() -> None:
+    chain = ask(announced(settled(labelled(backed(world(WEB), NOT_READY), "node-a", "node-b", "node-c"))))
+    assert chain.broken is not None
+    assert "last announcer" not in "".join(one.text for one in chain.findings)
+
+
 def test_a_wish_that_is_not_met_beside_an_address_is_a_remark() -> None:
     chain = ask(announced(settled(world(service("web", VIP, wish="10.9.9.9")))))
     assert chain.healthy

@@ -18,7 +18,7 @@ from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.ownership import Fact, FactKind
 from metalev.model.pools import L2Advertisement, Pool
 from metalev.model.services import Endpoint, EndpointSlice, Service, ServiceStatus
-from metalev.model.snapshot import Noticed, Object
+from metalev.model.snapshot import KeysRead, Noticed, Object
 from metalev.ports.ownership import Counters
 from metalev.runtime.effects import Effects
 from metalev.runtime.outcome import Retry
@@ -257,6 +257,20 @@ def test_a_state_that_takes_long_to_write_is_written_less_often(monkeypatch: pyt
     assert all(pause >= 2.0 * STATE_PAUSE_PER_SECOND for pause in pauses)
 
 
+@pytest.mark.parametrize("step", [86_400.0, -3_600.0])
+def test_a_step_of_the_time_of_day_moves_nothing_and_rewrites_no_holding(step: float) -> None:
+    speaker = Speaker(web(), KEY)
+    speaker.clock.ahead = 86_400.0
+    speaker.notice(took("192.0.2.1"))
+    before = speaker.cluster.get(ObjectKey(Kind.SPEAKER_STATE, Name("", "node1")))
+    speaker.clock.ahead += step
+    speaker.cluster.relist()
+    speaker.settle(within=120)
+    assert len(speaker.engine.tables) == 1
+    assert speaker.cluster.get(ObjectKey(Kind.SPEAKER_STATE, Name("", "node1"))) == before
+    assert len(speaker.assigned()) == 1
+
+
 def test_a_table_does_not_wait_for_the_pause_between_states() -> None:
     speaker = Speaker(web(), KEY)
     speaker.loop.inbox.put(took("192.0.2.1"))
@@ -291,6 +305,34 @@ def test_without_a_key_there_is_no_table_and_the_speaker_is_not_ready() -> None:
     speaker = Speaker(web())
     assert speaker.engine.tables == []
     assert "create the Secret metallb-system/metalev-beacon" in speaker.reconciler.not_ready()
+
+
+def test_other_keys_of_the_file_make_a_new_table() -> None:
+    speaker = Speaker(web(), KEY)
+    speaker.loop.inbox.put(KeysRead((OTHER_KEY, KEY)))
+    speaker.settle()
+    assert [table.keys for table in speaker.engine.tables] == [(KEY,), (OTHER_KEY, KEY)]
+
+
+def test_the_keys_of_a_secret_win_over_those_that_a_file_has_later() -> None:
+    speaker = Speaker(web())
+    speaker.put(secret(KEY))
+    speaker.loop.inbox.put(KeysRead((OTHER_KEY,)))
+    speaker.settle()
+    assert speaker.engine.tables[-1].keys == (KEY,)
+
+
+def test_a_secret_that_is_gone_and_comes_again_is_told_once_each(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    speaker = Speaker(web())
+    speaker.put(secret(KEY))
+    speaker.cluster.remove(ObjectKey(Kind.SECRET, Name(NAMESPACE, BEACON_SECRET)))
+    speaker.settle()
+    speaker.put(service("api", "192.0.2.2"), endpoints("api"))
+    speaker.put(secret(KEY))
+    assert {table.keys for table in speaker.engine.tables} == {(KEY,)}
+    assert caplog.text.count("has no key any more; the last one stays in force") == 1
+    assert caplog.text.count(f"over: the Secret {NAMESPACE}/{BEACON_SECRET} has a key again") == 1
 
 
 def test_a_missing_key_is_told_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from metalev.adapters.codec import encode
 from metalev.adapters.files.writing import remove, write_yaml
-from metalev.model.drills import Drill
+from metalev.model.drills import FORGOTTEN, Drill
 
 
 class FileDrills:
@@ -20,12 +20,30 @@ class FileDrills:
         self._manifests = manifests
 
     def order(self, drill: Drill) -> None:
-        """Begin it. Raises ``Unavailable``."""
-        write_yaml(self._path(drill), encode.drill(drill))
+        """Begin it, and clear away what commands that were killed have left. Raises ``Unavailable``."""
+        path = self._path(drill)
+        write_yaml(path, encode.drill(drill))
+        for other, age in self._older_than(path):
+            if age > FORGOTTEN:
+                remove(other)
 
     def withdraw(self, drill: Drill) -> None:
         """End it, if it goes on. Raises ``Unavailable``."""
         remove(self._path(drill))
 
+    def _older_than(self, path: Path) -> list[tuple[Path, float]]:
+        """The other drills, and how many seconds before ``path`` each was written, by the file system's clock."""
+        written = {one: _written(one) for one in self._manifests.glob("metalev-drill-*.yaml")}
+        latest = _written(path)
+        return [(one, latest - at) for one, at in written.items() if latest is not None and at is not None]
+
     def _path(self, drill: Drill) -> Path:
         return self._manifests / f"metalev-{drill.name.name}.yaml"
+
+
+def _written(path: Path) -> float | None:
+    """When it was written; None if it has gone meanwhile."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return None

@@ -93,7 +93,7 @@ class Tree(Generic[T]):
                 if entry.is_dir(follow_symlinks=False):
                     if self._descend(path):
                         yield from self._walk_below(path)
-                elif self._wanted(path):
+                elif path in self.files or self._wanted(path):
                     yield path
 
     def _walk_below(self, folder: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +20,11 @@ STEP_MS = 50
 # How often the watch says that nothing happened, which is when a relist can be due.
 TICK_MS = 200
 WATCH_AGAIN_SECONDS = 30.0
+# Where the kernel tells of every change, a look at everything only makes up for what was lost: so much rarer.
+RARER = 3
+# File systems on which nobody else writes. Whatever is not among them (NFS, FUSE, what is unknown) may change untold.
+LOCAL = frozenset({"bcachefs", "btrfs", "ext2", "ext3", "ext4", "f2fs", "overlay", "ramfs", "tmpfs", "xfs"})
+MOUNTS = Path("/proc/self/mountinfo")
 # A call that takes longer is stuck (a network file system that does not answer), and nobody waits for it any more.
 STOP_SECONDS = 5.0
 
@@ -40,8 +46,12 @@ class Watcher:
         concerns: Callable[[Path], bool],
         stop_seconds: float = STOP_SECONDS,
     ) -> None:
-        """``relist_seconds`` is between two looks at everything, ``stop_seconds`` the most that :meth:`stop` waits."""
+        """``relist_seconds`` is between two looks at everything, ``stop_seconds`` the most that :meth:`stop` waits.
+
+        Where the kernel tells of every change, looks are :data:`RARER`.
+        """
         self._roots = tuple(roots)
+        self._pace = relist_seconds
         self._changed = changed
         self._relist = relist
         self._relist_seconds = relist_seconds
@@ -89,7 +99,7 @@ class Watcher:
                 # Whatever it is, the next look may succeed; a watcher that ended would leave the world as it was.
                 log.exception("a change of the manifests could not be taken up; trying again")
             if relist:
-                due = time.monotonic() + self._relist_seconds
+                due = time.monotonic() + self._pace
 
     def _batches(self) -> Iterator[set[Path] | None]:
         """Changed paths, an empty set now and then, and ``None`` for "look at everything", for ever."""
@@ -103,6 +113,8 @@ class Watcher:
 
     def _watch(self) -> Iterator[set[Path] | None]:
         identity = _identity(self._roots)
+        told = all(is_local(root) for root in self._roots)
+        self._pace = self._relist_seconds * (RARER if told else 1)
         events = watch(
             *self._roots,
             watch_filter=lambda _, path: self._concerns(Path(path)),
@@ -124,9 +136,22 @@ class Watcher:
                 return
 
     def _ticks(self) -> Iterator[set[Path]]:
+        self._pace = self._relist_seconds
         until = time.monotonic() + WATCH_AGAIN_SECONDS
         while time.monotonic() < until and not self._stopped.wait(min(self._relist_seconds, 1.0)):
             yield set()
+
+
+def is_local(root: Path, mounts: Path = MOUNTS) -> bool:
+    """Whether all changes below ``root`` are made by this host's kernel, as far as ``mounts`` (proc(5)) tells."""
+    try:
+        device = root.stat().st_dev
+        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    number = f"{os.major(device)}:{os.minor(device)}"
+    kinds = {line.partition(" - ")[2].split(" ")[0] for line in lines if line.split(" ")[2:3] == [number]}
+    return bool(kinds) and kinds <= LOCAL
 
 
 def _identity(roots: Iterable[Path]) -> list[tuple[int, int] | None]:

@@ -95,6 +95,13 @@ def _starve(_: LabCluster, node: Node) -> Mend:
     return mend
 
 
+def _rekey(cluster: LabCluster, _: Node) -> Mend:
+    old, new = cluster.keys[0], cluster.new_key()
+    cluster.set_keys(old, new)
+    cluster.set_keys(new, old)
+    return lambda: cluster.set_keys(new)
+
+
 def _start(cluster: LabCluster, node: Node) -> None:
     speaker = cluster.start_speaker(node.name)
     for other in cluster.lab.nodes.values():
@@ -115,4 +122,5 @@ DEEDS: Mapping[Kind, Callable[[LabCluster, Node], Mend]] = {
     "loss": _loss,
     "firewall": _firewall,
     "starve": _starve,
+    "rekey": _rekey,
 }

@@ -12,7 +12,19 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 Kind: TypeAlias = Literal[
-    "death", "kill", "term", "pause", "restart", "cable", "mute", "deaf", "partition", "loss", "firewall", "starve"
+    "death",
+    "kill",
+    "term",
+    "pause",
+    "restart",
+    "cable",
+    "mute",
+    "deaf",
+    "partition",
+    "loss",
+    "firewall",
+    "starve",
+    "rekey",
 ]
 DEAD_MS = 160  # after the last beacon, the next candidate takes over
 MEET_MS = 1_060  # two that lost each other speak once a second, and the first word settles it
@@ -39,6 +51,7 @@ BOUNDS: Mapping[Kind, Bound] = {
     "loss": Bound(DEAD_MS, double_ms=MEET_MS),
     "firewall": Bound(0),
     "starve": Bound(0),
+    "rekey": Bound(0),
 }
 MEANING: Mapping[Kind, str] = {
     "death": "the node loses its power, and comes back",
@@ -53,6 +66,7 @@ MEANING: Mapping[Kind, str] = {
     "loss": "30 % of what the nodes send each other is lost",
     "firewall": "it drops UDP 7946",
     "starve": "twice as many programs as there are processors spin",
+    "rekey": "the key file gets a second key, which signs then, and loses the first",
 }
 
 
