@@ -21,7 +21,8 @@ const EVERY: u32 = 5;
 /// What a beacon takes from node to node, generously.
 const FLIGHT: u32 = 1;
 
-/// Two that lost each other speak to each other once a second; the first word settles who has the better right.
+/// Two that lost each other speak to each other four times a second, but those that were started anew meanwhile and have
+/// not met yet once a second; the first word settles who has the better right.
 const APART: u32 = 1_060;
 
 /// After the last fault, an address that can be answered is: by the slowest way to notice a death (three beacons of a
