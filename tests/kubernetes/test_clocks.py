@@ -25,6 +25,17 @@ pytestmark = pytest.mark.timeout(600)
 
 SHIFTED = Path(__file__).with_name("shifted.c")
 AHEAD = {"node1": 3600, "node2": -3600, "node3": 0}
+# By how many seconds each clock of a program goes on while the time of day is set: two for durations, one for people.
+SET_UNDER_WAY = """
+import pathlib, sys
+from metalev.adapters.clock import SystemClock
+from metalev.adapters.kubernetes import lease
+clock = SystemClock()
+clocks = (clock.now, lease._now, lambda: clock.wall().timestamp())
+before = [read() for read in clocks]
+pathlib.Path(sys.argv[1]).write_text(sys.argv[2])
+print(*(read() - was for read, was in zip(clocks, before, strict=True)))
+"""
 VIPS = 6
 PATIENCE = 120
 POOL = pool("first-pool", "192.168.1.200-192.168.1.220")
@@ -169,3 +180,15 @@ def test_an_address_moves_when_a_node_whose_clock_is_off_dies(
     stayed = {address: node for address, node in vips.items() if node != victim}
     assert {address: after[address] for address in stayed} == stayed or stalls(speakers, victim)
     lab.revive(victim)
+
+
+@pytest.mark.parametrize("ahead", [7200, -7200], ids=["two hours on", "two hours back"])
+def test_no_clock_that_measures_durations_follows_the_time_of_day(tmp_path: Path, library: Path, ahead: int) -> None:
+    step(tmp_path, "shift", 0)
+    file = tmp_path / "shift"
+    command = ["env", f"LD_PRELOAD={library}", f"SHIFT_FILE={file}", sys.executable, "-c", SET_UNDER_WAY]
+    said = subprocess.run([*command, file, str(ahead)], check=True, capture_output=True, text=True, timeout=120).stdout
+    for_loops, for_leases, for_people = map(float, said.split())
+    assert abs(for_people - ahead) < 600
+    assert 0 <= for_loops < 600
+    assert 0 <= for_leases < 600

@@ -48,7 +48,7 @@ def test_a_host_that_answers_for_many_free_addresses_is_named_and_they_are_given
         wait_until(lambda: len(announced()) == 1, f"a node to announce {given}", timeout=PATIENCE)
         cluster.manifests.remove("proxied")
     wait_until(lambda: not problems(cluster, TAKEN), "it to be over once it answers no more", timeout=2 * PATIENCE)
-    assert len(said(cluster, f"{client.mac} {OVER}")) == 3
+    assert len(said(cluster, f"{client.mac} {OVER}")) >= 3
     wait_until(lambda: any(state["clean"] for state in states(cluster)), "the addresses to be clean", timeout=PATIENCE)
 
 

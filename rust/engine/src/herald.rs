@@ -19,6 +19,10 @@ use crate::{Time, lot};
 /// How often those hear from us who would not be next to take over.
 const SLOW: Duration = Duration::from_secs(1);
 
+/// How many times as often those hear from us who fell silent lately: while two that lost each other do not meet, both
+/// may announce.
+const SEEKING: u32 = 4;
+
 /// About as many beacons a second are sent at most; with more peers to tell often, the interval grows.
 const BUDGET_PER_SECOND: u32 = 2_000;
 
@@ -83,11 +87,20 @@ impl Herald {
             let there = peers.iter().filter(|(name, peer)| often(name, peer) == wanted);
             there.map(|(_, peer)| links + peer.addresses.len()).sum()
         };
-        let (fast, slow) = self.paces(beacons(true), beacons(false));
+        let sought = |name: &String, peer: &Peer| !often(name, peer) && peer.lost_lately(now);
+        let sought_beacons = peers.iter().filter(|(name, peer)| sought(name, peer));
+        let sought_beacons: usize = sought_beacons.map(|(_, peer)| links + peer.addresses.len()).sum();
+        let extra = sought_beacons * (SEEKING as usize - 1);
+        // Only as far as nobody else hears less for it.
+        let seeking = beacons(false) + extra <= BUDGET_PER_SECOND as usize / 2;
+        let (fast, slow) = self.paces(beacons(true), beacons(false) + if seeking { extra } else { 0 });
         let half = self.timing.interval / 2;
         for (name, peer) in peers.iter_mut() {
             let often = often(name, peer);
             let interval = if often { fast.max(content.stated) } else { slow };
+            let slow = if seeking && sought(name, peer) { (slow / SEEKING).max(fast) } else { slow };
+            // One who fell silent just now does not wait for what was planned while it was heard.
+            peer.next_send = peer.next_send.map(|due| due.min(now + slow));
             if peer.stated != interval || peer.next_send.is_none_or(|due| due <= now + half) {
                 let pace = self.pace(peer, often, fast, slow);
                 peer.stated = interval;

@@ -25,6 +25,10 @@ const MACS: usize = 16;
 /// Lives of a peer that are remembered to be over, since this one of ours began.
 const FORMER_LIVES: usize = 64;
 
+/// For how long one that fell silent is looked for more often than the others are spoken to: it was parted from us,
+/// perhaps, and both announce.
+const SOUGHT: Duration = Duration::from_secs(30);
+
 /// Where a beacon came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Source {
@@ -256,6 +260,12 @@ impl Peer {
     /// Whether it is alive on one of these interfaces, by whichever path came in there.
     pub(crate) fn alive_on(&self, interfaces: &[u32]) -> bool {
         self.paths.values().any(|hearing| hearing.alive && interfaces.contains(&hearing.arrived_on))
+    }
+
+    /// Whether it fell silent on a path not long ago, without a goodbye: it may be back at any moment.
+    pub(crate) fn lost_lately(&self, now: Time) -> bool {
+        let lately = |hearing: &Hearing| !hearing.alive && now.since(hearing.last) < SOUGHT;
+        !self.gone && self.paths.values().any(lately)
     }
 
     /// Whether it was ever heard on one of these interfaces.

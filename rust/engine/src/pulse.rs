@@ -82,6 +82,9 @@ pub(crate) struct Pulse {
     listening_until: Option<Time>,
     last_wake: Option<Time>,
     lateness: Lateness,
+    /// From when on lateness counts: not while it listens for the first time, when the program and others beside it are
+    /// just starting, and nothing is held that could lapse.
+    counts_from: Option<Time>,
     /// The interval that beacons state, and for how many rounds they have stated no less.
     stated: Duration,
     told: u32,
@@ -93,8 +96,8 @@ impl Pulse {
     pub(crate) fn new(timing: Timing) -> Self {
         let (stated, known) = (timing.interval, timing.interval);
         let (valid_until, next_round, listening_until, last_wake) = (None, None, None, None);
-        let (lateness, told) = (Lateness::default(), 0);
-        Self { timing, valid_until, next_round, listening_until, last_wake, lateness, stated, told, known }
+        let (lateness, counts_from, told) = (Lateness::default(), None, 0);
+        Self { timing, valid_until, next_round, listening_until, last_wake, lateness, counts_from, stated, told, known }
     }
 
     /// The interval to state in beacons: not less than they come at.
@@ -127,6 +130,7 @@ impl Pulse {
     pub(crate) fn start(&mut self, now: Time) {
         self.next_round = Some(now);
         self.listening_until = Some(now + self.timing.dead_time());
+        self.counts_from = self.counts_from.or(self.listening_until);
     }
 
     /// Whether rounds have begun.
@@ -139,7 +143,8 @@ impl Pulse {
         let due = expected.max(self.last_wake);
         self.last_wake = Some(now);
         let late = due.map_or(Duration::ZERO, |due| now.since(due));
-        if late < MOST_PATIENCE {
+        let counts = self.counts_from.is_some_and(|from| now >= from);
+        if counts && late < MOST_PATIENCE {
             // What is longer is a sleep and says nothing of the time that this host has for us.
             self.lateness.note(now, late);
         }
@@ -275,7 +280,7 @@ mod tests {
     fn lateness_is_stated_at_once_and_promised_only_when_peers_can_be_expected_to_know() {
         let mut pulse = pulse();
         let mut seen = Vec::new();
-        for n in 0..5 {
+        for n in 3..8 {
             pulse.wake(at(n * 50 + 30), Some(at(n * 50)));
             pulse.round(at(n * 50 + 30));
             seen.push((pulse.stated(), pulse.promise()));
@@ -301,6 +306,16 @@ mod tests {
         for n in 0..6 {
             pulse.wake(at(n * 10_000 + 5_000), Some(at(n * 10_000)));
             pulse.round(at(n * 10_000 + 5_000));
+        }
+        assert_eq!((pulse.stated(), pulse.promise()), (50 * MS, 150 * MS));
+    }
+
+    #[test]
+    fn lateness_of_a_program_that_is_just_starting_changes_nothing() {
+        let mut pulse = pulse();
+        for n in 0..3 {
+            pulse.wake(at(n * 50 + 40), Some(at(n * 50)));
+            pulse.round(at(n * 50 + 40));
         }
         assert_eq!((pulse.stated(), pulse.promise()), (50 * MS, 150 * MS));
     }

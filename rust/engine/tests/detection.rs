@@ -253,6 +253,28 @@ fn a_segment_that_heals_settles_on_one_announcer() {
 }
 
 #[test]
+fn two_that_were_parted_for_seconds_meet_within_a_quarter_of_a_second_and_a_round() {
+    for parted in (0..20).map(|n| 5_000 + n * 53) {
+        let mut world = settled();
+        world.partition(&["node1"], &["node2", "node3"]);
+        world.run(parted * MS);
+        world.heal();
+        world.run(310 * MS);
+        assert_eq!(world.who_has(vip(200)).len(), 1, "parted for {parted} ms");
+    }
+}
+
+#[test]
+fn two_that_were_parted_for_long_meet_within_a_second_and_a_round() {
+    let mut world = settled();
+    world.partition(&["node1"], &["node2", "node3"]);
+    world.run(60_000 * MS);
+    world.heal();
+    world.run(1_060 * MS);
+    assert_eq!(world.who_has(vip(200)).len(), 1);
+}
+
+#[test]
 fn where_no_beacon_ever_came_by_the_segment_the_management_network_says_who_lives() {
     let mut world = World::new(3);
     (world.udp_interface, world.ethernet) = (MANAGEMENT, false);

@@ -158,3 +158,21 @@ fn in_a_small_cluster_nothing_is_stretched() {
     choir.run(20, 5);
     assert_eq!(choir.stated.values().max(), Some(&50));
 }
+
+#[test]
+fn those_who_fell_silent_are_sought_four_times_a_second_for_half_a_minute() {
+    let mut choir = Choir::new(60, 0);
+    choir.run(60, 3);
+    choir.run(0, 40);
+    // Two paths to each of 60.
+    assert!(choir.sent[10..28].iter().all(|sent| (440..=520).contains(sent)), "{:?}", choir.sent);
+    assert!(choir.sent[36..].iter().all(|sent| *sent <= 130), "{:?}", choir.sent);
+}
+
+#[test]
+fn too_many_to_be_sought_are_told_as_seldom_as_the_living() {
+    let mut choir = Choir::new(150, 0);
+    choir.run(150, 3);
+    choir.run(0, 12);
+    assert!(choir.sent[7..].iter().all(|sent| *sent <= 320), "{:?}", choir.sent);
+}

@@ -21,7 +21,8 @@ const EVERY: u32 = 5;
 /// What a beacon takes from node to node, generously.
 const FLIGHT: u32 = 1;
 
-/// Two that lost each other speak to each other once a second; the first word settles who has the better right.
+/// Two that lost each other speak to each other four times a second, but those that were started anew meanwhile and have
+/// not met yet once a second; the first word settles who has the better right.
 const APART: u32 = 1_060;
 
 /// After the last fault, an address that can be answered is: by the slowest way to notice a death (three beacons of a
@@ -82,6 +83,15 @@ fn one_answer_within(limit: u32) -> impl FnMut(&Fleet, IpAddr, &[String]) -> Res
     }
 }
 
+/// Nobody answers twice for longer than so many milliseconds, but while beacons do not get through and as long after.
+fn one_answer_after(flight: u32) -> impl FnMut(&Fleet, IpAddr, &[String]) -> Result<(), TestCaseError> {
+    let mut within = one_answer_within(flight);
+    move |fleet, address, answering| {
+        let calm = fleet.world.now.since(fleet.disturbed) > MS * flight;
+        within(fleet, address, if calm { answering } else { &[] })
+    }
+}
+
 /// So many schedules, or as many as `PROPTEST_CASES` says.
 fn cases(cases: u32) -> ProptestConfig {
     let default = ProptestConfig { failure_persistence: None, max_shrink_iters: 4_000, ..ProptestConfig::default() };
@@ -126,7 +136,8 @@ proptest! {
 
     #[test]
     fn tables_that_differ_make_two_answer_only_while_they_do(script in script(with_crashes(edits()), 400)) {
-        play(script, one_answer(FLIGHT))?;
+        // One that was asked to end may hand over later, and two answer while its word of that is on its way.
+        play(script, one_answer_after(FLIGHT))?;
     }
 
     #[test]

@@ -111,7 +111,7 @@ def test_every_metric_of_the_speaker_is_listed_and_no_other() -> None:
 
 @pytest.mark.parametrize(
     ("path", "heading"),
-    [(TROUBLESHOOTING, "line"), (TROUBLESHOOTING, "problem"), (ADDRESSES, "message")],
+    [(TROUBLESHOOTING, "line"), (TROUBLESHOOTING, "problem"), (ADDRESSES, "message"), (CONFLICTS, "words")],
     ids=lambda value: shown(value) if isinstance(value, Path) else value,
 )
 def test_every_message_that_is_explained_is_one_of_the_codes(path: Path, heading: str) -> None:

@@ -27,7 +27,7 @@ Kind: TypeAlias = Literal[
     "rekey",
 ]
 DEAD_MS = 160  # after the last beacon, the next candidate takes over
-MEET_MS = 1_060  # two that lost each other speak once a second, and the first word settles it
+MEET_MS = 310  # two that lost each other speak four times a second, and the first word settles it
 
 
 class Bound(Struct, frozen=True):
