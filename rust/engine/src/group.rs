@@ -167,7 +167,7 @@ impl Group {
                 let cause = match self.offer {
                     Some(offer) if other.offers.is_none() => offer.cause,
                     _ if other.off_link < self.off_link => Cause::OffLink,
-                    _ if term > self.term => Cause::HigherTerm,
+                    _ if term > self.term => self.taken_back(peers, moment, name).unwrap_or(Cause::HigherTerm),
                     _ => Cause::EarlierCandidate,
                 };
                 return Verdict::Yield(cause, other.name);

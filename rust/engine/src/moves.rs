@@ -95,7 +95,19 @@ impl Group {
         calm.max(heard.max(since) + wait)
     }
 
-    /// Why this node is the better announcer by the policy, if it is.
+    /// Why `other` has taken back what this node announces, if that is what it did: the same cause that it gives itself.
+    ///
+    /// It has then been up for as long as the policy asks, and hears this node. Who comes back out of a partition, or
+    /// did not hear this node, took it for another reason. What is known of the time is half of what has to pass: the two
+    /// have not begun to hear each other at the same moment, and whoever has just come up listens for one grace.
+    pub(crate) fn taken_back(&self, peers: &Peers, moment: Moment<'_>, other: &str) -> Option<Cause> {
+        let wait = if self.spec.preempt == Preempt::Immediate { moment.grace } else { moment.hold_down };
+        let up = peers.heard_since(other, &self.segment).is_some_and(|since| since + wait / 2 <= moment.now);
+        let cause = self.entitled(peers, other, moment.me)?;
+        (up && peers.heard_by(other, &self.segment)).then_some(cause)
+    }
+
+    /// Why `me` is the better announcer by the policy than `holder`, if it is.
     fn entitled(&self, peers: &Peers, me: &str, holder: &str) -> Option<Cause> {
         let (mine, theirs) = (self.score(me)?, self.score(holder)?);
         let by_score = mine > theirs;

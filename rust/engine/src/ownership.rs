@@ -176,7 +176,7 @@ impl Ownership {
                 self.report(FactKind::Took, cause, group, peer, last.map(|last| now.since(last)));
             }
             Verdict::Yield(cause, peer) => {
-                if matches!(cause, Cause::HigherTerm | Cause::Drill) {
+                if matches!(cause, Cause::HigherTerm | Cause::HigherScore | Cause::FailBack | Cause::Drill) {
                     group.lost_at = Some(now);
                 }
                 self.let_go(group, cause, peer);

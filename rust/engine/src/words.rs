@@ -141,6 +141,12 @@ pub(crate) fn outcome(outcome: &Outcome, misses: u32) -> String {
         (FactKind::Yielded, Cause::HigherTerm) => {
             format!("fell silent for {what}: {peer} took it later")
         }
+        (FactKind::Yielded, Cause::HigherScore) => {
+            format!("fell silent for {what}: {peer} is preferred to this node and took it back")
+        }
+        (FactKind::Yielded, Cause::FailBack) => {
+            format!("fell silent for {what}: {peer} comes before this node and took it back")
+        }
         (FactKind::Yielded, Cause::EarlierCandidate) => {
             format!("fell silent for {what}: {peer} announces it too and comes earlier")
         }

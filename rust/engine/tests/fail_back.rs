@@ -78,6 +78,9 @@ fn a_higher_score_is_taken_back_after_the_hold_down() {
     let took = world.facts("node1", FactKind::Took)[0];
     assert_eq!((took.cause, took.peer.as_str()), (Cause::HigherScore, "node2"));
     assert!(took.message.ends_with("this node is preferred to node2, which announced it"), "{}", took.message);
+    let yielded = world.facts("node2", FactKind::Yielded)[0];
+    assert_eq!((yielded.cause, yielded.peer.as_str()), (took.cause, "node1"), "both give the same reason");
+    assert!(yielded.message.ends_with("node1 is preferred to this node and took it back"), "{}", yielded.message);
 }
 
 #[test]
@@ -115,6 +118,7 @@ fn the_first_candidate_takes_it_back_after_the_hold_down() {
     let took = taken_back(&mut world);
     assert_about(took, HOLD_DOWN);
     assert_eq!(world.facts("node1", FactKind::Took)[0].cause, Cause::FailBack);
+    assert_eq!(world.facts("node2", FactKind::Yielded)[0].cause, Cause::FailBack, "both give the same reason");
 }
 
 #[test]
@@ -174,6 +178,20 @@ fn no_policy_is_no_reason_for_a_second_move() {
     }
 }
 
+#[test]
+fn who_took_it_in_a_partition_has_not_taken_it_back() {
+    let mut world = back_again(with(Preempt::Balanced));
+    world.run(S);
+    world.partition(&["node2"], &["node1", "node3"]);
+    world.run(S);
+    assert_eq!(world.who_has(vip(200)), ["node1", "node2"]);
+    world.heal();
+    world.run(2 * S);
+    assert_eq!(world.who_has(vip(200)), ["node1"]);
+    let yielded = world.facts("node2", FactKind::Yielded)[0];
+    assert_eq!((yielded.cause, yielded.peer.as_str()), (Cause::HigherTerm, "node1"));
+}
+
 // ===== immediate =====
 
 #[test]
@@ -181,6 +199,7 @@ fn the_first_candidate_takes_it_back_as_soon_as_it_has_listened() {
     let mut world = back_again(with(Preempt::Immediate));
     let took = taken_back(&mut world);
     assert!(took >= 150 * MS && took <= 320 * MS, "{took:?}");
+    assert_eq!(world.facts("node2", FactKind::Yielded)[0].cause, Cause::FailBack, "both give the same reason");
 }
 
 #[test]
