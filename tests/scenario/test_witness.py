@@ -101,8 +101,9 @@ def announces(frame: Frame, owner: Node, address: IPAddress) -> bool:
 
 def test_an_answer_of_a_stranger_instead_of_the_announcers_is_told_with_its_mac(cluster: LabCluster) -> None:
     stranger = cluster.lab.client
-    with broadcasts_lost(cluster), Answering(stranger, [WRONG]):
-        announced(cluster, WRONG)
+    with ExitStack() as stack, broadcasts_lost(cluster):
+        announced(cluster, WRONG)  # before anybody can know that it is in use, or it would be given to nobody
+        stack.enter_context(Answering(stranger, [WRONG]))
         is_told(cluster, "WrongAnswer", WRONG, f"on eth0 {stranger.mac} answers for it instead")
     assert counted(cluster, "wrong-answer") >= 1
 
@@ -111,8 +112,8 @@ def test_an_answer_of_a_stranger_beside_the_announcers_is_told_with_its_mac_and_
     cluster: LabCluster,
 ) -> None:
     stranger = cluster.lab.client
+    announced(cluster, TWICE)
     with Answering(stranger, [TWICE]):
-        announced(cluster, TWICE)
         is_told(cluster, "TwoAnswers", TWICE, f"on eth0 {stranger.mac} answers for it, too")
         assert counted(cluster, "two-answers") >= 1
         text = f'AddressInUse "{TWICE}" is an address in use by {stranger.mac}'
