@@ -146,6 +146,11 @@ impl Group {
         self.rank(node) != usize::MAX
     }
 
+    /// Whether a peer may announce it, or speaks of its addresses.
+    pub(crate) fn concerns(&self, peer: &str, peers: &Peers) -> bool {
+        self.may(peer) || self.spec.addresses.iter().any(|address| peers.claim(peer, *address).is_some())
+    }
+
     /// What to do now. Changes nothing but the memory of who announced it, since when nobody does or this node would do
     /// better, and whether it asks to be relieved.
     pub(crate) fn decide(&mut self, peers: &Peers, moment: Moment<'_>) -> Verdict {
@@ -313,8 +318,7 @@ impl Group {
     /// How many of the addresses are off-link at a candidate that lives on the segment and has not said that it cannot
     /// announce them. One that has said nothing as yet is given credit.
     pub(crate) fn promise_of(&self, peers: &Peers, name: &str) -> Option<u8> {
-        let session = peers.get(name).and_then(|peer| peer.session.as_ref());
-        let claims = self.spec.addresses.iter().filter_map(|address| session?.claim(*address));
+        let claims = self.spec.addresses.iter().filter_map(|address| peers.claim(name, *address));
         let promise = claims.map(|claim| claim.standing).try_fold(0, |most: u8, standing| match standing {
             Standing::Unable(_) | Standing::Offers { .. } => None,
             standing => Some(most.max(off_link(standing).unwrap_or(0))),

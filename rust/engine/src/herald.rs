@@ -63,7 +63,7 @@ impl Herald {
     /// Tell everybody who was ever heard before the next round: an announcer that nobody hears any more may still hear.
     pub(crate) fn hurry_all(&mut self, peers: &Peers) {
         let heard = peers.iter().filter(|(_, peer)| peer.session.is_some());
-        self.urgent.extend(heard.map(|(name, _)| name.clone()));
+        self.urgent.extend(heard.map(|(name, _)| name.to_owned()));
     }
 
     /// The beacons of a round: to everybody whose turn it is. `successors` and those who have not yet heard the latest
@@ -76,7 +76,7 @@ impl Herald {
         content: Content<'_>,
     ) -> Vec<Action> {
         let latest = content.claims.latest();
-        let often = |name: &String, peer: &Peer| content.listening || successors.contains(name) || peer.lags(latest);
+        let often = |name: &str, peer: &Peer| content.listening || successors.contains(name) || peer.lags(latest);
         let links = content.links.iter().count();
         let beacons = |wanted: bool| -> usize {
             let there = peers.iter().filter(|(name, peer)| often(name, peer) == wanted);
@@ -91,7 +91,7 @@ impl Herald {
                 let pace = self.pace(peer, often, fast, slow);
                 peer.stated = interval;
                 peer.next_send = Some(now + pace);
-                self.urgent.insert(name.clone());
+                self.urgent.insert(name.to_owned());
             }
         }
         self.urgent(peers, content)
@@ -117,7 +117,10 @@ impl Herald {
         };
         let nonce = peers.nonce;
         let mut actions = Vec::new();
-        for (name, peer) in peers.iter_mut().filter(|(name, _)| urgent.contains(*name)) {
+        for name in &urgent {
+            let Some(peer) = peers.get_mut(name) else {
+                continue;
+            };
             self.tell(nonce, name, peer, &key, content, &mut actions);
             (peer.stranger, peer.shout) = (None, false);
         }

@@ -38,6 +38,7 @@ mod prober;
 mod pulse;
 mod questions;
 mod responder;
+mod sayings;
 mod session;
 mod sighting;
 mod silence;

@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use metalev_wire::beacon::Standing;
+use metalev_wire::beacon::{Claim, Standing};
 
 use crate::claims::Claims;
 use crate::clearance::Clearance;
@@ -44,6 +44,8 @@ pub(crate) struct Ownership {
     /// Whether everything is to be handed over, for the speaker ends.
     stopping: bool,
     groups: BTreeMap<IpAddr, Group>,
+    /// The keys of those that concern this node: it may announce them, or did when the table came.
+    mine: Vec<IpAddr>,
     /// The key of the group that has an address.
     group_of: BTreeMap<IpAddr, IpAddr>,
     claims: Claims,
@@ -68,6 +70,7 @@ impl Ownership {
             hold_down,
             stopping: false,
             groups: BTreeMap::new(),
+            mine: Vec::new(),
             group_of: BTreeMap::new(),
             claims: Claims::default(),
             dirty: BTreeSet::new(),
@@ -90,6 +93,8 @@ impl Ownership {
             self.group_of.extend(group.spec.addresses.iter().map(|address| (*address, group.spec.key)));
             self.groups.insert(group.spec.key, group);
         }
+        let mine = self.groups.values().filter(|group| group.held || group.may(&self.me));
+        self.mine = mine.map(|group| group.spec.key).collect();
         self.place(links, &[]);
         self.report_regrouped(&old);
         let gone: Vec<IpAddr> = before.into_keys().filter(|address| !self.group_of.contains_key(address)).collect();
@@ -151,6 +156,28 @@ impl Ownership {
     /// Every group is to be decided about again.
     pub(crate) fn touch_all(&mut self) {
         self.dirty.extend(self.groups.keys());
+    }
+
+    /// Somebody said something of an address. If its group does not concern this node, the term is all that there is to
+    /// remember.
+    pub(crate) fn hear(&mut self, claim: &Claim) {
+        let Some(group) = self.group_of.get(&claim.address).and_then(|key| self.groups.get_mut(key)) else {
+            return;
+        };
+        if group.held || group.may(&self.me) {
+            self.dirty.insert(group.spec.key);
+        } else {
+            group.term = group.term.max(claim.term);
+        }
+    }
+
+    /// What is known of a peer has changed: whether it lives, where, and whether it hears this node. The groups that it
+    /// may announce, or speaks of, are to be decided about again, and all that wait.
+    pub(crate) fn touch_peer(&mut self, name: &str, peers: &Peers) {
+        let groups = self.mine.iter().filter_map(|key| self.groups.get(key));
+        let concerned = groups.filter(|group| group.concerns(name, peers));
+        self.dirty.extend(concerned.map(|group| group.spec.key));
+        self.touch_waiting();
     }
 
     /// The group of an address is to be decided about again.

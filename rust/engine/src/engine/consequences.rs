@@ -46,8 +46,8 @@ impl Engine {
                 silence.arrived_on,
                 silent,
             );
+            self.stirred(&peer, false);
         }
-        self.ownership.touch_all();
     }
 
     /// Let the responder and the announcer follow what was decided, and tell everybody.

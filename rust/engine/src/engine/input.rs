@@ -259,15 +259,27 @@ impl Engine {
         if heard.deaf {
             self.report_peer(FactKind::OneWay, now, Cause::NotHeard, &heard.peer, path, arrived_on, None);
         }
-        heard.news.iter().for_each(|claim| self.ownership.touch(claim.address));
+        heard.news.iter().for_each(|claim| self.ownership.hear(claim));
+        heard.forgotten.iter().for_each(|address| self.ownership.touch(*address));
         if !heard.news.is_empty() && self.peers.is_in_step(&heard.peer) {
             self.ownership.touch_waiting();
         }
         if heard.awoke || heard.confirmed || !heard.left.is_empty() {
-            self.ownership.touch_all();
+            // Where nobody was ever heard, being heard anywhere has to do: that is over for all groups now.
+            let first = heard.awoke && self.peers.count_on(arrived_on) == 1;
+            self.stirred(&heard.peer, first);
         }
         if heard.progressed {
             self.ownership.forget_gone(self.peers.acknowledged_by_all());
+        }
+    }
+
+    /// See again who announces what a peer has to do with.
+    pub(super) fn stirred(&mut self, peer: &str, everything: bool) {
+        if everything || self.peers.any_ignorant() {
+            self.ownership.touch_all();
+        } else {
+            self.ownership.touch_peer(peer, &self.peers);
         }
     }
 
