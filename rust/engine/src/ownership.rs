@@ -174,8 +174,9 @@ impl Ownership {
     /// What is known of a peer has changed: whether it lives, where, and whether it hears this node. The groups that it
     /// may announce, or speaks of, are to be decided about again, and all that wait.
     pub(crate) fn touch_peer(&mut self, name: &str, peers: &Peers) {
+        let all = peers.any_ignorant();
         let groups = self.mine.iter().filter_map(|key| self.groups.get(key));
-        let concerned = groups.filter(|group| group.concerns(name, peers));
+        let concerned = groups.filter(|group| all || group.concerns(name, peers));
         self.dirty.extend(concerned.map(|group| group.spec.key));
         self.touch_waiting();
     }
@@ -185,9 +186,11 @@ impl Ownership {
         self.dirty.extend(self.group_of.get(&address));
     }
 
-    /// Whatever waits is to be decided about again: it may have been for the rest of what a peer had to say.
+    /// Whatever waits is to be decided about again: it may have been for the rest of what a peer had to say. Not what
+    /// waits for the end of listening, for nothing that is said changes that.
     pub(crate) fn touch_waiting(&mut self) {
-        self.dirty.extend(self.timers.iter().map(|timer| timer.1));
+        let waits = |key: &IpAddr| self.groups.get(key).is_some_and(|group| !group.is_only_listening());
+        self.dirty.extend(self.timers.iter().map(|timer| timer.1).filter(waits));
     }
 
     /// When a group is to be decided about though nothing else happens.

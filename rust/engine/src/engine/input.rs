@@ -276,7 +276,7 @@ impl Engine {
 
     /// See again who announces what a peer has to do with.
     pub(super) fn stirred(&mut self, peer: &str, everything: bool) {
-        if everything || self.peers.any_ignorant() {
+        if everything {
             self.ownership.touch_all();
         } else {
             self.ownership.touch_peer(peer, &self.peers);
