@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod announcer;
+mod budget;
 mod claims;
 mod clearance;
 mod conflicts;

@@ -35,8 +35,10 @@ pub(crate) struct Outcome {
 #[derive(Debug)]
 pub(crate) struct Ownership {
     me: String,
-    /// For how long a living candidate may hesitate, and how long a new interface is only listened to.
+    /// For how long a living candidate may hesitate.
     grace: Duration,
+    /// For how long a new interface is only listened to.
+    listening: Duration,
     slack: Duration,
     /// For how long a successor is waited for.
     limit: Duration,
@@ -65,6 +67,7 @@ impl Ownership {
         Self {
             me,
             grace: timing.dead_time(),
+            listening: timing.dead_time(),
             slack: timing.slack(),
             limit: moves::limit(timing),
             hold_down,
@@ -79,6 +82,11 @@ impl Ownership {
             successors: None,
             clearance: Clearance::default(),
         }
+    }
+
+    /// How long a new interface is only listened to from now on.
+    pub(crate) fn listen_for(&mut self, listening: Duration) {
+        self.listening = listening;
     }
 
     /// Take over the whole list of groups. Answers the addresses that are in none of them any more.
@@ -128,7 +136,7 @@ impl Ownership {
         let mut groups = std::mem::take(&mut self.groups);
         for group in groups.values_mut() {
             let before = std::mem::take(&mut group.interfaces);
-            links.place(group, self.grace);
+            links.place(group, self.listening);
             let different = before != group.interfaces || group.interfaces.iter().any(|index| renewed.contains(index));
             if group.held && different && !group.interfaces.is_empty() {
                 // Told again, so that it is answered and announced as things are now.
