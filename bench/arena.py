@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
 from statistics import median
@@ -18,6 +20,7 @@ from metalev.lab.host import Node
 from metalev.lab.namespace import LabError
 from metalev.lab.pods import HTTP_PORT
 from metalev.lab.prober import Report
+from metalev.lab.topology import home_network
 
 SERVICE = "web"
 CONNECT_TIMEOUT = 0.25  # s; a lost SYN comes again only after a second, a new connection sends another
@@ -101,3 +104,13 @@ class Arena:
         with self._client.socket(socket.SOCK_STREAM) as sock:
             sock.settimeout(CONNECT_TIMEOUT)
             return sock.connect_ex((str(self.address), HTTP_PORT)) == 0
+
+
+@contextmanager
+def arena_in(directory: Path) -> Iterator[Arena]:
+    """A cluster of three nodes in ``directory`` whose Service has its address, and a client beside it."""
+    with LabCluster(home_network(nodes=3, pods_per_node=1, router=False), directory) as cluster:
+        cluster.manifests.write_pool()
+        cluster.manifests.write_service(SERVICE)
+        cluster.start_controller()
+        yield Arena(cluster, cluster.wait_for_address(SERVICE), directory)

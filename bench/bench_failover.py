@@ -23,13 +23,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from bench.arena import SERVICE, Arena, Gaps
+from bench.arena import Arena, Gaps, arena_in
 from bench.contestants import Contestant, Keepalived, Metalev
 from bench.report import Benchmark
 
-from metalev.lab.cluster import LabCluster
 from metalev.lab.prober import Report
-from metalev.lab.topology import home_network
 
 ROUNDS = 5
 BASELINE = "keepalived, adverts every 1 s"
@@ -56,12 +54,8 @@ failover = pytest.mark.benchmark(group="failover: silence for new connections", 
 
 @pytest.fixture(scope="module")
 def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    directory = tmp_path_factory.mktemp("failover")
-    with LabCluster(home_network(nodes=3, pods_per_node=1, router=False), directory) as cluster:
-        cluster.manifests.write_pool()
-        cluster.manifests.write_service(SERVICE)
-        cluster.start_controller()
-        yield Arena(cluster, cluster.wait_for_address(SERVICE), directory)
+    with arena_in(tmp_path_factory.mktemp("failover")) as arena:
+        yield arena
 
 
 @pytest.fixture(scope="module")

@@ -20,16 +20,14 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from bench.arena import SERVICE, Arena
+from bench.arena import Arena, arena_in
 from bench.bench_failover import SilenceClock
 from bench.contestants import Contestant, Keepalived, Metalev
 from bench.report import Benchmark
 
 from metalev.lab import arp, links
 from metalev.lab.capture import packet_socket, receive
-from metalev.lab.cluster import LabCluster
 from metalev.lab.host import Node
-from metalev.lab.topology import home_network
 
 ROUNDS = 9
 PATIENCE_S = 30.0
@@ -39,12 +37,8 @@ handover = pytest.mark.benchmark(group="SIGTERM: first gratuitous frame of the s
 
 @pytest.fixture(scope="module")
 def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
-    directory = tmp_path_factory.mktemp("handover")
-    with LabCluster(home_network(nodes=3, pods_per_node=1, router=False), directory) as cluster:
-        cluster.manifests.write_pool()
-        cluster.manifests.write_service(SERVICE)
-        cluster.start_controller()
-        yield Arena(cluster, cluster.wait_for_address(SERVICE), directory)
+    with arena_in(tmp_path_factory.mktemp("handover")) as arena:
+        yield arena
 
 
 def measure(benchmark: Benchmark, arena: Arena, contestant: Contestant, tell: Callable[[str], None]) -> None:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from metalev.lab.kubernetes.cluster import KubernetesLab
+from metalev.lab.kubernetes.cluster import SYSTEM, KubernetesLab
 
 Manifest = dict[str, Any]
 
@@ -49,6 +49,23 @@ def service(name: str, **spec: Any) -> Manifest:
             **spec,
         },
     }
+
+
+def pool(name: str, *ranges: str) -> Manifest:
+    """An IPAddressPool of these ranges."""
+    return {
+        "apiVersion": "metallb.io/v1beta1",
+        "kind": "IPAddressPool",
+        "metadata": {"name": name, "namespace": SYSTEM},
+        "spec": {"addresses": list(ranges)},
+    }
+
+
+def advertisement(name: str, **spec: Any) -> Manifest:
+    """An L2Advertisement: of all pools, from all nodes, unless ``spec`` says less."""
+    metadata = {"name": name, "namespace": SYSTEM}
+    manifest = {"apiVersion": "metallb.io/v1beta1", "kind": "L2Advertisement", "metadata": metadata}
+    return {**manifest, "spec": spec} if spec else manifest
 
 
 def give_addresses(cluster: KubernetesLab, name: str, *addresses: str) -> None:

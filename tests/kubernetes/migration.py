@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 from msgspec import Struct
-from tests.kubernetes.manifests import Manifest, apply, deployment, service
+from tests.kubernetes.manifests import Manifest, advertisement, apply, deployment, pool, service
 
 from metalev.lab import census
 from metalev.lab.kubernetes.api import Object, Reflector
@@ -22,18 +22,8 @@ WEBHOOKS = "ValidatingWebhookConfiguration"
 SERVICES = 12
 # A process that has said that it ends is gone so much later, at most.
 EXIT_S = 0.2
-POOL = {
-    "apiVersion": "metallb.io/v1beta1",
-    "kind": "IPAddressPool",
-    "metadata": {"name": "first", "namespace": SYSTEM},
-    "spec": {"addresses": ["192.168.1.200-192.168.1.219", "fd00:192:168:1::200-fd00:192:168:1::219"]},
-}
-ADVERTISEMENT = {
-    "apiVersion": "metallb.io/v1beta1",
-    "kind": "L2Advertisement",
-    "metadata": {"name": "all", "namespace": SYSTEM},
-    "spec": {"ipAddressPools": ["first"]},
-}
+POOL = pool("first", "192.168.1.200-192.168.1.219", "fd00:192:168:1::200-fd00:192:168:1::219")
+ADVERTISEMENT = advertisement("all", ipAddressPools=["first"])
 
 
 class Life(Struct, frozen=True):

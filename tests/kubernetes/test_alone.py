@@ -14,26 +14,17 @@ from pathlib import Path
 
 import pytest
 from tests.kubernetes.asking import Asking, announcers, stalls
-from tests.kubernetes.manifests import apply, deployment, service
+from tests.kubernetes.manifests import advertisement, apply, deployment, pool, service
 from tests.kubernetes.said import log_of, until
 
-from metalev.lab.kubernetes.cluster import SYSTEM, KubernetesLab
+from metalev.lab.kubernetes.cluster import KubernetesLab
 from metalev.model.address import IPAddress
 
 pytestmark = pytest.mark.timeout(600)
 
 VIPS = 9
-POOL = {
-    "apiVersion": "metallb.io/v1beta1",
-    "kind": "IPAddressPool",
-    "metadata": {"name": "first-pool", "namespace": SYSTEM},
-    "spec": {"addresses": ["192.168.1.200-192.168.1.220"]},
-}
-ADVERTISEMENT = {
-    "apiVersion": "metallb.io/v1beta1",
-    "kind": "L2Advertisement",
-    "metadata": {"name": "all", "namespace": SYSTEM},
-}
+POOL = pool("first-pool", "192.168.1.200-192.168.1.220")
+ADVERTISEMENT = advertisement("all")
 PATIENCE = 120
 LOST = "the lease .* is lost"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from tests.kubernetes.asking import Asking, announcers, stalls
-from tests.kubernetes.manifests import apply, deployment, service
+from tests.kubernetes.manifests import advertisement, apply, deployment, pool, service
 from tests.kubernetes.said import log_of, until
 
 from metalev.lab.kubernetes.cluster import SYSTEM, KubernetesLab
@@ -27,17 +27,8 @@ SHIFTED = Path(__file__).with_name("shifted.c")
 AHEAD = {"node1": 3600, "node2": -3600, "node3": 0}
 VIPS = 6
 PATIENCE = 120
-POOL = {
-    "apiVersion": "metallb.io/v1beta1",
-    "kind": "IPAddressPool",
-    "metadata": {"name": "first-pool", "namespace": SYSTEM},
-    "spec": {"addresses": ["192.168.1.200-192.168.1.220"]},
-}
-ADVERTISEMENT = {
-    "apiVersion": "metallb.io/v1beta1",
-    "kind": "L2Advertisement",
-    "metadata": {"name": "all", "namespace": SYSTEM},
-}
+POOL = pool("first-pool", "192.168.1.200-192.168.1.220")
+ADVERTISEMENT = advertisement("all")
 
 
 @pytest.fixture(scope="module")

@@ -6,22 +6,13 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from tests.kubernetes.manifests import Manifest, apply, deployment, service
+from tests.kubernetes.manifests import Manifest, advertisement, apply, deployment, pool, service
 
-from metalev.lab.kubernetes.cluster import SYSTEM, KubernetesLab
+from metalev.lab.kubernetes.cluster import KubernetesLab
 from metalev.lab.topology import socket_address
 
-POOL = {
-    "apiVersion": "metallb.io/v1beta1",
-    "kind": "IPAddressPool",
-    "metadata": {"name": "first-pool", "namespace": SYSTEM},
-    "spec": {"addresses": ["192.168.1.200-192.168.1.210", "fd00:192:168:1::200-fd00:192:168:1::210"]},
-}
-ADVERTISEMENT = {
-    "apiVersion": "metallb.io/v1beta1",
-    "kind": "L2Advertisement",
-    "metadata": {"name": "example", "namespace": SYSTEM},
-}
+POOL = pool("first-pool", "192.168.1.200-192.168.1.210", "fd00:192:168:1::200-fd00:192:168:1::210")
+ADVERTISEMENT = advertisement("example")
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+from tests.net.cable import cable
 
 from metalev.adapters.clock import SystemClock
 from metalev.adapters.native import DEFAULT_EXCLUDE, NativeOwnership, keep_capabilities
@@ -28,16 +29,9 @@ SOLE = OwnershipTable(keys=(BeaconKey(1, b"x" * 32),), groups=(Group(VIP, (VIP,)
 @pytest.fixture
 def wire() -> Iterator[Namespace]:
     """A namespace with a cable between ``eth0`` and ``far0``."""
-    namespace = Namespace(f"native-{os.getpid()}")
-    namespace.create()
-    try:
+    with cable(f"native-{os.getpid()}") as namespace:
         namespace.run(["ip", "link", "set", "lo", "up"])
-        namespace.run(["ip", "link", "add", "eth0", "type", "veth", "peer", "name", "far0"])
-        namespace.run(["ip", "link", "set", "eth0", "up"])
-        namespace.run(["ip", "link", "set", "far0", "up"])
         yield namespace
-    finally:
-        namespace.remove()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 import pytest
+from tests.net.cable import cable
 
 from metalev.lab import arp
 from metalev.lab.arp import Frame
@@ -35,15 +36,8 @@ while True:
 @pytest.fixture
 def wire() -> Iterator[Namespace]:
     """A namespace with a cable between ``eth0``, where the speaker is, and ``far0``."""
-    namespace = Namespace(f"asleep-{os.getpid()}")
-    namespace.create()
-    try:
-        namespace.run(["ip", "link", "add", "eth0", "type", "veth", "peer", "name", "far0"])
-        namespace.run(["ip", "link", "set", "eth0", "up"])
-        namespace.run(["ip", "link", "set", "far0", "up"])
+    with cable(f"asleep-{os.getpid()}") as namespace:
         yield namespace
-    finally:
-        namespace.remove()
 
 
 @pytest.fixture

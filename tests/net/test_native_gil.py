@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address
 
 import pytest
+from tests.net.cable import cable
 
 from metalev.lab.arp import Frame
 from metalev.lab.capture import Capture
@@ -37,15 +38,8 @@ ctypes.PyDLL(None).pause()
 @pytest.fixture
 def wire() -> Iterator[Namespace]:
     """A namespace with a cable from ``eth0``, where the successor is, to ``far0``, where the announcer is."""
-    namespace = Namespace(f"gil-{os.getpid()}")
-    namespace.create()
-    try:
-        namespace.run(["ip", "link", "add", "eth0", "type", "veth", "peer", "name", "far0"])
-        namespace.run(["ip", "link", "set", "eth0", "up"])
-        namespace.run(["ip", "link", "set", "far0", "up"])
+    with cable(f"gil-{os.getpid()}") as namespace:
         yield namespace
-    finally:
-        namespace.remove()
 
 
 def start(wire: Namespace, *arguments: str) -> subprocess.Popen[str]:

@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 
 import pytest
-import yaml
+from tests.scenario.strangers import PATIENCE, events, said, states
 
 from metalev.lab import arp
 from metalev.lab.arp import Frame
@@ -19,7 +19,6 @@ from metalev.lab.links import wait_until
 from metalev.lab.topology import home_network
 from metalev.model.address import IPAddress
 
-PATIENCE = 60.0
 FOREIGN = {4: ip_address("192.168.1.200"), 6: ip_address("fd00:192:168:1::200")}
 CLAIMS = "metalev_layer2_foreign_claims_total"
 
@@ -40,18 +39,6 @@ def have(cluster: LabCluster, address: IPAddress) -> None:
     """Give the client an address of its own, at once."""
     length = 24 if address.version == 4 else 64
     cluster.lab.client.run(["ip", "address", "add", f"{address}/{length}", "dev", "eth0", "nodad"])
-
-
-def said(cluster: LabCluster, text: str) -> list[str]:
-    """The lines of all speakers and the controller that have this text."""
-    programs = [cluster.controller, *(cluster.speaker(name) for name in cluster.lab.nodes)]
-    return [line for program in programs for line in program.output().splitlines() if text in line]
-
-
-def events(cluster: LabCluster) -> str:
-    """Reason and message of each, a line for one."""
-    found = (yaml.safe_load(path.read_text()) for path in cluster.state.glob("*/events/*.yaml"))
-    return "\n".join(f"{event['reason']} {event['message']}" for event in found)
 
 
 def claim(cluster: LabCluster, address: IPAddress) -> None:
@@ -81,8 +68,7 @@ def test_an_address_that_a_host_has_is_found_by_a_probe_and_given_to_nobody(clus
 
 def test_the_others_are_found_to_be_clean(cluster: LabCluster) -> None:
     def clean() -> set[str]:
-        found = (yaml.safe_load(path.read_text()) for path in cluster.state.glob("*/state.yaml"))
-        return {address for state in found for address in state["status"]["clean"]}
+        return {address for state in states(cluster) for address in state["clean"]}
 
     last = {"192.168.1.210", "fd00:192:168:1::210"}
     wait_until(lambda: last <= clean(), "the last of both families to be clean", timeout=PATIENCE)

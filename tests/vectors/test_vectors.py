@@ -21,6 +21,7 @@ def load(name: str) -> dict[str, Any]:
 BEACONS = load("beacon.json")
 ARPS = load("arp.json")
 NDPS = load("ndp.json")
+SIGHTINGS = load("sightings.json")
 SECRETS = {key["id"]: bytes.fromhex(key["secret"]) for key in BEACONS["keys"]}
 
 
@@ -106,3 +107,33 @@ def test_arp_bytes_follow_from_their_meaning(row: dict[str, Any]) -> None:
 @accepted(NDPS)
 def test_ndp_bytes_follow_from_their_meaning(row: dict[str, Any]) -> None:
     assert (ndp(row["meaning"]) + bytes(row["padding"])).hex() == row["frame"]
+
+
+@accepted(SIGHTINGS)
+def test_the_bytes_of_a_sighting_follow_from_their_meaning(row: dict[str, Any]) -> None:
+    encode = {"arp": arp, "ndp": ndp}[row["protocol"]]
+    assert (encode(row["meaning"]) + bytes(row["padding"])).hex() == row["frame"]
+
+
+def says(row: dict[str, Any]) -> tuple[str, str, str] | None:
+    """The address, who has it, and how it is said."""
+    of = row["meaning"]
+    if row["protocol"] == "ndp":
+        mac_of_it = of["link_layer"] or of["source"]
+        if of["message"] == "advertisement":
+            return of["target"], mac_of_it, "answer"
+        unspecified = of["src_ip"] == "::"
+        return (of["target"], of["source"], "probe") if unspecified else (of["src_ip"], mac_of_it, "use")
+    nobody, own = "0.0.0.0", of["sender_mac"]
+    if of["sender_ip"] == nobody:
+        return (of["target_ip"], own, "probe") if of["operation"] == 1 else None
+    gratuitous = of["sender_ip"] == of["target_ip"]
+    to_another = of["target_mac"] not in {own, "00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff"}
+    replies = {(False, False): "answer", (False, True): "answer", (True, False): "use", (True, True): "objection"}
+    return of["sender_ip"], own, "use" if of["operation"] == 1 else replies[gratuitous, to_another]
+
+
+@accepted(SIGHTINGS)
+def test_what_a_frame_says_of_an_address_follows_from_its_meaning(row: dict[str, Any]) -> None:
+    told = row["says"]
+    assert says(row) == (told and (told["address"], told["mac"], told["form"]))

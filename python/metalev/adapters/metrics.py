@@ -57,7 +57,8 @@ class Announced(Struct, frozen=True, order=True):
 class Figures(Struct, frozen=True):
     """What a program shows at one moment; a part that is ``None`` is not this program's.
 
-    ``moved``: each address that is held, and when it came to this node (Unix time).
+    ``moved``: each address that is held, and when it came to this node (Unix time). ``conflicts``: each address that
+    somebody else has, and their MAC address.
     """
 
     config_loaded: bool
@@ -68,6 +69,7 @@ class Figures(Struct, frozen=True):
     leads: bool | None = None
     announced: tuple[Announced, ...] | None = None
     moved: tuple[tuple[str, float], ...] = ()
+    conflicts: tuple[tuple[str, str], ...] = ()
     engine: Counters | None = None
 
 
@@ -143,6 +145,7 @@ class _FiguresCollector(Collector):
         if figures.announced is not None:
             yield _announced(figures.announced)
             yield _moved(figures.moved)
+            yield _conflicts(figures.conflicts)
         if figures.engine is not None:
             yield from _engine(figures.engine)
 
@@ -199,6 +202,14 @@ def _moved(rows: Iterable[tuple[str, float]]) -> Metric:
     family = GaugeMetricFamily("metalev_last_move_timestamp_seconds", text, labels=["ip"])
     for ip, at in rows:
         family.add_metric([ip], at)
+    return family
+
+
+def _conflicts(rows: Iterable[tuple[str, str]]) -> Metric:
+    text = "Addresses that are in use by somebody else, as this node sees it"
+    family = GaugeMetricFamily("metalev_address_conflicts", text, labels=["ip", "mac"])
+    for ip, mac in rows:
+        family.add_metric([ip, mac], 1)
     return family
 
 

@@ -11,7 +11,7 @@ from enum import Enum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from metalev.decide.allocation import COMPONENT, CONDITION
+from metalev.decide.outcome import COMPONENT, CONDITION
 from metalev.decide.words import quoted
 from metalev.model.actions import Action, Event, EventType, RecordEvent, WriteServiceStatus
 from metalev.model.address import IPAddress

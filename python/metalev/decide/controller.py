@@ -8,12 +8,14 @@ from math import ceil
 
 from msgspec import Struct
 
-from metalev.decide.allocation import Allocation, Outcome, decide_addresses
+from metalev.decide.allocation import decide_addresses
 from metalev.decide.contest import Contests, Verdict, asked
 from metalev.decide.desired import ControllerDesired, configuration_of
 from metalev.decide.keepback import addresses_in_use, clean_addresses, conflicts, skipped
 from metalev.decide.ledger import ALONE, Ledger
 from metalev.decide.legacy import superseded
+from metalev.decide.living import living_speakers
+from metalev.decide.outcome import Allocation, Outcome
 from metalev.decide.precedence import announced_services, precedence
 from metalev.decide.replacing import Givings, replaced, to_replace
 from metalev.decide.sharing import Terms, terms_of
@@ -171,7 +173,8 @@ class ControllerDecider:
             self._wake((*self.waiting.in_order(), *self.wanting.in_order()))
         if snapshot.problems is not last.problems:
             self._look_at_strays()
-        if snapshot.nodes is not last.nodes or snapshot.speakers is not last.speakers:
+        seen, before = ((one.nodes, one.speakers, one.speaker_pods) for one in (snapshot, last))
+        if any(one is not other for one, other in zip(seen, before, strict=True)):
             self._keep_back(snapshot, nodes_changed=snapshot.nodes is not last.nodes)
         self._offer(self.ledger.end_rests(now))
         return True
@@ -202,12 +205,16 @@ class ControllerDecider:
 
     def _keep_back(self, snapshot: Snapshot, *, nodes_changed: bool) -> None:
         """Keep the addresses of nodes, their interfaces and their routers from being handed out."""
-        self.ledger.prefer(clean_addresses(snapshot.nodes, snapshot.speakers))
-        local = {name: (one.local_addresses, one.gateways, one.conflicts) for name, one in snapshot.speakers.items()}
+        living = living_speakers(snapshot.nodes, snapshot.speakers, snapshot.speaker_pods.values())
+        self.ledger.prefer(clean_addresses(living))
+        told = {one.name: one.conflicts for one in living}
+        local = {
+            name: (one.local_addresses, one.gateways, told.get(name, ())) for name, one in snapshot.speakers.items()
+        }
         if not nodes_changed and local == self._local:
             return
-        self._conflicts = conflicts(snapshot.nodes, snapshot.speakers)
-        self._local, self._in_use = local, addresses_in_use(snapshot.nodes, snapshot.speakers)
+        self._conflicts = conflicts(living)
+        self._local, self._in_use = local, addresses_in_use(snapshot.nodes, snapshot.speakers, living)
         changed = self.ledger.bar(self._in_use)
         self._wake(dict.fromkeys(name for address in changed for name in self.ledger.holders(address)))
         self._offer(address for address in changed if address not in self._in_use)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeVar
 
-from metalev.decide.allocation import COMPONENT as CONTROLLER
 from metalev.decide.desired import ControllerDesired
 from metalev.decide.moved import moves
+from metalev.decide.outcome import COMPONENT as CONTROLLER
 from metalev.decide.speaker import SpeakerDesired
 from metalev.decide.words import quoted
 from metalev.model.actions import (

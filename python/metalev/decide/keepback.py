@@ -15,14 +15,17 @@ from metalev.model.meta import Name
 NAMED = 5
 
 
-def addresses_in_use(nodes: Mapping[Name, Node], speakers: Mapping[Name, SpeakerState]) -> Mapping[IPAddress, str]:
+def addresses_in_use(
+    nodes: Mapping[Name, Node], speakers: Mapping[Name, SpeakerState], living: Iterable[SpeakerState]
+) -> Mapping[IPAddress, str]:
     """What must not be handed out, and whose it is; the first thing that is known of an address says it.
 
-    What a speaker said outlives its node, so it counts while the node exists; where no node is known, it counts anyway.
+    What a speaker said of its own node outlives it, so it counts while the node exists; where no node is known, it
+    counts anyway. What it said of others counts as long as it is ``living``.
     """
     found: dict[IPAddress, str] = {}
-    states = existing(nodes, speakers)
-    for address, whose in (*_of_nodes(nodes.values()), *_of_speakers(states), *_of_others(states)):
+    states = [state for state in speakers.values() if not nodes or state.name in nodes]
+    for address, whose in (*_of_nodes(nodes.values()), *_of_speakers(states), *_of_others(living)):
         found.setdefault(address, whose)
     return found
 
@@ -49,20 +52,15 @@ def _of_speakers(speakers: Iterable[SpeakerState]) -> Iterator[tuple[IPAddress, 
             yield address, f"on an interface of node {quoted(state.name)}"
 
 
-def existing(nodes: Mapping[Name, Node], speakers: Mapping[Name, SpeakerState]) -> list[SpeakerState]:
-    """The states of speakers whose node exists; where no node is known, all."""
-    return [state for state in speakers.values() if not nodes or state.name in nodes]
-
-
-def clean_addresses(nodes: Mapping[Name, Node], speakers: Mapping[Name, SpeakerState]) -> frozenset[IPAddress]:
+def clean_addresses(living: Iterable[SpeakerState]) -> frozenset[IPAddress]:
     """The free addresses that nobody answered for when a speaker asked."""
-    return frozenset(address for state in existing(nodes, speakers) for address in _parsed(state.clean))
+    return frozenset(address for state in living for address in _parsed(state.clean))
 
 
-def conflicts(nodes: Mapping[Name, Node], speakers: Mapping[Name, SpeakerState]) -> Mapping[IPAddress, frozenset[str]]:
+def conflicts(living: Iterable[SpeakerState]) -> Mapping[IPAddress, frozenset[str]]:
     """The addresses that somebody else has, with how that came out, as each speaker says."""
     found: dict[IPAddress, frozenset[str]] = {}
-    for state in existing(nodes, speakers):
+    for state in living:
         for one in state.conflicts:
             for address in _parsed([one.address]):
                 found[address] = found.get(address, frozenset()) | {one.cause}

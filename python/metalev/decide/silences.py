@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
-from metalev.decide.allocation import Allocation
 from metalev.decide.announcements import Announcements
 from metalev.decide.candidates import Why
 from metalev.decide.desired import Unannounced
 from metalev.decide.groups import Groups, why_nobody
 from metalev.decide.ledger import Ledger
+from metalev.decide.outcome import Allocation
 from metalev.decide.unread import ANNOUNCEABLE
 from metalev.model.meta import Name
 from metalev.model.services import Condition, ConditionStatus, Service, ServiceStatus

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from metalev.decide.allocation import COMPONENT, CONDITION, Allocation
 from metalev.decide.misspelt import ANNOTATIONS, misspelt
+from metalev.decide.outcome import COMPONENT, CONDITION, Allocation
 from metalev.decide.replacing import REPLACED
 from metalev.decide.unread import ANNOUNCEABLE
 from metalev.model.actions import Action, Event, EventType, RecordEvent, WriteServiceStatus

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from metalev.decide.allocation import CONDITION, Allocation, decide_addresses
+from metalev.decide.allocation import decide_addresses
 from metalev.decide.announcements import Announcements
 from metalev.decide.announcers import Speakers, of_announcers, of_speakers
 from metalev.decide.candidates import Announcement, fit_nodes, pool_by_status
@@ -18,6 +18,7 @@ from metalev.decide.contest import contested
 from metalev.decide.controller import ControllerDecider
 from metalev.decide.findings import Answer, Chain, Finding, mind
 from metalev.decide.groups import Groups
+from metalev.decide.outcome import CONDITION, Allocation
 from metalev.decide.unread import ANNOUNCEABLE, legacy_is_unread
 from metalev.decide.whyaddress import (
     hidden,

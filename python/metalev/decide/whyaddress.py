@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-from metalev.decide.allocation import CONDITION, Allocation, Outcome
 from metalev.decide.findings import Finding, amount, listed, mind, no, yes
 from metalev.decide.ledger import Ledger
 from metalev.decide.misspelt import misspelt
+from metalev.decide.outcome import CONDITION, Allocation, Outcome
 from metalev.decide.unread import ANNOUNCEABLE, UNREAD
 from metalev.model.meta import Name
 from metalev.model.services import Condition, ConditionStatus, Service, TrafficPolicy

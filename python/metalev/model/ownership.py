@@ -119,7 +119,9 @@ class FactKind(StrEnum):
     CONFLICT = "conflict"
     CONFLICT_OVER = "conflict over"
     PROXY_ARP = "proxy arp"
+    PROXY_ARP_OVER = "proxy arp over"
     OWN_KERNEL = "own kernel"
+    OWN_KERNEL_OVER = "own kernel over"
     WITNESS = "witness"
     WITNESS_OVER = "witness over"
 

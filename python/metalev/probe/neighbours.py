@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import socket
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from ipaddress import IPv4Address, IPv6Address
 from selectors import EVENT_READ, BaseSelector
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from metalev.model.address import IPAddress
 from metalev.probe.way import Way
@@ -28,7 +29,10 @@ _ADVERTISEMENT_HEADER = 24  # type, code, checksum, flags, target (RFC 4861 sect
 _SOLICITATION, _ADVERTISEMENT = 135, 136
 _SOURCE_LINK_LAYER, _TARGET_LINK_LAYER = 1, 2
 _ICMP6_FILTER = 1
+_SOLICITED_NODE = IPv6Address("ff02::1:ff00:0").packed[:13]  # RFC 4291 section 2.7.1
 _AT_ONCE = 1000
+
+_To: TypeAlias = tuple[str, int, int, int] | tuple[str, int, int, int, bytes]
 
 
 class Asker(Protocol):
@@ -51,82 +55,95 @@ def asker(selector: BaseSelector, way: Way, address: IPAddress, answered: Answer
     return NdpAsker(selector, way, address, answered)
 
 
-class ArpAsker:
-    """Asks for an IPv4 address. The kernel makes the Ethernet header."""
+class _SocketAsker(ABC):
+    """Asks one question by a socket, and reads the answers from it when the selector says that there are any."""
 
-    def __init__(self, selector: BaseSelector, way: Way, address: IPv4Address, answered: Answered) -> None:
+    def __init__(self, selector: BaseSelector, answered: Answered) -> None:
         self._selector = selector
-        self._address = address
         self._answered = answered
-        self._to = (way.interface, _ETHERTYPE_ARP, 0, 0, _BROADCAST)
-        self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, 0)
-        self._socket.bind((way.interface, _ETHERTYPE_ARP))
-        mac = self._socket.getsockname()[4]
-        self._question = _ARP.pack(
-            *_ARP_HEADER, _REQUEST, mac, IPv4Address(way.source).packed, bytes(6), address.packed
-        )
+        self._socket, self._question, self._to = self._open()
         selector.register(self._socket, EVENT_READ, self._readable)
 
     def ask(self) -> None:
         """Ask everybody once."""
         self._socket.sendto(self._question, self._to)
-
-    def close(self) -> None:
-        """Ask no more."""
-        self._selector.unregister(self._socket)
-        self._socket.close()
-
-    def read(self, now: float) -> None:
-        """Take in what has arrived."""
-        for packet in _arrived(self._socket):
-            if (mac := arp_answer(packet, self._address)) is not None:
-                self._answered(now, mac)
-
-    def _readable(self, _socket: socket.socket, now: float) -> None:
-        self.read(now)
-
-
-class NdpAsker:
-    """Asks for an IPv6 address. The kernel makes and checks the headers and checksums."""
-
-    def __init__(self, selector: BaseSelector, way: Way, address: IPv6Address, answered: Answered) -> None:
-        self._selector = selector
-        self._address = address
-        self._answered = answered
-        index = socket.if_nametoindex(way.interface)
-        self._socket = socket.socket(socket.AF_INET6, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.IPPROTO_ICMPV6)
-        passed = bytearray(b"\xff" * 32)  # a set bit keeps a type out
-        word = _ADVERTISEMENT // 32 * 4
-        passed[word : word + 4] = struct.pack("=I", 0xFFFFFFFF ^ (1 << _ADVERTISEMENT % 32))
-        self._socket.setsockopt(socket.IPPROTO_ICMPV6, _ICMP6_FILTER, bytes(passed))
-        # What a router may have forwarded is not believed: section 7.1.1.
-        self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
-        self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
-        self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 0)
-        self._socket.bind((way.source, 0, 0, index if IPv6Address(way.source).is_link_local else 0))
-        own = bytes((_SOURCE_LINK_LAYER, 1)) + _mac_of(way.interface)
-        self._question = struct.pack("!BBHI16s", _SOLICITATION, 0, 0, 0, address.packed) + own
-        group = IPv6Address(IPv6Address("ff02::1:ff00:0").packed[:13] + address.packed[13:])  # RFC 4291 section 2.7.1
-        self._to = (str(group), 0, 0, index)
-        selector.register(self._socket, EVENT_READ, self._readable)
-
-    def ask(self) -> None:
-        """Ask everybody once."""
-        self._socket.sendto(self._question, self._to)
-
-    def close(self) -> None:
-        """Ask no more."""
-        self._selector.unregister(self._socket)
-        self._socket.close()
 
     def read(self, now: float) -> None:
         """Take in what has arrived."""
         for message in _arrived(self._socket):
-            if (mac := ndp_answer(message, self._address)) is not None:
+            if (mac := self._answer(message)) is not None:
                 self._answered(now, mac)
+
+    def close(self) -> None:
+        """Ask no more."""
+        self._selector.unregister(self._socket)
+        self._socket.close()
 
     def _readable(self, _socket: socket.socket, now: float) -> None:
         self.read(now)
+
+    @abstractmethod
+    def _open(self) -> tuple[socket.socket, bytes, _To]:
+        """The socket, the question, and to whom it goes."""
+
+    @abstractmethod
+    def _answer(self, message: bytes) -> str | None:
+        """The MAC address that a message answers with."""
+
+
+class ArpAsker(_SocketAsker):
+    """Asks for an IPv4 address. The kernel makes the Ethernet header."""
+
+    def __init__(self, selector: BaseSelector, way: Way, address: IPv4Address, answered: Answered) -> None:
+        self._way = way
+        self._address = address
+        super().__init__(selector, answered)
+
+    def _open(self) -> tuple[socket.socket, bytes, _To]:
+        sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, 0)
+        sock.bind((self._way.interface, _ETHERTYPE_ARP))
+        mac, source = sock.getsockname()[4], IPv4Address(self._way.source)
+        question = _ARP.pack(*_ARP_HEADER, _REQUEST, mac, source.packed, bytes(6), self._address.packed)
+        return sock, question, (self._way.interface, _ETHERTYPE_ARP, 0, 0, _BROADCAST)
+
+    def _answer(self, message: bytes) -> str | None:
+        return arp_answer(message, self._address)
+
+
+class NdpAsker(_SocketAsker):
+    """Asks for an IPv6 address. The kernel makes and checks the headers and checksums."""
+
+    def __init__(self, selector: BaseSelector, way: Way, address: IPv6Address, answered: Answered) -> None:
+        self._way = way
+        self._address = address
+        super().__init__(selector, answered)
+
+    def _open(self) -> tuple[socket.socket, bytes, _To]:
+        index = socket.if_nametoindex(self._way.interface)
+        sock = _advertisements_only(index)
+        source = self._way.source
+        sock.bind((source, 0, 0, index if IPv6Address(source).is_link_local else 0))
+        own = bytes((_SOURCE_LINK_LAYER, 1)) + _mac_of(self._way.interface)
+        question = struct.pack("!BBHI16s", _SOLICITATION, 0, 0, 0, self._address.packed) + own
+        group = IPv6Address(_SOLICITED_NODE + self._address.packed[13:])
+        return sock, question, (str(group), 0, 0, index)
+
+    def _answer(self, message: bytes) -> str | None:
+        return ndp_answer(message, self._address)
+
+
+def _advertisements_only(index: int) -> socket.socket:
+    """A socket that neighbour advertisements come in by, and that asks on the interface of this index."""
+    sock = socket.socket(socket.AF_INET6, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.IPPROTO_ICMPV6)
+    passed = bytearray(b"\xff" * 32)  # a set bit keeps a type out
+    word = _ADVERTISEMENT // 32 * 4
+    passed[word : word + 4] = struct.pack("=I", 0xFFFFFFFF ^ (1 << _ADVERTISEMENT % 32))
+    sock.setsockopt(socket.IPPROTO_ICMPV6, _ICMP6_FILTER, bytes(passed))
+    # What a router may have forwarded is not believed: section 7.1.1.
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, index)
+    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_LOOP, 0)
+    return sock
 
 
 def arp_answer(packet: bytes, address: IPv4Address) -> str | None:

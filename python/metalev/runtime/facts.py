@@ -87,28 +87,40 @@ class FactLevels:
         match fact.kind:
             case FactKind.CLEAN:
                 self._clean |= addresses
-                self._trouble = {key: text for key, text in self._trouble.items() if key[1] not in addresses}
             case FactKind.CONFLICT:
                 self._conflicts = {**self._conflicts, **dict.fromkeys(addresses, fact)}
                 self._clean -= addresses
             case FactKind.CONFLICT_OVER:
                 self._conflicts = {key: one for key, one in self._conflicts.items() if key not in addresses}
-            case FactKind.PROXY_ARP:
-                self._note_trouble((fact.kind, fact.mac), fact.message)
             case FactKind.WITNESS:
                 self._witnessed = {**self._witnessed, **dict.fromkeys(addresses, fact)}
             case FactKind.WITNESS_OVER:
                 self._witnessed = {key: one for key, one in self._witnessed.items() if key not in addresses}
-                self._trouble = {key: text for key, text in self._trouble.items() if key[1] not in addresses}
+            case _:
+                self._note_trouble(fact)
+
+    def _note_trouble(self, fact: Fact) -> None:
+        """What others do that concerns no address alone, or that is to be mended elsewhere."""
+        address = min(map(str, fact.addresses), default="")
+        match fact.kind:
+            case FactKind.PROXY_ARP:
+                self._begin((FactKind.PROXY_ARP, fact.mac), fact.message)
+            case FactKind.PROXY_ARP_OVER:
+                self._end((FactKind.PROXY_ARP, fact.mac))
             case FactKind.OWN_KERNEL:
-                self._note_trouble((fact.kind, min(addresses, default="")), fact.message)
+                self._begin((FactKind.OWN_KERNEL, address), fact.message)
+            case FactKind.OWN_KERNEL_OVER:
+                self._end((FactKind.OWN_KERNEL, address))
             case _:
                 pass
 
-    def _note_trouble(self, key: tuple[str, str], message: str) -> None:
+    def _begin(self, key: tuple[str, str], message: str) -> None:
         """Keep the newest; somebody may do the same under many names."""
         others = [(one, text) for one, text in self._trouble.items() if one != key][-TROUBLE_KEPT + 1 :]
         self._trouble = dict([*others, (key, message)])
+
+    def _end(self, key: tuple[str, str]) -> None:
+        self._trouble = {one: text for one, text in self._trouble.items() if one != key}
 
     def fields(self) -> Mapping[str, object]:
         """The fields of a snapshot that come from here; copies, so that a snapshot never changes."""

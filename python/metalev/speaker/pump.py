@@ -28,6 +28,8 @@ _QUIET = frozenset(
         FactKind.HOST_GATEWAYS,
         FactKind.CLEAN,
         FactKind.CONFLICT_OVER,
+        FactKind.PROXY_ARP_OVER,
+        FactKind.OWN_KERNEL_OVER,
         FactKind.WITNESS_OVER,
     }
 )

@@ -135,6 +135,7 @@ class SpeakerReconciler:
             config_stale=bool(snapshot.problems),
             announced=tuple(sorted(_announced(snapshot, self._desired, self._node))),
             moved=self._moved(snapshot),
+            conflicts=tuple(sorted((address, fact.mac) for address, fact in snapshot.conflicts.items())),
             engine=counters,
         )
 

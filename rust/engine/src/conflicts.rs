@@ -1,27 +1,22 @@
-//! Addresses that somebody else says are theirs, and who only says so for everybody: a proxy.
+//! Addresses that somebody else says are theirs.
 //!
 //! A **conflict** begins with the first frame that says so and ends when a probe found nobody any more, or when nothing
-//! was heard of it for `MEMORY`. Whoever *answers* for three addresses or more, or has the MAC address of the gateway, is
-//! taken for a router that answers for others (proxy ARP, RFC 1027): what it answers says nothing of who has an address.
-//! What somebody *uses*, asking under it or probing for it, is theirs whoever they are.
+//! was heard of it for [`MEMORY`]. What a [proxy](crate::proxies) answers says nothing of who has an address; what
+//! somebody *uses*, asking under it or probing for it, is theirs whoever they are.
 
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use metalev_wire::MacAddr;
 
 use crate::Time;
+use crate::event::Cause;
+use crate::proxies::{Proxies, Proxy};
 use crate::sighting::{Form, Sighting};
 
 /// For how long a conflict of which nothing is heard is remembered.
 pub(crate) const MEMORY: Duration = Duration::from_secs(600);
-
-/// Whoever answers for so many addresses answers for everybody.
-pub(crate) const PROXIED: usize = 3;
-
-/// MAC addresses whose answers are remembered; an attacker who varies its own makes the list start over, no more.
-const REMEMBERED: usize = 1024;
 
 /// Somebody else has an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,36 +36,41 @@ pub(crate) struct Conflict {
 pub(crate) enum News {
     /// Somebody has an address.
     Found(Conflict),
-    /// Nobody does any more.
-    Over(Conflict),
+    /// They are not taken to have it any more, and why.
+    Over(Conflict, Cause),
     /// Somebody answers for addresses that are not theirs.
     Proxy {
         /// Who.
         mac: MacAddr,
         /// On which interface.
         interface: u32,
-        /// For which addresses it was heard to; fewer than [`PROXIED`] if it is a gateway.
+        /// For which addresses it was heard to, the first few.
         addresses: Vec<IpAddr>,
     },
+    /// They are not taken to do so any more, and why.
+    ProxyOver(Proxy, Cause),
 }
 
 /// All that is known of them.
 #[derive(Debug, Default)]
 pub(crate) struct Conflicts {
     open: BTreeMap<IpAddr, Conflict>,
-    answers: HashMap<MacAddr, BTreeSet<IpAddr>>,
-    proxies: BTreeSet<MacAddr>,
-    gateways: BTreeMap<(u32, IpAddr), MacAddr>,
+    proxies: Proxies,
 }
 
 impl Conflicts {
     /// Take in that somebody who is none of us says that an address is theirs.
     pub(crate) fn see(&mut self, now: Time, interface: u32, seen: Sighting) -> Vec<News> {
-        let mut news = self.judge(interface, seen);
-        if seen.form == Form::Answer && self.is_proxy(interface, seen.mac) {
-            return news;
-        }
         let Sighting { address, mac, form } = seen;
+        let mut news = Vec::new();
+        if form == Form::Answer {
+            if self.proxies.hear(now, interface, address, mac) {
+                news = self.unmask(interface, mac);
+            }
+            if self.proxies.has(mac) {
+                return news;
+            }
+        }
         let known = self.open.get(&address).is_some_and(|open| open.mac == mac);
         let conflict = Conflict { address, mac, interface, form, last: now };
         if !known {
@@ -80,63 +80,54 @@ impl Conflicts {
         news
     }
 
-    /// See whether it is a proxy who says so, which takes back what was believed of its answers.
-    fn judge(&mut self, interface: u32, seen: Sighting) -> Vec<News> {
-        if seen.form != Form::Answer {
-            return Vec::new();
-        }
-        if self.answers.len() >= REMEMBERED && !self.answers.contains_key(&seen.mac) {
-            self.answers.clear();
-        }
-        let answers = self.answers.entry(seen.mac).or_default();
-        if answers.len() < PROXIED {
-            answers.insert(seen.address);
-        }
-        if !self.is_proxy(interface, seen.mac) || !self.proxies.insert(seen.mac) {
-            return Vec::new();
-        }
-        self.unmask(interface, seen.mac)
-    }
-
+    /// It is a proxy: take back what was believed of its answers.
     fn unmask(&mut self, interface: u32, mac: MacAddr) -> Vec<News> {
-        let addresses = self.answers.get(&mac).into_iter().flatten().copied().collect();
-        let told = |conflict: &Conflict| conflict.mac == mac && conflict.form == Form::Answer;
-        let over: Vec<IpAddr> = self.open.values().filter(|one| told(one)).map(|one| one.address).collect();
-        let over = over.iter().filter_map(|address| self.open.remove(address)).map(News::Over);
-        let mut news: Vec<News> = over.collect();
-        news.insert(0, News::Proxy { mac, interface, addresses });
-        news
-    }
-
-    fn is_proxy(&self, interface: u32, mac: MacAddr) -> bool {
-        self.answers.get(&mac).is_some_and(|addresses| addresses.len() >= PROXIED) || self.is_gateway(interface, mac)
-    }
-
-    fn is_gateway(&self, interface: u32, mac: MacAddr) -> bool {
-        self.gateways.iter().any(|(at, known)| at.0 == interface && *known == mac)
+        let over = self.end(|conflict| conflict.mac == mac && conflict.form == Form::Answer);
+        let news = News::Proxy { mac, interface, addresses: self.proxies.answers_of(mac) };
+        [news].into_iter().chain(over.into_iter().map(|one| News::Over(one, Cause::Proxy))).collect()
     }
 
     /// Take in at which MAC address a gateway is; whether it also answered for others is seen anew.
-    pub(crate) fn see_gateway(&mut self, interface: u32, gateway: IpAddr, mac: MacAddr) -> Vec<News> {
-        self.gateways.insert((interface, gateway), mac);
-        let answered = self.answers.get(&mac).is_some_and(|addresses| !addresses.is_empty());
-        if answered && self.proxies.insert(mac) { self.unmask(interface, mac) } else { Vec::new() }
+    pub(crate) fn see_gateway(&mut self, now: Time, interface: u32, gateway: IpAddr, mac: MacAddr) -> Vec<News> {
+        if self.proxies.see_gateway(now, interface, gateway, mac) { self.unmask(interface, mac) } else { Vec::new() }
     }
 
     /// Whether it is known at which MAC address a gateway is.
     pub(crate) fn knows_gateway(&self, interface: u32, gateway: IpAddr) -> bool {
-        self.gateways.contains_key(&(interface, gateway))
+        self.proxies.knows_gateway(interface, gateway)
+    }
+
+    /// Whether it depends on an address whether somebody is still taken for a proxy.
+    pub(crate) fn hangs_on(&self, mac: MacAddr, address: IpAddr) -> bool {
+        self.proxies.hangs_on(mac, address)
+    }
+
+    /// The same of anybody.
+    pub(crate) fn any_hangs_on(&self, address: IpAddr) -> bool {
+        self.proxies.any_hangs_on(address)
     }
 
     /// Nobody answered a whole series of probes for an address.
-    pub(crate) fn clear(&mut self, address: IpAddr) -> Option<Conflict> {
-        self.open.remove(&address)
+    pub(crate) fn clear(&mut self, address: IpAddr) -> Vec<News> {
+        let over = self.open.remove(&address).map(|conflict| News::Over(conflict, Cause::Probe));
+        over.into_iter().chain(self.clear_proxies(address, Cause::Probe)).collect()
+    }
+
+    /// No proxy answered for an address when it was asked for.
+    pub(crate) fn clear_proxies(&mut self, address: IpAddr, cause: Cause) -> Vec<News> {
+        self.proxies.clear(address).into_iter().map(|proxy| News::ProxyOver(proxy, cause)).collect()
+    }
+
+    /// Who was taken for a stranger is one of ours.
+    pub(crate) fn acquit(&mut self, address: IpAddr, mac: MacAddr) -> Vec<News> {
+        let over = self.end(|conflict| conflict.address == address && conflict.mac == mac);
+        over.into_iter().map(|conflict| News::Over(conflict, Cause::BeaconHeard)).collect()
     }
 
     /// Keep only what is said of addresses of interest. What is dropped so is nobody's concern any more.
-    pub(crate) fn retain(&mut self, interests: impl Fn(IpAddr) -> bool) -> Vec<Conflict> {
-        let gone: Vec<IpAddr> = self.open.keys().filter(|address| !interests(**address)).copied().collect();
-        gone.iter().filter_map(|address| self.open.remove(address)).collect()
+    pub(crate) fn retain(&mut self, interests: impl Fn(IpAddr) -> bool) -> Vec<News> {
+        let gone = self.end(|conflict| !interests(conflict.address));
+        gone.into_iter().map(|conflict| News::Over(conflict, Cause::Unwanted)).collect()
     }
 
     /// Whether somebody else has an address.
@@ -144,115 +135,24 @@ impl Conflicts {
         self.open.contains_key(&address)
     }
 
-    /// End those of which nothing was heard for long.
-    pub(crate) fn expire(&mut self, now: Time) -> Vec<Conflict> {
-        let over = |conflict: &&Conflict| now.since(conflict.last) >= MEMORY;
-        let over: Vec<IpAddr> = self.open.values().filter(over).map(|conflict| conflict.address).collect();
-        over.iter().filter_map(|address| self.open.remove(address)).collect()
+    /// End what nothing was heard of for long.
+    pub(crate) fn expire(&mut self, now: Time) -> Vec<News> {
+        let over = self.end(|conflict| now.since(conflict.last) >= MEMORY);
+        let over = over.into_iter().map(|conflict| News::Over(conflict, Cause::Silence));
+        over.chain(self.proxies.expire(now).into_iter().map(|proxy| News::ProxyOver(proxy, Cause::Silence))).collect()
+    }
+
+    fn end(&mut self, over: impl Fn(&Conflict) -> bool) -> Vec<Conflict> {
+        let gone: Vec<IpAddr> = self.open.values().filter(|one| over(one)).map(|one| one.address).collect();
+        gone.iter().filter_map(|address| self.open.remove(address)).collect()
     }
 
     /// When the next would end so.
     pub(crate) fn deadline(&self) -> Option<Time> {
-        self.open.values().map(|conflict| conflict.last + MEMORY).min()
+        let conflicts = self.open.values().map(|conflict| conflict.last + MEMORY).min();
+        conflicts.into_iter().chain(self.proxies.deadline()).min()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ETH: u32 = 2;
-    const OTHER: MacAddr = MacAddr::new([2, 0, 0, 0, 9, 9]);
-
-    fn at(seconds: u64) -> Time {
-        Time::from_nanos(seconds * 1_000_000_000)
-    }
-
-    fn ip(last: u8) -> IpAddr {
-        [192, 168, 1, last].into()
-    }
-
-    fn see(conflicts: &mut Conflicts, last: u8, form: Form) -> Vec<News> {
-        conflicts.see(at(0), ETH, Sighting { address: ip(last), mac: OTHER, form })
-    }
-
-    #[test]
-    fn a_conflict_is_told_once_and_again_if_it_is_with_another() {
-        let mut conflicts = Conflicts::default();
-        assert!(matches!(&see(&mut conflicts, 1, Form::Answer)[..], [News::Found(found)] if found.mac == OTHER));
-        assert_eq!(see(&mut conflicts, 1, Form::Answer), []);
-        let another = MacAddr::new([2, 0, 0, 0, 9, 8]);
-        let news = conflicts.see(at(1), ETH, Sighting { address: ip(1), mac: another, form: Form::Use });
-        assert!(matches!(&news[..], [News::Found(found)] if found.mac == another));
-    }
-
-    #[test]
-    fn whoever_answers_for_three_addresses_is_a_proxy_and_none_of_them_is_in_conflict() {
-        let mut conflicts = Conflicts::default();
-        see(&mut conflicts, 1, Form::Answer);
-        see(&mut conflicts, 2, Form::Answer);
-        assert!(conflicts.has(ip(1)) && conflicts.has(ip(2)));
-        let news = see(&mut conflicts, 3, Form::Answer);
-        let addresses = vec![ip(1), ip(2), ip(3)];
-        assert_eq!(news[0], News::Proxy { mac: OTHER, interface: ETH, addresses });
-        assert_eq!(news.len(), 3, "and two conflicts are over: {news:?}");
-        assert!([1, 2, 3].iter().all(|last| !conflicts.has(ip(*last))));
-        assert_eq!(see(&mut conflicts, 4, Form::Answer), [], "it is told once");
-    }
-
-    #[test]
-    fn what_a_proxy_uses_itself_is_a_conflict_all_the_same() {
-        let mut conflicts = Conflicts::default();
-        see(&mut conflicts, 1, Form::Use);
-        for last in 2..=4 {
-            see(&mut conflicts, last, Form::Answer);
-        }
-        assert!(conflicts.has(ip(1)) && !conflicts.has(ip(2)));
-    }
-
-    #[test]
-    fn a_gateway_that_answers_for_one_address_is_a_proxy_whenever_it_is_found_to_be_the_gateway() {
-        for known_before in [true, false] {
-            let mut conflicts = Conflicts::default();
-            if known_before {
-                assert_eq!(conflicts.see_gateway(ETH, ip(254), OTHER), []);
-            }
-            let mut news = see(&mut conflicts, 1, Form::Answer);
-            if !known_before {
-                news = conflicts.see_gateway(ETH, ip(254), OTHER);
-            }
-            assert!(matches!(news[0], News::Proxy { mac: OTHER, .. }), "{news:?}");
-            assert!(!conflicts.has(ip(1)));
-        }
-    }
-
-    #[test]
-    fn the_same_answer_many_times_makes_no_proxy() {
-        let mut conflicts = Conflicts::default();
-        for _ in 0..10 {
-            see(&mut conflicts, 1, Form::Answer);
-        }
-        assert!(conflicts.has(ip(1)));
-    }
-
-    #[test]
-    fn a_conflict_of_which_nothing_is_heard_ends() {
-        let mut conflicts = Conflicts::default();
-        see(&mut conflicts, 1, Form::Use);
-        assert_eq!(conflicts.deadline(), Some(at(600)));
-        assert_eq!(conflicts.expire(at(599)), []);
-        assert_eq!(conflicts.expire(at(600)).len(), 1);
-        assert_eq!(conflicts.deadline(), None);
-    }
-
-    #[test]
-    fn who_varies_its_mac_fills_no_memory() {
-        let mut conflicts = Conflicts::default();
-        for n in 0..10_000_u32 {
-            let [a, b, c, d] = n.to_be_bytes();
-            let mac = MacAddr::new([2, 0, a, b, c, d]);
-            conflicts.see(at(0), ETH, Sighting { address: ip(1), mac, form: Form::Answer });
-        }
-        assert!(conflicts.answers.len() <= REMEMBERED && conflicts.open.len() == 1);
-    }
-}
+mod tests;

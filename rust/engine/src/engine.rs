@@ -3,6 +3,7 @@
 mod consequences;
 mod foreign;
 mod input;
+mod sighted;
 mod witnessing;
 
 use core::time::Duration;

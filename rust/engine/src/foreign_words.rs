@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use metalev_wire::MacAddr;
 
 use crate::event::Cause;
+use crate::kernels::Kernel;
 use crate::sighting::{Form, Sighting};
 use crate::witness::Finding;
 
@@ -16,7 +17,7 @@ pub(crate) fn claim(seen: Sighting, interface: &str) -> String {
     let Sighting { address, mac, form } = seen;
     let says = match form {
         Form::Probe => format!("asks whether anybody has {address}"),
-        Form::Use | Form::Answer => format!("says that {address} is its own"),
+        Form::Use | Form::Answer | Form::Objection => format!("says that {address} is its own"),
     };
     format!("{mac} on {interface} {says}, and this node announces it")
 }
@@ -36,6 +37,8 @@ pub(crate) fn over(address: IpAddr, mac: MacAddr, cause: Cause) -> String {
     let why = match cause {
         Cause::Silence => "nothing was heard of it for ten minutes",
         Cause::Unwanted => "it is no longer of interest",
+        Cause::Proxy => "that one answers for everybody (proxy ARP)",
+        Cause::BeaconHeard => "that is one of our own nodes",
         _ => "nobody answers for it",
     };
     format!("{address} is no longer taken to be in use by {mac}: {why}")
@@ -57,11 +60,34 @@ pub(crate) fn proxy(mac: MacAddr, interface: &str, addresses: &[IpAddr]) -> Stri
     )
 }
 
-pub(crate) fn own_kernel(address: IpAddr, mac: MacAddr, peer: &str, interface: &str) -> String {
+pub(crate) fn proxy_over(mac: MacAddr, cause: Cause) -> String {
+    let why = match cause {
+        Cause::Silence => "it has answered for nothing for ten minutes",
+        _ => "it answers no longer when it is asked for what it answered for",
+    };
+    format!("{mac} is no longer taken for a router that answers for everybody (proxy ARP): {why}")
+}
+
+pub(crate) fn own_kernel(address: IpAddr, kernel: &Kernel, interface: &str) -> String {
+    let Kernel { peer, mac, .. } = kernel;
     format!(
         "the kernel of node {peer} ({mac} on {interface}) answers for {address}, which its speaker does not hold: in \
          kube-proxy's IPVS mode set strictARP: true, else net.ipv4.conf.all.arp_ignore=1 and arp_announce=2 there"
     )
+}
+
+pub(crate) fn own_kernel_over(address: IpAddr, kernel: &Kernel, cause: Cause) -> String {
+    let Kernel { peer, mac, .. } = kernel;
+    let why = match cause {
+        Cause::Silence => "it has not answered for ten minutes",
+        Cause::Unwanted => "nobody asks for that any more",
+        _ => "it answers no longer when it is asked",
+    };
+    format!("the kernel of node {peer} ({mac}) is no longer taken to answer for {address}: {why}")
+}
+
+pub(crate) fn unwitnessed(address: IpAddr) -> String {
+    format!("{address} is no longer asked for: no Service has it, or no node may announce it")
 }
 
 pub(crate) fn witness(finding: &Finding, interface: &str) -> String {

@@ -1,14 +1,17 @@
-//! What holds for an engine whatever it is fed: the body of the fuzz target `handle` in `rust/fuzz`, and of a test.
+//! What holds for an engine whatever it is fed: the bodies of the fuzz targets `handle` and `foreign` in `rust/fuzz`, and
+//! of tests.
 //!
 //! The bytes are read as a sequence of events. Beacons among them are signed with the right key and, as a rule, echo the
 //! engine's own nonce, so that what they say is believed and every part behind the signature is reached.
 
+mod foreign;
 mod source;
 
 use core::time::Duration;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+pub use foreign::foreign;
 use metalev_wire::arp::{self, Operation};
 use metalev_wire::beacon::{Key, Repr as Beacon};
 use metalev_wire::ethernet::{EtherType, Frame, Repr as Header};

@@ -2,12 +2,12 @@
 
 use core::time::Duration;
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 
 use metalev_wire::MacAddr;
 use metalev_wire::beacon::{self, Key, Repr as Beacon};
 use metalev_wire::ethernet::{self, EtherType};
 
-use crate::Time;
 use crate::budget::{self, Budget, Queue};
 use crate::claims::Claims;
 use crate::event::Action;
@@ -15,6 +15,7 @@ use crate::links::Links;
 use crate::peer::{Path, Peer};
 use crate::peers::Peers;
 use crate::pulse::Timing;
+use crate::{Time, lot};
 
 /// How often those hear from us who would not be next to take over.
 const SLOW: Duration = Duration::from_secs(1);
@@ -97,7 +98,7 @@ impl Herald {
         let latest = content.claims.latest();
         let often = |name: &str| content.listening || successors.contains(name);
         let beacons = |wanted: bool| -> usize {
-            let there = peers.iter().filter(|(name, _)| often(name) == wanted);
+            let there = peers.iter().filter(|(name, peer)| (often(name) || peer.farewell > 0) == wanted);
             there.map(|(_, peer)| ways(peer, content.links)).sum()
         };
         let (fast, slow) = self.paces(beacons(true), beacons(false));
@@ -105,7 +106,10 @@ impl Herald {
         for (lot, (name, peer)) in peers.iter_mut().enumerate() {
             let often = often(name);
             let interval = if often { fast.max(content.stated) } else { slow };
-            if peer.stated != interval || peer.next_send.is_none_or(|due| due <= now + half) {
+            // Who has just come to be next, or may wait for longer by a promise that is longer, learns it at once; all else
+            // when it is told next.
+            let news = often && (peer.farewell < self.timing.misses || interval > peer.stated);
+            if news || peer.next_send.is_none_or(|due| due <= now + half) {
                 let pace = self.pace(peer, often, fast, slow);
                 peer.stated = interval;
                 peer.next_send = Some(now + self.spread(pace, lot));
@@ -199,10 +203,19 @@ impl Herald {
             }
         }
         for to in &peer.addresses {
-            if let Some(bytes) = self.beacon(nonce, name, peer, Path::Udp, MacAddr::ZERO, key, content) {
+            let mac = self.some_mac(*to, content.links);
+            if let Some(bytes) = self.beacon(nonce, name, peer, Path::Udp, mac, key, content) {
                 out.push(Action::SendDatagram { to: *to, bytes });
             }
         }
+    }
+
+    /// That of an interface drawn by lot, which the peer need not hear this node by: all are named in a few beacons, and
+    /// what leaves there is then taken for a stranger's by nobody.
+    fn some_mac(&self, to: IpAddr, links: &Links) -> MacAddr {
+        let count = links.iter().count().max(1);
+        let turn = usize::try_from(lot::draw("mac", to, self.sequence) % count as u64).unwrap_or(0);
+        links.iter().nth(turn).map_or(MacAddr::ZERO, |link| link.mac)
     }
 
     #[expect(clippy::too_many_arguments, reason = "each is one field of the beacon or chooses one")]

@@ -1,5 +1,8 @@
 //! Who announces which group: runs the decision for every group that may have changed and keeps the consequences.
 
+mod asking;
+mod telling;
+
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -16,20 +19,8 @@ use crate::peers::Peers;
 use crate::pulse::Timing;
 use crate::{Time, table};
 
-/// What became of a group.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) kind: FactKind,
-    pub(crate) cause: Cause,
-    pub(crate) group: IpAddr,
-    pub(crate) addresses: Vec<IpAddr>,
-    pub(crate) interfaces: Vec<u32>,
-    pub(crate) term: u64,
-    /// Who announced it before, or does now.
-    pub(crate) peer: String,
-    /// For how long that peer had been silent on the group's segment.
-    pub(crate) silent_for: Option<Duration>,
-}
+pub(crate) use telling::Outcome;
+use telling::outcome;
 
 /// All groups of the table.
 #[derive(Debug)]
@@ -112,24 +103,6 @@ impl Ownership {
         gone
     }
 
-    /// Tell what became of the groups that this node announces and that are others now. All that is given up is told
-    /// before all that is taken up, so that an address which only changes its group is never without an answer.
-    fn report_regrouped(&mut self, old: &BTreeMap<IpAddr, Group>) {
-        let same = |one: &Group, other: Option<&Group>| {
-            other.is_some_and(|other| other.held && other.spec.addresses == one.spec.addresses)
-        };
-        let left = old.values().filter(|group| group.held && !same(group, self.groups.get(&group.spec.key)));
-        let yielded: Vec<Outcome> = left.map(|group| self.outcome_of_leaving(group)).collect();
-        let joined = self.groups.values().filter(|group| group.held && !same(group, old.get(&group.spec.key)));
-        let took: Vec<Outcome> = joined.map(|group| outcome(FactKind::Took, Cause::Regrouped, group)).collect();
-        self.outcomes.extend(yielded.into_iter().chain(took));
-    }
-
-    fn outcome_of_leaving(&self, group: &Group) -> Outcome {
-        let goes_on = group.spec.addresses.iter().any(|address| self.holder_of(*address).is_some());
-        outcome(FactKind::Yielded, if goes_on { Cause::Regrouped } else { Cause::Removed }, group)
-    }
-
     /// The interfaces have changed, those `renewed` got another MAC address: see again which groups can be announced
     /// from here, and announce anew what is held where something is different.
     pub(crate) fn place(&mut self, links: &Links, renewed: &[u32]) {
@@ -145,20 +118,6 @@ impl Ownership {
         }
         self.groups = groups;
         self.touch_all();
-    }
-
-    /// Tell why this node does not announce a group that it may announce, or that this is over.
-    fn report_ability(&mut self, group: &mut Group, peers: &Peers) {
-        let now = group.hindrance(peers).filter(|_| group.may(&self.me));
-        let before = std::mem::replace(&mut group.told, now);
-        match (before, now) {
-            (_, Some(cause)) if before != now => self.report(FactKind::Unable, cause, group, String::new(), None),
-            (Some(cause), None) if group.may(&self.me) => {
-                let cause = if cause == Cause::OffLink { cause } else { Cause::Link };
-                self.report(FactKind::Able, cause, group, String::new(), None);
-            }
-            _ => {}
-        }
     }
 
     /// Every group is to be decided about again.
@@ -263,15 +222,6 @@ impl Ownership {
         }
     }
 
-    /// Tell that this node has begun to ask to be relieved, unless it has been already.
-    fn report_offer(&mut self, group: &Group, before: Option<Offer>) {
-        if let Some(Offer { cause, .. }) = group.offer
-            && before.is_none_or(|before| before.cause != cause)
-        {
-            self.report(FactKind::Offered, cause, group, String::new(), None);
-        }
-    }
-
     /// Ask to be relieved of everything from now on, and take nothing more.
     pub(crate) fn stop(&mut self) {
         self.stopping = true;
@@ -287,11 +237,6 @@ impl Ownership {
         group.offer = Some(Offer { cause: Cause::Drill, until: Some(now + self.limit) });
         self.outcomes.push(outcome(FactKind::Offered, Cause::Drill, group));
         self.dirty.insert(group.spec.key);
-    }
-
-    /// Whether this node announces anything.
-    pub(crate) fn holds_any(&self) -> bool {
-        self.groups.values().any(|group| group.held)
     }
 
     /// Whether a group may be announced, as far as others may have its addresses. If not, it is decided about again when
@@ -336,27 +281,6 @@ impl Ownership {
         self.report(FactKind::Yielded, cause, group, peer, None);
     }
 
-    /// Say in the beacons how this node stands to a group.
-    fn declare(&mut self, group: &Group) {
-        let off_link = group.off_link;
-        let standing = match (group.offer, group.unable) {
-            (Some(offer), _) if group.held => Standing::Offers { off_link, reason: moves::code(offer.cause) },
-            _ if group.held => Standing::Holds(off_link),
-            _ if !group.may(&self.me) => Standing::Gone,
-            (_, Some(cause)) => Standing::Unable(code(cause)),
-            _ => Standing::Able(off_link),
-        };
-        // Only an announcer's term is news; the others would repeat every takeover to everybody.
-        let term = if group.held { group.term } else { 0 };
-        for address in &group.spec.addresses {
-            self.claims.set(*address, term, standing);
-        }
-    }
-
-    fn report(&mut self, kind: FactKind, cause: Cause, group: &Group, peer: String, silent_for: Option<Duration>) {
-        self.outcomes.push(Outcome { peer, silent_for, ..outcome(kind, cause, group) });
-    }
-
     /// Fall silent about everything, for a reason that is the same for all.
     pub(crate) fn drop_all(&mut self, cause: Cause) -> Vec<Outcome> {
         let mut groups = std::mem::take(&mut self.groups);
@@ -367,69 +291,5 @@ impl Ownership {
         self.groups = groups;
         self.touch_all();
         std::mem::take(&mut self.outcomes)
-    }
-
-    /// What this node says of its groups.
-    pub(crate) fn claims(&self) -> &Claims {
-        &self.claims
-    }
-
-    /// Forget what everybody knows to be gone.
-    pub(crate) fn forget_gone(&mut self, acknowledged_by_all: u64) {
-        self.claims.forget_gone(acknowledged_by_all);
-    }
-
-    /// Whether an address is in any group.
-    pub(crate) fn knows(&self, address: IpAddr) -> bool {
-        self.group_of.contains_key(&address)
-    }
-
-    /// The group that has this address.
-    pub(crate) fn group(&self, address: IpAddr) -> Option<&Group> {
-        self.group_of.get(&address).and_then(|key| self.groups.get(key))
-    }
-
-    /// The addresses of all groups.
-    pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
-        self.group_of.keys().copied()
-    }
-
-    /// A group that is held and that has this address.
-    pub(crate) fn holder_of(&self, address: IpAddr) -> Option<&Group> {
-        self.group_of.get(&address).and_then(|key| self.groups.get(key)).filter(|group| group.held)
-    }
-
-    /// The peers that would take over what this node holds: the next two living candidates of each group.
-    ///
-    /// Worked out again only after something was decided anew, for it is asked for in every round of beacons.
-    pub(crate) fn successors(&mut self, peers: &Peers) -> &BTreeSet<String> {
-        let (groups, me) = (&self.groups, self.me.as_str());
-        self.successors.get_or_insert_with(|| {
-            let held = groups.values().filter(|group| group.held);
-            held.flat_map(|group| group.successors(peers, me).take(2)).map(ToOwned::to_owned).collect()
-        })
-    }
-}
-
-fn outcome(kind: FactKind, cause: Cause, group: &Group) -> Outcome {
-    Outcome {
-        kind,
-        cause,
-        group: group.spec.key,
-        addresses: group.spec.addresses.clone(),
-        interfaces: group.interfaces.clone(),
-        term: group.term,
-        peer: String::new(),
-        silent_for: None,
-    }
-}
-
-/// How a reason for which a group cannot be announced is written in a beacon.
-fn code(cause: Cause) -> u8 {
-    match cause {
-        Cause::NoInterface => 1,
-        Cause::OwnAddress => 2,
-        Cause::Gateway => 3,
-        _ => 0,
     }
 }

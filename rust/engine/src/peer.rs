@@ -19,6 +19,9 @@ pub(crate) enum Path {
     Udp,
 }
 
+/// MAC addresses of one peer that are remembered; one that has more begins anew.
+const MACS: usize = 16;
+
 /// Lives of a peer that are remembered to be over, since this one of ours began.
 const FORMER_LIVES: usize = 64;
 
@@ -81,16 +84,26 @@ pub(crate) struct Peer {
     pub(crate) stated: Duration,
     /// How many more beacons it gets at the short interval, though it was told of a longer one.
     pub(crate) farewell: u32,
-    /// The nonces of its lives that are over: none of them speaks again, but recordings of them may.
-    former: VecDeque<u64>,
+    /// Its lives that are taken to be over: recordings of them may speak again.
+    former: VecDeque<Former>,
     /// From where its datagrams have come in its present life; one of several addresses is the kernel's choice.
     pub(crate) sources: BTreeSet<IpAddr>,
+    /// The MAC addresses of its interfaces, as it says itself; also of those by which it is not heard.
+    macs: BTreeSet<MacAddr>,
     /// Whether its next beacon is to reach everybody who goes by its name, and when the last such one was due.
     pub(crate) shout: bool,
     pub(crate) shouted: Option<Time>,
     /// Whether the table names it. One that is struck off counts on for as long as it lives: it may announce something
     /// and not have the new table yet.
     pub(crate) listed: bool,
+}
+
+/// A life of a peer that another one has followed.
+#[derive(Debug)]
+struct Former {
+    nonce: u64,
+    /// The highest sequence number that was heard of it.
+    highest: u64,
 }
 
 /// A peer that stopped being heard on a path.
@@ -138,6 +151,7 @@ impl Peer {
             farewell: 0,
             former: VecDeque::new(),
             sources: BTreeSet::new(),
+            macs: BTreeSet::new(),
             shout: false,
             shouted: None,
             listed: true,
@@ -165,7 +179,18 @@ impl Peer {
             missed: known.map_or(0, |hearing| hearing.missed) + before.map_or(0, |hearing| hearing.missed_at(now)),
         };
         self.paths.insert(path, hearing);
+        self.learn_mac(beacon.mac);
         !was_alive
+    }
+
+    fn learn_mac(&mut self, mac: MacAddr) {
+        if mac == MacAddr::ZERO || self.macs.contains(&mac) {
+            return;
+        }
+        if self.macs.len() >= MACS {
+            self.macs.clear();
+        }
+        self.macs.insert(mac);
     }
 
     /// Whether it is now to be reported that the peer, alive here for longer than an answer takes, does not hear us.
@@ -291,9 +316,9 @@ impl Peer {
         (hearing.alive && hearing.mac != MacAddr::ZERO).then_some(hearing.mac)
     }
 
-    /// Whether its MAC address on any interface is this one.
+    /// Whether one of its interfaces has this MAC address.
     pub(crate) fn has_mac(&self, mac: MacAddr) -> bool {
-        self.paths.values().any(|hearing| hearing.mac == mac)
+        self.macs.contains(&mac) || self.paths.values().any(|hearing| hearing.mac == mac)
     }
 
     /// Whether a beacon of another life under its name comes from somewhere else than it does, while it lives: no restart,
@@ -317,22 +342,29 @@ impl Peer {
         due
     }
 
-    /// It has begun another life.
+    /// It has begun another life, or goes on with one that was wrongly taken to be over.
     pub(crate) fn be_reborn(&mut self, nonce: u64) {
         self.give_up();
-        if let Some(over) = self.session.replace(Session::new(nonce)) {
+        let known = self.former.iter().position(|life| life.nonce == nonce).and_then(|at| self.former.remove(at));
+        let session = known.map_or_else(|| Session::new(nonce), |life| Session::after(nonce, life.highest));
+        if let Some(over) = self.session.replace(session) {
             if self.former.len() >= FORMER_LIVES {
                 self.former.pop_front();
             }
-            self.former.push_back(over.nonce);
+            self.former.push_back(Former { nonce: over.nonce, highest: over.highest() });
         }
         (self.gone, self.stranger) = (false, None);
         self.sources.clear();
+        self.macs.clear();
     }
 
-    /// Whether this is the nonce of a life that is over.
-    pub(crate) fn is_over(&self, nonce: u64) -> bool {
-        self.former.contains(&nonce)
+    /// Whether a beacon is of a life that is over.
+    ///
+    /// Of two lives in quick succession the first beacon of the later one may overtake the last of the earlier one, which
+    /// then seems to be the newer. It falls silent, and the other goes on counting: that one is alive.
+    pub(crate) fn is_over(&self, nonce: u64, sequence: u64) -> bool {
+        let former = self.former.iter().find(|life| life.nonce == nonce);
+        former.is_some_and(|life| self.alive() || sequence <= life.highest)
     }
 
     /// Whether it has still to hear of revision `latest`.

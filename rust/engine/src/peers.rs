@@ -363,7 +363,7 @@ impl Peers {
 /// A beacon that echoes our nonce: its sender has heard this very life of ours, so it is no replay from before.
 fn proven(peer: &mut Peer, now: Time, way: (Path, u32), timing: Timing, beacon: Beacon) -> Result<Heard, DropReason> {
     let reborn = peer.session.as_ref().is_none_or(|session| session.nonce != beacon.nonce);
-    if peer.is_over(beacon.nonce) {
+    if peer.is_over(beacon.nonce, beacon.sequence) {
         return Err(DropReason::Replayed);
     }
     if reborn {

@@ -30,6 +30,8 @@ pub(crate) const FRESH: Duration = Duration::from_secs(300);
 pub(crate) const AGAIN: Duration = Duration::from_secs(60);
 /// When to see again whether somebody else, who is to ask, still lives.
 const OTHERS: Duration = Duration::from_secs(30);
+/// Addresses that are asked for besides once somebody has answered for another.
+const SAMPLE: usize = 6;
 /// Between two probes on one interface.
 pub(crate) const GAP: Duration = Duration::from_millis(100);
 
@@ -38,8 +40,10 @@ pub(crate) const GAP: Duration = Duration::from_millis(100);
 pub(crate) enum Duty {
     /// This node, on this interface.
     Mine(u32),
-    /// Another one.
-    Others,
+    /// Another one, there.
+    Others(u32),
+    /// Another one, there; but this node wants to know, too.
+    Besides(u32),
     /// Nobody can tell: no interface of this node has a subnet with it.
     Nowhere,
 }
@@ -51,6 +55,8 @@ pub(crate) enum Step {
     Probe(u32, IpAddr),
     /// Nobody has it.
     Clean(u32, IpAddr),
+    /// The same of one that was asked for besides: whoever is to ask for it will say so.
+    Silent(IpAddr),
 }
 
 /// The addresses to ask for, each with its next turn.
@@ -67,6 +73,8 @@ pub(crate) struct Prober {
     /// ... and when the last one did.
     sent_at: HashMap<u32, Time>,
     sent: u64,
+    /// When others' addresses were asked for last.
+    sampled: Option<Time>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -78,12 +86,15 @@ struct Check {
     interface: u32,
     /// Whether its next probe has its place in the order of those that wait for the interface.
     booked: bool,
+    /// Whether it is asked for though another one is to ask, until nobody answers.
+    besides: bool,
 }
 
 impl Prober {
     pub(crate) fn new(seed: u64) -> Self {
         let (checks, turns) = (BTreeMap::new(), BTreeSet::new());
-        Self { seed, hesitates: false, checks, turns, free_at: HashMap::new(), sent_at: HashMap::new(), sent: 0 }
+        let (free_at, sent_at) = (HashMap::new(), HashMap::new());
+        Self { seed, hesitates: false, checks, turns, free_at, sent_at, sent: 0, sampled: None }
     }
 
     /// One that keeps to the whole schedule of RFC 5227 section 2.1.1: many hosts may start at one moment.
@@ -100,7 +111,7 @@ impl Prober {
         for (place, address) in addresses.iter().enumerate() {
             let wait = if self.hesitates { lot::draw("first", *address, self.seed) % PROBE_WAIT } else { 0 };
             let next = now + Duration::from_millis(wait);
-            let new = Check { place, next, sent: 0, interface: 0, booked: false };
+            let new = Check { place, next, sent: 0, interface: 0, booked: false, besides: false };
             let known = before.get(address).copied().unwrap_or(new);
             let next = if known.booked { now } else { known.next };
             self.plan(*address, Check { place, next, booked: false, ..known });
@@ -125,6 +136,27 @@ impl Prober {
     /// Somebody answered who leaves open whether anybody has the address.
     pub(crate) fn left_open(&mut self, address: IpAddr, now: Time) {
         self.again(address, now + FRESH);
+        if let Some(check) = self.checks.get_mut(&address) {
+            check.besides = false;
+        }
+    }
+
+    /// Ask for the first few addresses once more, even where another one is to ask: somebody who answered for one address
+    /// may do so for all, which one who asks for a part of them alone would not see.
+    pub(crate) fn sample(&mut self, now: Time) {
+        if self.sampled.is_some_and(|last| now.since(last) < AGAIN) {
+            return;
+        }
+        self.sampled = Some(now);
+        let mut idle: Vec<(usize, IpAddr)> =
+            self.checks.iter().filter(|(_, check)| check.sent == 0).map(|(one, check)| (check.place, *one)).collect();
+        idle.sort_unstable();
+        for (_, address) in idle.into_iter().take(SAMPLE) {
+            self.again(address, now);
+            if let Some(check) = self.checks.get_mut(&address) {
+                check.besides = true;
+            }
+        }
     }
 
     /// Begin anew with what was under way: answers may have been missed.
@@ -158,16 +190,21 @@ impl Prober {
     }
 
     fn turn(&mut self, address: IpAddr, check: Check, duty: Duty, now: Time) -> Option<Step> {
-        let Duty::Mine(interface) = duty else {
-            self.plan(address, Check { sent: 0, next: now + OTHERS, booked: false, ..check });
-            return None;
+        let (interface, mine) = match duty {
+            Duty::Mine(interface) => (interface, true),
+            Duty::Besides(interface) => (interface, false),
+            Duty::Others(interface) if check.besides => (interface, false),
+            _ => {
+                self.plan(address, Check { sent: 0, next: now + OTHERS, booked: false, besides: false, ..check });
+                return None;
+            }
         };
         let same = check.interface == interface;
         let check = if same { check } else { Check { sent: 0, interface, booked: false, ..check } };
         let sent = check.sent;
         if sent == PROBES {
-            self.plan(address, Check { sent: 0, next: now + FRESH, ..check });
-            return Some(Step::Clean(interface, address));
+            self.plan(address, Check { sent: 0, next: now + FRESH, besides: false, ..check });
+            return Some(if mine { Step::Clean(interface, address) } else { Step::Silent(address) });
         }
         if !check.booked && !self.book(address, check, now) {
             return None;
@@ -212,142 +249,4 @@ impl Prober {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const ETH: u32 = 2;
-
-    fn ip(n: u16) -> IpAddr {
-        let [high, low] = n.to_be_bytes();
-        [10, 0, high, low].into()
-    }
-
-    fn at(ms: u64) -> Time {
-        Time::from_nanos(ms * 1_000_000)
-    }
-
-    fn asking(count: u16) -> Prober {
-        let mut prober = Prober::new(1);
-        prober.set(&(0..count).map(ip).collect::<Vec<_>>(), at(0));
-        prober
-    }
-
-    /// What is done until `end`, and when, by one who is to ask for everything.
-    fn steps(prober: &mut Prober, end: Time) -> Vec<(Time, Step)> {
-        let mut all = Vec::new();
-        while let Some(now) = prober.deadline().filter(|now| *now <= end) {
-            all.extend(prober.due(now, |_| Duty::Mine(ETH)).into_iter().map(|step| (now, step)));
-        }
-        all
-    }
-
-    fn probes(steps: &[(Time, Step)]) -> Vec<Time> {
-        steps.iter().filter(|(_, step)| matches!(step, Step::Probe(..))).map(|(at, _)| *at).collect()
-    }
-
-    #[test]
-    fn an_address_is_clean_after_three_probes_a_second_or_two_apart_and_two_seconds_of_silence() {
-        let mut prober = asking(1);
-        let steps = steps(&mut prober, at(10_000));
-        let sent = probes(&steps);
-        assert_eq!((sent.len(), steps.len()), (3, 4));
-        for pair in sent.windows(2) {
-            assert!((PROBE_MIN..=PROBE_MIN * 2).contains(&pair[1].since(pair[0])), "{pair:?}");
-        }
-        assert_eq!(steps[3], (sent[2] + ANNOUNCE_WAIT, Step::Clean(ETH, ip(0))));
-        assert_eq!(prober.sent(), 3);
-    }
-
-    #[test]
-    fn a_clean_address_is_asked_for_again_when_that_is_no_longer_fresh() {
-        let mut prober = asking(1);
-        let first = steps(&mut prober, at(10_000));
-        let clean = first[3].0;
-        assert_eq!(prober.deadline(), Some(clean + FRESH));
-    }
-
-    #[test]
-    fn one_that_somebody_has_is_not_clean_and_is_asked_for_again_later() {
-        let mut prober = asking(1);
-        prober.due(at(0), |_| Duty::Mine(ETH));
-        prober.answered(ip(0), at(5));
-        assert_eq!(prober.deadline(), Some(at(5) + AGAIN));
-        let steps = steps(&mut prober, at(5) + AGAIN + Duration::from_secs(10));
-        assert_eq!(probes(&steps).len(), 3, "a whole series");
-    }
-
-    #[test]
-    fn who_is_not_to_ask_sees_again_later_whether_that_is_still_so() {
-        let mut prober = asking(1);
-        assert_eq!(prober.due(at(0), |_| Duty::Others), []);
-        assert_eq!(prober.deadline(), Some(at(0) + OTHERS));
-        assert_eq!(prober.due(at(0) + OTHERS, |_| Duty::Mine(ETH)), [Step::Probe(ETH, ip(0))]);
-    }
-
-    #[test]
-    fn what_is_next_to_be_given_away_is_asked_for_first() {
-        let mut prober = asking(50);
-        let steps = steps(&mut prober, at(900));
-        let asked: Vec<_> = steps.iter().map(|(_, step)| *step).collect();
-        assert_eq!(asked, (0..10).map(|n| Step::Probe(ETH, ip(n))).collect::<Vec<_>>());
-    }
-
-    #[test]
-    fn the_whole_schedule_begins_within_a_second_by_lot_and_ends_within_seven() {
-        for seed in 0..50 {
-            let mut prober = Prober::hesitant(seed);
-            prober.set(&[ip(1)], at(0));
-            let steps = steps(&mut prober, at(10_000));
-            assert!(steps[0].0 < at(1_000) && steps[3].0 <= at(7_000), "{steps:?}");
-            assert_eq!(steps[3].1, Step::Clean(ETH, ip(1)));
-        }
-    }
-
-    #[test]
-    fn a_series_that_may_have_missed_an_answer_begins_anew() {
-        let mut prober = asking(1);
-        steps(&mut prober, at(3_000));
-        prober.restart(at(3_000));
-        let steps = steps(&mut prober, at(13_000));
-        assert_eq!(probes(&steps).len(), 3);
-    }
-
-    #[test]
-    fn what_is_not_wanted_any_more_is_not_asked_for() {
-        let mut prober = asking(2);
-        prober.set(&[ip(1)], at(0));
-        assert!(steps(&mut prober, at(10_000)).iter().all(|(_, step)| matches!(*step,
-            Step::Probe(_, address) | Step::Clean(_, address) if address == ip(1))));
-    }
-
-    proptest! {
-        #[test]
-        fn probes_of_any_number_of_addresses_keep_their_distance_and_each_gets_its_verdict(
-            count in 1_u16..200,
-            changes in proptest::collection::vec((0_u64..40_000, 0_u16..200, any::<bool>()), 0..20),
-        ) {
-            let mut prober = asking(count);
-            let mut changes = changes;
-            changes.sort_unstable();
-            let mut sent = Vec::new();
-            for (ms, n, other_list) in changes {
-                sent.extend(probes(&steps(&mut prober, at(ms))));
-                if other_list {
-                    prober.set(&(0..n).map(ip).collect::<Vec<_>>(), at(ms));
-                } else {
-                    prober.answered(ip(n), at(ms));
-                }
-            }
-            let rest = steps(&mut prober, at(400_000));
-            sent.extend(probes(&rest));
-            for pair in sent.windows(2) {
-                prop_assert!(pair[1].since(pair[0]) >= GAP, "{:?}", pair);
-            }
-            for address in prober.addresses() {
-                prop_assert!(rest.iter().any(|(_, step)| *step == Step::Clean(ETH, address)), "{}", address);
-            }
-        }
-    }
-}
+mod tests;

@@ -12,6 +12,7 @@
 use core::time::Duration;
 
 use crate::Time;
+use crate::lateness::Lateness;
 
 /// How much later than the announcer's own promise a peer gives it up, in fractions of the beacon interval: room for a
 /// beacon that is on time but queued behind others.
@@ -19,9 +20,6 @@ const SLACK: u32 = 5;
 
 /// How far the dead time grows with the lateness of beacons, or of their sender.
 const MOST_PATIENCE: Duration = Duration::from_secs(1);
-
-/// Lateness is forgotten by this part with each round: by half in nine seconds of rounds that are in time.
-const FORGETTING: u32 = 256;
 
 /// The intervals that everything else follows from.
 #[derive(Clone, Copy, Debug)]
@@ -85,8 +83,7 @@ pub(crate) struct Pulse {
     /// For how long is listened.
     listening: Duration,
     last_wake: Option<Time>,
-    /// By how much this speaker has been late, lately.
-    lateness: Duration,
+    lateness: Lateness,
     /// The interval that beacons state, and for how many rounds they have stated no less.
     stated: Duration,
     told: u32,
@@ -98,7 +95,7 @@ impl Pulse {
     pub(crate) fn new(timing: Timing) -> Self {
         let (stated, known) = (timing.interval, timing.interval);
         let (valid_until, next_round, listening_until, last_wake) = (None, None, None, None);
-        let (lateness, told) = (Duration::ZERO, 0);
+        let (lateness, told) = (Lateness::default(), 0);
         let listening = timing.dead_time();
         Self { timing, listening, valid_until, next_round, listening_until, last_wake, lateness, stated, told, known }
     }
@@ -157,7 +154,7 @@ impl Pulse {
         let late = due.map_or(Duration::ZERO, |due| now.since(due));
         if late < MOST_PATIENCE {
             // What is longer is a sleep and says nothing of the time that this host has for us.
-            self.lateness = self.lateness.max(late);
+            self.lateness.note(now, late);
         }
         match self.valid_until {
             Some(until) if now >= until => {
@@ -180,16 +177,15 @@ impl Pulse {
         };
         let behind = now.since(due) >= self.timing.interval;
         self.next_round = Some(if behind { now } else { due } + self.timing.interval);
-        self.stretch();
+        self.stretch(now);
         self.valid_until = Some(now + self.promise());
         true
     }
 
     /// Let the interval to state follow the lateness, and the promise follow what was stated often enough: were a longer
     /// promise made before its word got through, this speaker might still answer beside its successor.
-    fn stretch(&mut self) {
-        self.lateness -= self.lateness / FORGETTING;
-        let wanted = self.timing.stretched(self.lateness);
+    fn stretch(&mut self, now: Time) {
+        let wanted = self.timing.stretched(self.lateness.expected(now));
         self.told = if wanted > self.stated { 0 } else { self.told.saturating_add(1) };
         self.stated = wanted;
         self.known = if self.told >= self.timing.misses { wanted } else { self.known.min(wanted) };
@@ -323,8 +319,8 @@ mod tests {
     }
 
     #[test]
-    fn lateness_is_forgotten_in_a_minute() {
-        let late: Vec<u64> = std::iter::repeat_n(60, 5).chain(std::iter::repeat_n(0, 1_200)).collect();
+    fn lateness_is_forgotten_in_two_seconds() {
+        let late: Vec<u64> = std::iter::repeat_n(60, 5).chain(std::iter::repeat_n(0, 40)).collect();
         assert_eq!(promise_after(&late), 150 * MS);
         assert!(promise_after(&late[..20]) > 200 * MS);
     }

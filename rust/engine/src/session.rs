@@ -14,6 +14,11 @@ pub(crate) struct ReplayWindow {
 }
 
 impl ReplayWindow {
+    /// A window that has seen `highest` and all before it.
+    fn after(highest: u64) -> Self {
+        Self { highest, seen: u64::MAX }
+    }
+
     /// Take note of `sequence`; `false` if it was seen before or is too old to tell.
     pub(crate) fn accept(&mut self, sequence: u64) -> bool {
         if sequence > self.highest {
@@ -51,6 +56,16 @@ impl Session {
     pub(crate) fn new(nonce: u64) -> Self {
         let window = ReplayWindow::default();
         Self { nonce, applied: 0, latest: 0, acknowledged: 0, ignorant: false, window }
+    }
+
+    /// A life that goes on, of which sequence numbers up to `highest` do not count again.
+    pub(crate) fn after(nonce: u64, highest: u64) -> Self {
+        Self { window: ReplayWindow::after(highest), ..Self::new(nonce) }
+    }
+
+    /// The highest sequence number that was heard of it.
+    pub(crate) fn highest(&self) -> u64 {
+        self.window.highest
     }
 
     /// Take note of a beacon's sequence number; `false` for a replay.

@@ -79,20 +79,23 @@ pub(crate) struct Witness {
 }
 
 impl Witness {
-    /// Ask for exactly these addresses, in the order of the lots that `me` draws for them.
-    pub(crate) fn set(&mut self, me: &str, addresses: impl Iterator<Item = IpAddr>, now: Time) {
+    /// Ask for exactly these addresses, in the order of the lots that `me` draws for them. Tells for which of those that
+    /// are asked for no longer something was wrong.
+    pub(crate) fn set(&mut self, me: &str, addresses: impl Iterator<Item = IpAddr>, now: Time) -> Vec<IpAddr> {
         let mut order: Vec<IpAddr> = addresses.collect();
         order.sort_by_cached_key(|address| (lot::draw(me, *address, 1), *address));
         if order == self.order {
-            return;
+            return Vec::new();
         }
         let before: BTreeSet<IpAddr> = std::mem::replace(&mut self.order, order).into_iter().collect();
         let after: BTreeSet<IpAddr> = self.order.iter().copied().collect();
         self.soon.retain(|(_, address)| after.contains(address));
         self.soon.extend(after.difference(&before).map(|address| (now + NEW, *address)));
         self.open.retain(|address, _| after.contains(address));
-        self.troubles.retain(|address, _| after.contains(address));
         self.next.get_or_insert(now + PERIOD);
+        let over: Vec<IpAddr> = self.troubles.keys().filter(|address| !after.contains(*address)).copied().collect();
+        self.troubles.retain(|address, _| after.contains(address));
+        over
     }
 
     /// Whether it may be time to ask for an address.
@@ -205,119 +208,4 @@ impl Witness {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HOLDER: MacAddr = MacAddr::new([2, 0, 0, 0, 0, 2]);
-    const OTHER: MacAddr = MacAddr::new([2, 0, 0, 0, 9, 9]);
-
-    fn ip(n: u16) -> IpAddr {
-        let [high, low] = n.to_be_bytes();
-        [10, 0, high, low].into()
-    }
-
-    fn at(ms: u64) -> Time {
-        Time::from_nanos(ms * 1_000_000)
-    }
-
-    fn by_peer() -> Expected {
-        Expected { interface: 2, peer: Some(("node2".to_owned(), HOLDER)) }
-    }
-
-    fn asking(count: u16) -> Witness {
-        let mut witness = Witness::default();
-        witness.set("node1", (0..count).map(ip), at(0));
-        witness
-    }
-
-    /// When which address is asked for until `end`, by one of `speakers`.
-    fn questions(witness: &mut Witness, speakers: usize, end: Time) -> Vec<(Time, IpAddr)> {
-        let mut all = Vec::new();
-        while let Some(now) = witness.deadline().filter(|now| *now <= end) {
-            while let Some(address) = witness.due(now, speakers) {
-                all.push((now, address));
-            }
-        }
-        all
-    }
-
-    /// What comes of a question for address 1 that these answer.
-    fn found(expected: Expected, answers: &[MacAddr]) -> Option<Cause> {
-        let mut witness = asking(2);
-        witness.asked(ip(1), expected, at(0));
-        for mac in answers {
-            assert!(witness.hear(ip(1), *mac));
-        }
-        for now in [1_000, 2_000, 3_000] {
-            if let [Step::Found(finding)] = &witness.over(at(now))[..] {
-                return finding.trouble;
-            }
-        }
-        panic!("asked for ever");
-    }
-
-    #[test]
-    fn what_is_new_is_asked_for_soon_and_then_everything_once_in_the_period() {
-        let asked = questions(&mut asking(60), 1, at(125_000));
-        assert!(asked[..60].iter().all(|(now, _)| (at(0) + NEW..at(0) + NEW + LEAST_GAP * 60).contains(now)));
-        let each: Vec<usize> =
-            (0..60).map(|n| asked[60..].iter().filter(|(_, address)| *address == ip(n)).count()).collect();
-        assert!(each.iter().all(|count| (1..=2).contains(count)), "{each:?}");
-    }
-
-    #[test]
-    fn of_three_speakers_each_takes_three_times_as_long() {
-        let asked = questions(&mut asking(60), 3, at(240_000));
-        let later = asked.iter().filter(|(now, _)| *now >= at(60_000)).count();
-        assert!((59..=62).contains(&later), "{later}");
-    }
-
-    #[test]
-    fn however_many_addresses_there_are_the_pace_is_bounded() {
-        let asked = questions(&mut asking(50_000), 1, at(120_000));
-        for pair in asked.windows(2) {
-            assert!(pair[1].0.since(pair[0].0) >= LEAST_GAP, "{pair:?}");
-        }
-    }
-
-    #[test]
-    fn who_should_answer_and_does_alone_is_as_it_should_be() {
-        assert_eq!(found(by_peer(), &[HOLDER]), None);
-        assert_eq!(found(Expected { interface: 2, peer: None }, &[]), None);
-    }
-
-    #[test]
-    fn silence_a_wrong_answer_and_two_answers_are_told_apart() {
-        assert_eq!(found(by_peer(), &[]), Some(Cause::NoAnswer));
-        assert_eq!(found(by_peer(), &[OTHER]), Some(Cause::WrongAnswer));
-        assert_eq!(found(by_peer(), &[HOLDER, OTHER]), Some(Cause::TwoAnswers));
-        assert_eq!(found(Expected { interface: 2, peer: None }, &[OTHER]), Some(Cause::TwoAnswers));
-    }
-
-    #[test]
-    fn a_question_without_an_answer_is_asked_three_times() {
-        let mut witness = asking(2);
-        witness.asked(ip(1), by_peer(), at(0));
-        assert_eq!(witness.over(at(999)), []);
-        assert_eq!(witness.over(at(1_000)), [Step::Ask(2, ip(1))]);
-        assert_eq!(witness.over(at(2_000)), [Step::Ask(2, ip(1))]);
-        assert!(matches!(&witness.over(at(3_000))[..], [Step::Found(_)]));
-    }
-
-    #[test]
-    fn trouble_is_news_once_and_so_is_its_end_and_it_is_asked_for_again_soon() {
-        let mut witness = asking(0);
-        let silent = Some(Cause::NoAnswer);
-        assert!(witness.enter(ip(1), silent, at(0)));
-        assert!(!witness.enter(ip(1), silent, at(1)));
-        assert_eq!(witness.deadline(), Some(at(0) + AGAIN));
-        assert!(witness.enter(ip(1), None, at(2)));
-        assert!(!witness.enter(ip(1), None, at(3)));
-        assert_eq!(witness.found(), [("answered", 2), ("no-answer", 2)]);
-    }
-
-    #[test]
-    fn an_answer_that_nobody_asked_for_is_none() {
-        assert!(!asking(2).hear(ip(1), OTHER));
-    }
-}
+mod tests;

@@ -4,10 +4,9 @@ mod common;
 
 use core::time::Duration;
 
-use common::{MS, World, group, vip};
+use common::{MS, ORDER, World, group, vip};
 use metalev_engine::{Candidate, Cause, Event, FactKind, Group, Preempt};
 
-const ORDER: [&str; 3] = ["node1", "node2", "node3"];
 const S: Duration = Duration::from_secs(1);
 /// What the engines of the simulation are told.
 const HOLD_DOWN: Duration = Duration::from_secs(30);

@@ -4,10 +4,8 @@ mod common;
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use common::{FAMILIES, MS, World, group_of, link, vip, vip6};
+use common::{FAMILIES, MS, ORDER, World, group_of, link, vip, vip6};
 use metalev_engine::{Cause, Event, FactKind, Group, Interface};
-
-const ORDER: [&str; 3] = ["node1", "node2", "node3"];
 
 /// Each family alone, and both together.
 fn groups() -> [Group; 3] {

@@ -3,27 +3,12 @@
 
 mod common;
 
-use common::{ETH, MS, World, group, key, link, vip};
+use common::{ETH, MS, ORDER, World, group, key, link, vip};
 use metalev_engine::{Action, Cause, DropReason, Event, Fact, FactKind, Interface, Peer, Table};
 use metalev_wire::beacon::Key;
 
-const ORDER: [&str; 3] = ["node1", "node2", "node3"];
-
-fn settled() -> World {
-    let mut world = World::new(3);
-    world.set_groups(vec![group(200, &ORDER)]);
-    world.run(500 * MS);
-    assert_eq!(world.who_has(vip(200)), ["node1"]);
-    world
-}
-
 fn told<'a>(world: &'a World, node: &str, cause: Cause) -> Vec<&'a Fact> {
     world.facts(node, FactKind::Unheeded).into_iter().filter(|fact| fact.cause == cause).collect()
-}
-
-fn dropped(world: &World, node: &str, reason: DropReason) -> u64 {
-    let counters = world.nodes[node].engine.counters();
-    counters.dropped.iter().find(|(name, _)| *name == reason).map_or(0, |(_, count)| *count)
 }
 
 /// Give a node the table of all, with other keys.
@@ -38,7 +23,7 @@ fn other_key() -> Key {
 
 #[test]
 fn a_peer_with_another_key_is_named_once_with_what_to_do_and_its_beacons_are_counted() {
-    let mut world = settled();
+    let mut world = World::settled();
     rekey(&mut world, "node3", vec![other_key()]);
     world.run(10_000 * MS);
     let told = told(&world, "node1", Cause::OtherKey);
@@ -46,12 +31,12 @@ fn a_peer_with_another_key_is_named_once_with_what_to_do_and_its_beacons_are_cou
     assert_eq!(told.len(), 2);
     assert!(told.iter().all(|fact| fact.peer == "node3"));
     assert!(told[0].message.contains("give every speaker the same keys"), "{}", told[0].message);
-    assert!(dropped(&world, "node1", DropReason::BadSignature) > 10);
+    assert!(world.dropped("node1", DropReason::BadSignature) > 10);
 }
 
 #[test]
 fn a_peer_with_another_key_takes_no_address_from_those_who_agree() {
-    let mut world = settled();
+    let mut world = World::settled();
     rekey(&mut world, "node3", vec![other_key()]);
     world.run(10_000 * MS);
     assert!(world.facts("node1", FactKind::Yielded).is_empty());
@@ -60,7 +45,7 @@ fn a_peer_with_another_key_takes_no_address_from_those_who_agree() {
 
 #[test]
 fn a_peer_that_gets_the_right_key_is_one_of_us_again() {
-    let mut world = settled();
+    let mut world = World::settled();
     rekey(&mut world, "node3", vec![other_key()]);
     world.run(5_000 * MS);
     rekey(&mut world, "node3", vec![key()]);
@@ -79,7 +64,7 @@ fn without_any_key_nobody_is_named_for_having_another() {
 
 #[test]
 fn a_peer_of_another_version_is_named_once_with_what_to_do_and_its_beacons_are_counted() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.kill("node3");
     world.run(4_000 * MS);
     let frames = beacons_of("node3", &world);
@@ -92,7 +77,7 @@ fn a_peer_of_another_version_is_named_once_with_what_to_do_and_its_beacons_are_c
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].peer, "node3");
     assert!(told[0].message.contains("run one version of metalev on all nodes"), "{}", told[0].message);
-    assert_eq!(dropped(&world, "node1", DropReason::OtherVersion), u64::try_from(frames.len()).unwrap());
+    assert_eq!(world.dropped("node1", DropReason::OtherVersion), u64::try_from(frames.len()).unwrap());
 }
 
 /// Frames of beacons that a speaker on the machine of `node3`, started anew, sends to node1.
@@ -114,7 +99,7 @@ fn beacons_of(node: &str, world: &World) -> Vec<Vec<u8>> {
 
 /// A second speaker that calls itself node1, on a fourth machine.
 fn with_a_second_node1() -> World {
-    let mut world = settled();
+    let mut world = World::settled();
     let table = world.table("node1");
     world.boot_as("twin", "node1", 4, 4711);
     world.event("twin", Event::Table(table));
@@ -157,7 +142,7 @@ fn when_the_first_speaker_of_a_name_ends_the_second_is_believed() {
 
 #[test]
 fn a_restart_on_the_same_machine_is_no_second_speaker() {
-    let mut world = settled();
+    let mut world = World::settled();
     for nonce in 100..110 {
         world.kill("node3");
         world.run(20 * MS);
@@ -202,7 +187,7 @@ fn two_nodes_with_one_mac_address_agree_by_udp_on_one_announcer() {
 
 #[test]
 fn a_peer_that_is_struck_off_is_forgotten_once_it_is_silent() {
-    let mut world = settled();
+    let mut world = World::settled();
     for node in ["node1", "node2"] {
         let table = world.table(node);
         let peers: Vec<Peer> = table.peers.into_iter().filter(|peer| peer.node != "node3").collect();
@@ -215,10 +200,8 @@ fn a_peer_that_is_struck_off_is_forgotten_once_it_is_silent() {
 
 #[test]
 fn loss_and_jitter_are_counted_per_peer_and_path() {
-    let mut world = settled();
-    world.freeze("node1");
-    world.run(120 * MS);
-    world.thaw("node1");
+    let mut world = World::settled();
+    world.freeze_for("node1", 120 * MS);
     world.run(1_000 * MS);
     let counters = world.nodes["node2"].engine.counters();
     let path = counters.paths.iter().find(|row| row.peer == "node1" && row.path == "eth0").unwrap();

@@ -4,11 +4,10 @@ mod common;
 
 use std::net::IpAddr;
 
-use common::{ETH, MS, World, group, vip};
+use common::{ETH, MS, ORDER, World, group, vip};
 use metalev_engine::{Cause, Event, FactKind, Group};
 use metalev_wire::{MacAddr, arp};
 
-const ORDER: [&str; 3] = ["node1", "node2", "node3"];
 const STRANGER: MacAddr = MacAddr::new([2, 0, 0, 0, 9, 9]);
 
 fn gives_way() -> Group {

@@ -3,10 +3,8 @@
 
 mod common;
 
-use common::{FAMILIES, MS, World, group_of, vip, vip6};
+use common::{FAMILIES, MS, ORDER, World, group_of, vip, vip6};
 use metalev_engine::{Cause, Event, FactKind, Host};
-
-const ORDER: [&str; 3] = ["node1", "node2", "node3"];
 
 fn owning(address: std::net::IpAddr) -> Host {
     Host { addresses: vec![address], ..Host::default() }

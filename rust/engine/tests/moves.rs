@@ -2,23 +2,8 @@
 
 mod common;
 
-use common::{MS, World, group, link, vip};
+use common::{MS, ORDER, World, group, link, vip};
 use metalev_engine::{Cause, Event, FactKind, Group, Interface, Time};
-
-const ORDER: [&str; 3] = ["node1", "node2", "node3"];
-
-/// Three nodes that have settled, with `192.168.1.200` on the first candidate.
-fn settled() -> World {
-    settled_with(group(200, &ORDER))
-}
-
-fn settled_with(group: Group) -> World {
-    let mut world = World::new(3);
-    world.set_groups(vec![group]);
-    world.run(500 * MS);
-    assert_eq!(world.who_has(vip(200)), ["node1"]);
-    world
-}
 
 /// The same group for which `node1` is no candidate any more; it keeps what it has if it `keeps`.
 fn without_node1(keeps: bool) -> Group {
@@ -46,7 +31,7 @@ fn first_announced(world: &World, node: &str) -> Time {
 
 #[test]
 fn a_speaker_that_stops_is_relieved_before_it_falls_silent() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.event("node1", Event::Stop);
     assert_eq!(world.who_has(vip(200)), ["node1"], "it goes on");
     world.run(5 * MS);
@@ -58,7 +43,7 @@ fn a_speaker_that_stops_is_relieved_before_it_falls_silent() {
 
 #[test]
 fn at_no_moment_of_a_planned_move_does_nobody_answer() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.event("node1", Event::Stop);
     let answering = watch(&mut world, 50);
     assert!(answering.iter().all(|nodes| !nodes.is_empty()), "{answering:?}");
@@ -67,7 +52,7 @@ fn at_no_moment_of_a_planned_move_does_nobody_answer() {
 
 #[test]
 fn two_answer_for_no_longer_than_a_beacon_takes() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.event("node1", Event::Stop);
     let both = watch(&mut world, 50).iter().filter(|nodes| nodes.len() > 1).count();
     assert!(both <= 2, "{both} times 0.2 ms");
@@ -75,7 +60,7 @@ fn two_answer_for_no_longer_than_a_beacon_takes() {
 
 #[test]
 fn the_successor_takes_the_next_term_and_says_why() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.event("node1", Event::Stop);
     world.run(5 * MS);
     let took = world.facts("node2", FactKind::Took)[0];
@@ -85,7 +70,7 @@ fn the_successor_takes_the_next_term_and_says_why() {
 
 #[test]
 fn a_speaker_says_goodbye_only_when_everything_is_handed_over() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.event("node1", Event::Stop);
     assert!(!world.nodes["node1"].engine.stopped());
     world.run_until("node1 has stopped", |world| world.nodes["node1"].engine.stopped());
@@ -95,7 +80,7 @@ fn a_speaker_says_goodbye_only_when_everything_is_handed_over() {
 
 #[test]
 fn a_speaker_that_stops_takes_nothing_more() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.partition(&["node1"], &["node2", "node3"]);
     world.event("node1", Event::Stop);
     world.set_groups(vec![group(200, &ORDER), group(201, &ORDER)]);
@@ -104,7 +89,7 @@ fn a_speaker_that_stops_takes_nothing_more() {
 
 #[test]
 fn a_successor_that_does_not_answer_is_passed_over() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.run(20 * MS);
     world.freeze("node2");
     world.event("node1", Event::Stop);
@@ -115,7 +100,7 @@ fn a_successor_that_does_not_answer_is_passed_over() {
 
 #[test]
 fn a_speaker_that_nobody_relieves_falls_silent_within_a_second() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.freeze("node2");
     world.freeze("node3");
     world.event("node1", Event::Stop);
@@ -136,7 +121,7 @@ fn a_speaker_that_nobody_could_relieve_ends_at_once() {
 
 #[test]
 fn a_speaker_that_holds_nothing_ends_at_once() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.event("node3", Event::Stop);
     assert!(world.nodes["node3"].engine.stopped());
     world.run(1_000 * MS);
@@ -165,7 +150,7 @@ fn many_groups_are_handed_over_in_one_go() {
 
 #[test]
 fn a_lost_word_of_the_successor_comes_again_with_the_next_beacon() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.event("node1", Event::Stop);
     world.cut("node2", "node1");
     world.run(20 * MS);
@@ -177,7 +162,7 @@ fn a_lost_word_of_the_successor_comes_again_with_the_next_beacon() {
 
 #[test]
 fn two_speakers_that_stop_at_once_leave_everything_to_the_third() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.event("node1", Event::Stop);
     world.event("node2", Event::Stop);
     world.run(1_000 * MS);
@@ -186,7 +171,7 @@ fn two_speakers_that_stop_at_once_leave_everything_to_the_third() {
 
 #[test]
 fn the_one_that_stops_hands_over_to_a_node_without_the_subnet_if_no_other_is_left() {
-    let mut world = settled();
+    let mut world = World::settled();
     for last in [2, 3] {
         world.event(ORDER[usize::from(last) - 1], Event::Interfaces(vec![common::elsewhere(last)]));
     }
@@ -200,7 +185,7 @@ fn the_one_that_stops_hands_over_to_a_node_without_the_subnet_if_no_other_is_lef
 
 #[test]
 fn an_interface_that_goes_while_the_speaker_stops_ends_the_wait() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.cut("node1", "node2");
     world.cut("node1", "node3");
     world.event("node1", Event::Stop);
@@ -212,7 +197,7 @@ fn an_interface_that_goes_while_the_speaker_stops_ends_the_wait() {
 
 #[test]
 fn a_node_that_is_excluded_is_relieved_before_it_falls_silent() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.set_groups(vec![without_node1(true)]);
     let answering = watch(&mut world, 50);
     assert!(answering.iter().all(|nodes| !nodes.is_empty()), "{answering:?}");
@@ -223,7 +208,7 @@ fn a_node_that_is_excluded_is_relieved_before_it_falls_silent() {
 
 #[test]
 fn the_last_announcer_goes_on_though_it_is_excluded() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.kill("node2");
     world.kill("node3");
     world.set_groups(vec![without_node1(true)]);
@@ -233,7 +218,7 @@ fn the_last_announcer_goes_on_though_it_is_excluded() {
 
 #[test]
 fn the_last_announcer_goes_on_though_every_node_is_excluded() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.set_groups(vec![Group { keeps: true, ..group(200, &[]) }]);
     world.run(60_000 * MS);
     assert_eq!(world.who_has(vip(200)), ["node1"]);
@@ -241,7 +226,7 @@ fn the_last_announcer_goes_on_though_every_node_is_excluded() {
 
 #[test]
 fn an_excluded_announcer_is_relieved_by_the_first_candidate_that_comes_up() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.kill("node2");
     world.kill("node3");
     world.set_groups(vec![without_node1(true)]);
@@ -254,7 +239,7 @@ fn an_excluded_announcer_is_relieved_by_the_first_candidate_that_comes_up() {
 
 #[test]
 fn a_label_that_is_removed_in_time_moves_nothing() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.kill("node2");
     world.kill("node3");
     world.run(1_000 * MS);
@@ -269,7 +254,7 @@ fn a_label_that_is_removed_in_time_moves_nothing() {
 
 #[test]
 fn a_node_that_could_not_serve_falls_silent_within_a_second_though_nobody_relieves_it() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.kill("node2");
     world.kill("node3");
     world.set_groups(vec![without_node1(false)]);
@@ -280,7 +265,7 @@ fn a_node_that_could_not_serve_falls_silent_within_a_second_though_nobody_reliev
 
 #[test]
 fn asking_to_be_relieved_is_told_once() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.kill("node2");
     world.kill("node3");
     world.set_groups(vec![without_node1(true)]);
@@ -292,7 +277,7 @@ fn asking_to_be_relieved_is_told_once() {
 
 #[test]
 fn an_interface_that_goes_moves_the_address_at_once() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.event("node1", Event::Interfaces(vec![]));
     assert_eq!(world.facts("node1", FactKind::Yielded)[0].cause, Cause::NoInterface);
 }
@@ -301,7 +286,7 @@ fn an_interface_that_goes_moves_the_address_at_once() {
 
 #[test]
 fn a_drill_moves_an_address_away_and_a_second_one_moves_it_back() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.event("node1", Event::Drill(vip(200)));
     world.run(5 * MS);
     assert_eq!(world.who_has(vip(200)), ["node2"]);
@@ -313,7 +298,7 @@ fn a_drill_moves_an_address_away_and_a_second_one_moves_it_back() {
 
 #[test]
 fn a_drill_for_which_nobody_else_is_there_leaves_the_address_where_it_is() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.kill("node2");
     world.kill("node3");
     world.event("node1", Event::Drill(vip(200)));
@@ -328,7 +313,7 @@ fn a_drill_for_which_nobody_else_is_there_leaves_the_address_where_it_is() {
 
 #[test]
 fn a_drill_of_what_somebody_else_announces_does_nothing() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.event("node2", Event::Drill(vip(200)));
     world.run(2_000 * MS);
     assert_eq!(world.who_has(vip(200)), ["node1"]);
@@ -337,7 +322,7 @@ fn a_drill_of_what_somebody_else_announces_does_nothing() {
 
 #[test]
 fn an_unable_node_relieves_nobody() {
-    let mut world = settled();
+    let mut world = World::settled();
     let own = Interface { addresses: vec![(vip(11), 24), (vip(200), 32)], ..link(2) };
     world.event("node2", Event::Interfaces(vec![own]));
     world.run(500 * MS);
@@ -350,7 +335,7 @@ fn an_unable_node_relieves_nobody() {
 
 #[test]
 fn a_failover_is_measured_from_the_last_beacon_to_the_first_frame() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.kill("node1");
     world.run(300 * MS);
     let failovers = world.nodes["node2"].engine.counters().failovers;
@@ -361,7 +346,7 @@ fn a_failover_is_measured_from_the_last_beacon_to_the_first_frame() {
 
 #[test]
 fn a_planned_move_is_no_failover() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.event("node1", Event::Stop);
     world.run(300 * MS);
     assert_eq!(world.nodes["node2"].engine.counters().failovers.count, 0);

@@ -2,20 +2,9 @@
 
 mod common;
 
-use common::{ETH, MS, World, group, group_of, key, vip, vip6};
+use common::{ETH, MS, ORDER, World, group, group_of, key, vip, vip6};
 use metalev_engine::{Cause, Event, FactKind, Interface};
 use metalev_wire::MacAddr;
-
-const ORDER: [&str; 3] = ["node1", "node2", "node3"];
-
-/// Three nodes that have settled, with `192.168.1.200` on the first candidate.
-fn settled() -> World {
-    let mut world = World::new(3);
-    world.set_groups(vec![group(200, &ORDER)]);
-    world.run(500 * MS);
-    assert_eq!(world.who_has(vip(200)), ["node1"]);
-    world
-}
 
 #[test]
 fn nothing_is_answered_before_one_dead_time_of_listening() {
@@ -29,7 +18,7 @@ fn nothing_is_answered_before_one_dead_time_of_listening() {
 
 #[test]
 fn the_first_candidate_takes_an_address_that_nobody_announces() {
-    let world = settled();
+    let world = World::settled();
     let took = world.facts("node1", FactKind::Took);
     assert_eq!((took.len(), took[0].cause, took[0].term), (1, Cause::FirstCandidate, 1));
     assert!(world.facts("node2", FactKind::Took).is_empty());
@@ -38,7 +27,7 @@ fn the_first_candidate_takes_an_address_that_nobody_announces() {
 
 #[test]
 fn a_takeover_is_announced_in_request_and_reply_form_at_once() {
-    let world = settled();
+    let world = World::settled();
     let took = world.facts("node1", FactKind::Took)[0].at;
     let at_once: Vec<_> = world.nodes["node1"].arp_sent.iter().filter(|(at, _)| *at == took).collect();
     assert_eq!(at_once.len(), 2);
@@ -46,14 +35,14 @@ fn a_takeover_is_announced_in_request_and_reply_form_at_once() {
 
 #[test]
 fn a_new_address_is_answered_at_once_by_a_running_cluster() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.set_groups(vec![group(200, &ORDER), group(201, &["node3", "node1", "node2"])]);
     assert_eq!(world.who_has(vip(201)), ["node3"]);
 }
 
 #[test]
 fn vip_moves_to_the_next_candidate_when_its_announcer_dies() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.kill("node1");
     let gap = world.run_until("node2 took it", |world| world.holders(vip(200)) == ["node2"]);
     assert!(gap <= 200 * MS, "{gap:?}");
@@ -63,7 +52,7 @@ fn vip_moves_to_the_next_candidate_when_its_announcer_dies() {
 
 #[test]
 fn the_message_of_a_promotion_names_the_announcer_and_its_silence() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.kill("node1");
     world.run(300 * MS);
     let message = &world.facts("node2", FactKind::Took)[0].message;
@@ -72,7 +61,7 @@ fn the_message_of_a_promotion_names_the_announcer_and_its_silence() {
 
 #[test]
 fn a_frozen_announcer_falls_silent_before_its_successor_speaks() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.run(25 * MS);
     world.freeze("node1");
     world.run_until("node2 took it", |world| !world.facts("node2", FactKind::Took).is_empty());
@@ -83,10 +72,8 @@ fn a_frozen_announcer_falls_silent_before_its_successor_speaks() {
 
 #[test]
 fn whoever_slept_throws_away_what_was_queued_and_follows_the_new_announcer() {
-    let mut world = settled();
-    world.freeze("node1");
-    world.run(1_000 * MS);
-    world.thaw("node1");
+    let mut world = World::settled();
+    world.freeze_for("node1", 1_000 * MS);
     world.run(500 * MS);
     assert_eq!(world.who_has(vip(200)), ["node2"]);
     let slept = world.facts("node1", FactKind::Overslept);
@@ -96,10 +83,8 @@ fn whoever_slept_throws_away_what_was_queued_and_follows_the_new_announcer() {
 
 #[test]
 fn a_sleep_shorter_than_the_dead_time_moves_nothing() {
-    let mut world = settled();
-    world.freeze("node1");
-    world.run(90 * MS);
-    world.thaw("node1");
+    let mut world = World::settled();
+    world.freeze_for("node1", 90 * MS);
     world.run(1_000 * MS);
     assert_eq!(world.who_has(vip(200)), ["node1"]);
     assert!(world.facts("node2", FactKind::Took).is_empty());
@@ -107,10 +92,8 @@ fn a_sleep_shorter_than_the_dead_time_moves_nothing() {
 
 #[test]
 fn a_detector_that_overslept_blames_no_one() {
-    let mut world = settled();
-    world.freeze("node2");
-    world.run(1_000 * MS);
-    world.thaw("node2");
+    let mut world = World::settled();
+    world.freeze_for("node2", 1_000 * MS);
     world.run(1_000 * MS);
     assert!(world.facts("node2", FactKind::Took).is_empty());
     assert_eq!(world.who_has(vip(200)), ["node1"]);
@@ -118,7 +101,7 @@ fn a_detector_that_overslept_blames_no_one() {
 
 #[test]
 fn a_node_that_returns_does_not_push_out_the_announcer() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.kill("node1");
     world.run(500 * MS);
     world.boot(1, 77);
@@ -130,7 +113,7 @@ fn a_node_that_returns_does_not_push_out_the_announcer() {
 
 #[test]
 fn the_third_candidate_takes_over_when_two_die_at_once() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.kill("node1");
     world.kill("node2");
     let gap = world.run_until("node3 took it", |world| world.holders(vip(200)) == ["node3"]);
@@ -140,7 +123,7 @@ fn the_third_candidate_takes_over_when_two_die_at_once() {
 
 #[test]
 fn a_healed_partition_settles_on_the_later_takeover_at_once() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.partition(&["node1"], &["node2", "node3"]);
     world.run(500 * MS);
     assert_eq!(world.who_has(vip(200)), ["node1", "node2"]);
@@ -183,7 +166,7 @@ fn ethernet_beacons_carry_on_where_a_firewall_drops_udp() {
 
 #[test]
 fn one_way_loss_is_reported_by_the_side_that_still_hears() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.cut("node2", "node1");
     world.run(5_000 * MS);
     let facts = world.facts("node2", FactKind::OneWay);
@@ -194,7 +177,7 @@ fn one_way_loss_is_reported_by_the_side_that_still_hears() {
 
 #[test]
 fn a_node_whose_interface_goes_says_that_it_cannot_and_the_next_takes_over() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.event("node1", Event::Interfaces(vec![]));
     // Nothing of it gets out by Ethernet, so the beacon over UDP tells; here both share the wire.
     world.run_until("node2 took it", |world| world.holders(vip(200)) == ["node2"]);
@@ -203,7 +186,7 @@ fn a_node_whose_interface_goes_says_that_it_cannot_and_the_next_takes_over() {
 
 #[test]
 fn a_node_whose_cable_is_put_in_again_hears_the_announcer_before_it_takes_anything() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.network.unplug("node2");
     world.event("node2", Event::Interfaces(vec![]));
     world.run(600 * MS);
@@ -217,7 +200,7 @@ fn a_node_whose_cable_is_put_in_again_hears_the_announcer_before_it_takes_anythi
 
 #[test]
 fn a_new_mac_address_of_the_announcer_is_announced_at_once() {
-    let mut world = settled();
+    let mut world = World::settled();
     let mac = MacAddr::new([2, 0, 0, 0, 0, 0x77]);
     let link = Interface { index: ETH, name: "eth0".into(), mac, addresses: vec![(vip(10), 24)], gateways: vec![] };
     world.event("node1", Event::Interfaces(vec![link]));
@@ -234,7 +217,7 @@ fn a_new_mac_address_of_the_announcer_is_announced_at_once() {
 
 #[test]
 fn a_node_that_hears_itself_by_another_interface_takes_itself_for_no_stranger() {
-    let mut world = settled();
+    let mut world = World::settled();
     let near = world.nodes["node1"].mac;
     let far = Interface {
         index: 3,
@@ -264,10 +247,8 @@ fn announcement(mac: MacAddr) -> [u8; 42] {
 
 #[test]
 fn a_candidate_that_restarts_twice_and_one_that_waits_for_it_never_act_at_the_same_moment() {
-    let mut world = settled();
-    world.freeze("node2");
-    world.run(150 * MS);
-    world.thaw("node2");
+    let mut world = World::settled();
+    world.freeze_for("node2", 150 * MS);
     world.run(15 * MS);
     for (nonce, pause) in [(77, 135), (78, 150)] {
         world.boot(1, nonce);
@@ -282,7 +263,7 @@ fn a_candidate_that_restarts_twice_and_one_that_waits_for_it_never_act_at_the_sa
 
 #[test]
 fn a_word_of_a_longer_interval_that_gets_lost_kills_nobody() {
-    let mut world = settled();
+    let mut world = World::settled();
     // node2 was told often. Now node3 is next in line, and node2 misses the very beacons that say so.
     world.cut("node1", "node2");
     world.set_groups(vec![group(200, &["node1", "node3"])]);
@@ -294,7 +275,7 @@ fn a_word_of_a_longer_interval_that_gets_lost_kills_nobody() {
 
 #[test]
 fn a_goodbye_is_told_once_per_path_and_nothing_sent_before_it_undoes_it() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.event("node1", Event::Stop);
     world.run(1_000 * MS);
     assert_eq!(world.facts("node2", FactKind::PeerLost).len(), 2);
@@ -337,7 +318,7 @@ fn a_living_candidate_that_does_not_take_what_it_should_is_passed_over_after_a_g
 
 #[test]
 fn a_service_that_goes_is_no_longer_answered() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.set_groups(vec![]);
     assert_eq!(world.who_has(vip(200)), Vec::<String>::new());
     assert_eq!(world.facts("node1", FactKind::Yielded)[0].cause, Cause::Removed);
@@ -345,7 +326,7 @@ fn a_service_that_goes_is_no_longer_answered() {
 
 #[test]
 fn a_node_that_is_no_candidate_any_more_hands_over() {
-    let mut world = settled();
+    let mut world = World::settled();
     world.set_groups(vec![group(200, &["node2", "node3"])]);
     world.run(5 * MS);
     assert_eq!(world.who_has(vip(200)), ["node2"]);
@@ -354,7 +335,7 @@ fn a_node_that_is_no_candidate_any_more_hands_over() {
 
 #[test]
 fn the_same_table_again_changes_nothing() {
-    let mut world = settled();
+    let mut world = World::settled();
     let before: Vec<usize> = world.nodes.values().map(|node| node.facts.len()).collect();
     world.set_groups(vec![group(200, &ORDER)]);
     world.run(1_000 * MS);

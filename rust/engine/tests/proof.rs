@@ -42,11 +42,6 @@ fn claim_of_node1(nonce: u64, echo: u64, sequence: u64) -> Beacon {
     }
 }
 
-fn dropped(world: &World, node: &str, reason: DropReason) -> u64 {
-    let counters = world.nodes[node].engine.counters();
-    counters.dropped.iter().find(|(name, _)| *name == reason).map_or(0, |(_, count)| *count)
-}
-
 fn hand_to_node2(world: &mut World, bytes: &[u8]) {
     let bytes = frame(bytes);
     world.event("node2", Event::Frame { interface: ETH, bytes: &bytes });
@@ -57,7 +52,7 @@ fn a_beacon_signed_with_another_key_is_counted_and_ignored() {
     let mut world = settled();
     let forged = Key { id: 1, secret: b"another secret of the same kind.".to_vec() };
     hand_to_node2(&mut world, &claim_of_node1(1, 2, 1_000_000).emit_signed(&forged).unwrap());
-    assert_eq!(dropped(&world, "node2", DropReason::BadSignature), 1);
+    assert_eq!(world.dropped("node2", DropReason::BadSignature), 1);
 }
 
 #[test]
@@ -65,7 +60,7 @@ fn a_beacon_under_an_unknown_key_id_is_counted_and_ignored() {
     let mut world = settled();
     let unknown = Key { id: 9, ..key() };
     hand_to_node2(&mut world, &claim_of_node1(1, 2, 1_000_000).emit_signed(&unknown).unwrap());
-    assert_eq!(dropped(&world, "node2", DropReason::BadSignature), 1);
+    assert_eq!(world.dropped("node2", DropReason::BadSignature), 1);
 }
 
 #[test]
@@ -74,7 +69,7 @@ fn a_beacon_that_is_played_again_is_a_replay() {
     let again = claim_of_node1(1, 2, 1_000_000).emit_signed(&key()).unwrap();
     hand_to_node2(&mut world, &again);
     hand_to_node2(&mut world, &again);
-    assert_eq!(dropped(&world, "node2", DropReason::Replayed), 1);
+    assert_eq!(world.dropped("node2", DropReason::Replayed), 1);
 }
 
 #[test]
@@ -115,9 +110,22 @@ fn recordings_of_a_life_that_ended_while_we_lived_on_bring_nobody_back() {
         hand_to_node2(&mut world, &claim_of_node1(1, 2, sequence).emit_signed(&key()).unwrap());
         world.run(10 * MS);
     }
-    assert_eq!(dropped(&world, "node2", DropReason::Replayed), 100);
+    assert_eq!(world.dropped("node2", DropReason::Replayed), 100);
     assert_eq!(world.facts("node2", FactKind::PeerHeard).len(), before);
     assert_eq!(world.who_has(vip(200)), ["node2"]);
+}
+
+#[test]
+fn a_life_whose_first_beacon_overtook_the_last_of_the_one_before_is_known_again() {
+    let mut world = settled();
+    // Of a life of node1 so short that node2 had heard nothing of it yet.
+    let late = Beacon { interval_ms: 50, through: 0, latest: 0, claims: vec![], ..claim_of_node1(815, 2, 1) };
+    hand_to_node2(&mut world, &late.emit_signed(&key()).unwrap());
+    world.run(2_000 * MS);
+    assert_eq!(world.who_has(vip(200)).len(), 1);
+    let known_again = world.facts("node2", FactKind::PeerHeard).len();
+    world.run(2_000 * MS);
+    assert_eq!(world.facts("node2", FactKind::PeerHeard).len(), known_again);
 }
 
 #[test]
@@ -125,7 +133,7 @@ fn a_beacon_for_somebody_else_is_not_for_us() {
     let mut world = settled();
     let other = Beacon { recipient: "node9".into(), ..claim_of_node1(1, 2, 1_000_000) };
     hand_to_node2(&mut world, &other.emit_signed(&key()).unwrap());
-    assert_eq!(dropped(&world, "node2", DropReason::NotForUs), 1);
+    assert_eq!(world.dropped("node2", DropReason::NotForUs), 1);
 }
 
 #[test]
@@ -133,7 +141,7 @@ fn a_sender_that_is_no_node_is_not_believed() {
     let mut world = settled();
     let stranger = Beacon { sender: "node9".into(), ..claim_of_node1(1, 2, 1_000_000) };
     hand_to_node2(&mut world, &stranger.emit_signed(&key()).unwrap());
-    assert_eq!(dropped(&world, "node2", DropReason::NotForUs), 1);
+    assert_eq!(world.dropped("node2", DropReason::NotForUs), 1);
 }
 
 #[test]
@@ -141,7 +149,7 @@ fn garbage_is_counted_and_dropped() {
     let mut world = settled();
     hand_to_node2(&mut world, b"MLEV and then nothing of sense");
     world.event("node2", Event::Frame { interface: ETH, bytes: &[1, 2, 3] });
-    assert_eq!(dropped(&world, "node2", DropReason::Malformed), 2);
+    assert_eq!(world.dropped("node2", DropReason::Malformed), 2);
 }
 
 #[test]
@@ -160,7 +168,7 @@ fn a_key_rotation_moves_nothing() {
     assert_eq!(world.who_has(vip(200)), ["node1"]);
     assert!(world.facts("node2", FactKind::Took).is_empty());
     for node in ORDER {
-        assert_eq!(dropped(&world, node, DropReason::BadSignature), 0);
+        assert_eq!(world.dropped(node, DropReason::BadSignature), 0);
         assert!(world.facts(node, FactKind::PeerLost).is_empty());
         assert!(world.facts(node, FactKind::Unheeded).is_empty());
     }

@@ -20,6 +20,7 @@ SPEAKER = Figures(
     config_stale=True,
     announced=(Announced("default/web", "192.0.2.1", "node1"),),
     moved=(("192.0.2.1", 1_700_000_000.5),),
+    conflicts=(("192.0.2.9", "02:00:00:00:09:09"),),
     engine=Counters(
         (AddressCounters(ADDRESS, 7, 6, 5, 4),),
         {"announceIP": 9},
@@ -140,6 +141,12 @@ def test_the_time_of_the_last_move_is_shown_for_each_address() -> None:
     types, samples = exposed(SPEAKER)
     assert types["metalev_last_move_timestamp_seconds"] == "gauge"
     assert samples['metalev_last_move_timestamp_seconds{ip="192.0.2.1"}'] == 1_700_000_000.5
+
+
+def test_each_address_that_somebody_else_has_is_shown_with_their_mac() -> None:
+    types, samples = exposed(SPEAKER)
+    assert types["metalev_address_conflicts"] == "gauge"
+    assert samples['metalev_address_conflicts{ip="192.0.2.9",mac="02:00:00:00:09:09"}'] == 1
 
 
 def test_the_duration_of_failovers_is_a_histogram() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from ipaddress import ip_address
 
-from metalev.decide.allocation import Allocation, Outcome, decide_addresses
+from metalev.decide.allocation import decide_addresses
 from metalev.decide.ledger import Ledger
+from metalev.decide.outcome import Allocation, Outcome
 from metalev.model.address import AddressRange, Family
 from metalev.model.cluster import Namespace
 from metalev.model.meta import Name

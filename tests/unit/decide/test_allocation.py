@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from tests.unit.decide.allocations import POOL, complaint, decide, given, ledger, pool, service, told
 
-from metalev.decide.allocation import CONDITION, Allocation, Outcome, decide_addresses
+from metalev.decide.allocation import decide_addresses
 from metalev.decide.ledger import Ledger
+from metalev.decide.outcome import CONDITION, Allocation, Outcome
 from metalev.model.services import ConditionStatus
 
 

@@ -10,6 +10,7 @@ from tests.unit.decide.worlds import NODES, name, node, pool, service, world
 from metalev.decide.controller import ControllerDecider
 from metalev.decide.replacing import REPLACED
 from metalev.model.actions import Action, Conflict, RecordEvent, SpeakerState, WriteServiceStatus
+from metalev.model.cluster import SpeakerPod
 from metalev.model.meta import Name
 from metalev.model.services import Condition, Service
 
@@ -31,11 +32,21 @@ class Controller:
     def put(self, one: Service) -> None:
         self.snapshot = replace(self.snapshot, services={**self.snapshot.services, one.name: one})
 
-    def speaker(self, *conflicts: str, clean: tuple[str, ...] = (), on: str = "node-a", cause: str = "frame") -> None:
-        state = SpeakerState(
-            Name("", on), conflicts=tuple(Conflict(one, MAC, "eth0", cause) for one in conflicts), clean=clean
-        )
+    def speaker(
+        self,
+        *conflicts: str,
+        clean: tuple[str, ...] = (),
+        on: str = "node-a",
+        cause: str = "frame",
+        hears: tuple[str, ...] = (),
+    ) -> None:
+        found = tuple(Conflict(one, MAC, "eth0", cause) for one in conflicts)
+        state = SpeakerState(Name("", on), peers_heard=hears, conflicts=found, clean=clean)
         self.snapshot = replace(self.snapshot, speakers={**self.snapshot.speakers, state.name: state})
+
+    def pod(self, on: str, *, running: bool) -> None:
+        one = SpeakerPod(Name("metallb-system", "speaker"), node=on, running=running)
+        self.snapshot = replace(self.snapshot, speaker_pods={one.name: one})
 
     def reconcile(self, text: str) -> tuple[Action, ...]:
         actions = self.decider.service(self.snapshot, name(text), self.now)
@@ -120,6 +131,28 @@ def test_it_may_be_had_again_once_nobody_else_has_it() -> None:
     made.settle("web")
     assert made.held("web") == []
     made.speaker()
+    made.settle("other")
+    assert made.held("web") == ["10.0.0.0"]
+
+
+def test_what_a_speaker_saw_that_is_heard_no_more_keeps_no_address_from_being_given() -> None:
+    made = Controller(fresh("web"), ranges=("10.0.0.0/32",))
+    made.speaker("10.0.0.0", on="node-a", hears=("node-b",))
+    made.speaker(on="node-b", hears=("node-a",))
+    made.settle("web")
+    assert made.held("web") == []
+    made.speaker(on="node-b")
+    made.settle("other")
+    assert made.held("web") == ["10.0.0.0"]
+
+
+def test_what_a_speaker_saw_whose_pod_runs_no_more_keeps_no_address_from_being_given() -> None:
+    made = Controller(fresh("web"), ranges=("10.0.0.0/32",))
+    made.speaker("10.0.0.0", on="node-a")
+    made.pod("node-a", running=True)
+    made.settle("web")
+    assert made.held("web") == []
+    made.pod("node-a", running=False)
     made.settle("other")
     assert made.held("web") == ["10.0.0.0"]
 

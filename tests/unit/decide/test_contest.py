@@ -7,10 +7,10 @@ from ipaddress import ip_address
 from msgspec.structs import replace
 from tests.unit.decide.worlds import name, service, world
 
-from metalev.decide.allocation import CONDITION
 from metalev.decide.contest import AGAIN_SECONDS, CONTESTED, ROUNDS, WITHIN_SECONDS, Contests, Verdict, report
 from metalev.decide.controller import ControllerDecider
 from metalev.decide.findings import Answer
+from metalev.decide.outcome import CONDITION
 from metalev.decide.why import Inquiry
 from metalev.model.actions import RecordEvent, ReportContest, WriteServiceStatus
 from metalev.model.services import Service, ServiceStatus

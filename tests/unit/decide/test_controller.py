@@ -13,8 +13,9 @@ from tests.unit.decide.controller import Controller
 from tests.unit.decide.worlds import name, node, pool, service, world
 
 from metalev.decide import controller as module
-from metalev.decide.allocation import Allocation, decide_addresses
+from metalev.decide.allocation import decide_addresses
 from metalev.decide.controller import ControllerDecider
+from metalev.decide.outcome import Allocation
 from metalev.model.actions import RecordEvent, SpeakerState, WriteServiceStatus
 from metalev.model.cluster import Namespace
 from metalev.model.meta import LabelSelector, Name

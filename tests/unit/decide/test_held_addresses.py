@@ -6,8 +6,9 @@ from ipaddress import ip_address
 
 from tests.unit.decide.allocations import IPS, OTHER, POOL, complaint, decide, given, ledger, pool, service, told
 
-from metalev.decide.allocation import Outcome, decide_addresses
+from metalev.decide.allocation import decide_addresses
 from metalev.decide.ledger import Ledger
+from metalev.decide.outcome import Outcome
 from metalev.model.meta import LabelSelector, Name
 from metalev.model.pools import Pool, ServiceAllocation
 from metalev.model.services import Service

@@ -28,7 +28,7 @@ def test_all_addresses_of_a_node_its_interfaces_and_its_gateways_are_in_use() ->
     state = SpeakerState(
         N, local_addresses=("10.0.0.2/24", "fe80::1%eth0", "rubbish", "10.0.0.1"), gateways=("10.0.0.9",)
     )
-    found = addresses_in_use({N: node}, {N: state})
+    found = addresses_in_use({N: node}, {N: state}, [state])
     assert {str(address): whose for address, whose in found.items()} == {
         "10.0.0.1": 'of node "node-a"',
         "192.0.2.1": 'of node "node-a"',
@@ -43,11 +43,11 @@ GONE = SpeakerState(Name("", "node-b"), local_addresses=("10.0.0.2/24",), gatewa
 
 def test_what_the_speaker_of_a_node_that_is_gone_said_does_not_count() -> None:
     node = Node(N, addresses=(ip_address("10.0.0.1"),))
-    assert addresses_in_use({N: node}, {GONE.name: GONE}) == {ip_address("10.0.0.1"): 'of node "node-a"'}
+    assert addresses_in_use({N: node}, {GONE.name: GONE}, []) == {ip_address("10.0.0.1"): 'of node "node-a"'}
 
 
 def test_what_a_speaker_says_counts_where_no_node_is_known() -> None:
-    assert set(addresses_in_use({}, {GONE.name: GONE})) == {ip_address("10.0.0.2"), ip_address("10.0.0.9")}
+    assert set(addresses_in_use({}, {GONE.name: GONE}, [])) == {ip_address("10.0.0.2"), ip_address("10.0.0.9")}
 
 
 def test_such_an_address_is_passed_over() -> None:

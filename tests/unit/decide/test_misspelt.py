@@ -8,9 +8,9 @@ from tests.unit.decide.controller import Controller
 from tests.unit.decide.questions import ask, settled
 from tests.unit.decide.worlds import name, service, world
 
-from metalev.decide.allocation import CONDITION
 from metalev.decide.controller import ControllerDecider
 from metalev.decide.misspelt import ANNOTATIONS, unknown_annotations
+from metalev.decide.outcome import CONDITION
 from metalev.model.actions import RecordEvent, WriteServiceStatus
 from metalev.model.services import Service
 

@@ -6,7 +6,8 @@ import pytest
 from msgspec.structs import replace
 from tests.unit.decide.allocations import POOL, complaint, decide, ledger, pool, service
 
-from metalev.decide.allocation import Outcome, decide_addresses
+from metalev.decide.allocation import decide_addresses
+from metalev.decide.outcome import Outcome
 from metalev.model.meta import Expression, LabelSelector, Name, Operator
 from metalev.model.pools import ServiceAllocation
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from tests.unit.decide.allocations import IPS, complaint, given, ledger, pool, service, told
 
-from metalev.decide.allocation import Allocation, decide_addresses
+from metalev.decide.allocation import decide_addresses
 from metalev.decide.ledger import ALONE, Ledger
+from metalev.decide.outcome import Allocation
 from metalev.decide.sharing import MAX_SHAPES, Openings, Tenancy, Terms, terms_of
 from metalev.model.meta import Name
 from metalev.model.services import Port, Service, TrafficPolicy

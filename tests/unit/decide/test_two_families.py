@@ -7,8 +7,8 @@ from ipaddress import ip_address
 import pytest
 from tests.unit.decide.allocations import complaint, decide, given, ledger, pool, service, told
 
-from metalev.decide.allocation import Outcome
 from metalev.decide.ledger import Ledger
+from metalev.decide.outcome import Outcome
 from metalev.decide.waiting import Want
 from metalev.model.address import Family
 from metalev.model.meta import Name

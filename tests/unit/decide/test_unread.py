@@ -10,11 +10,11 @@ from tests.unit.decide.controller import Controller
 from tests.unit.decide.questions import announced, speaker
 from tests.unit.decide.worlds import name, pool, service, world
 
-from metalev.decide.allocation import CONDITION
 from metalev.decide.announcements import Announcements
 from metalev.decide.candidates import Announcement
 from metalev.decide.controller import ControllerDecider
 from metalev.decide.findings import Answer
+from metalev.decide.outcome import CONDITION
 from metalev.decide.unread import ANNOUNCEABLE
 from metalev.decide.why import Inquiry
 from metalev.model.actions import Action, RecordEvent

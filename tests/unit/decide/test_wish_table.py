@@ -9,8 +9,9 @@ from msgspec.structs import replace
 from tests.unit.decide.allocations import IPS, OTHER, POOL, given, pool, service
 from tests.unit.docs.markdown import DOCS, tables
 
-from metalev.decide.allocation import Allocation, Outcome, decide_addresses
+from metalev.decide.allocation import decide_addresses
 from metalev.decide.ledger import Ledger
+from metalev.decide.outcome import Allocation, Outcome
 from metalev.decide.sharing import Terms, terms_of
 from metalev.decide.words import quoted_list
 from metalev.model.pools import Resting, ServiceAllocation

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import pytest
 from tests.unit.docs.markdown import DOCS, ROOT, code_spans, prose, shown, tables
 
-from metalev.adapters.metrics import Announced, Figures, Metrics
-from metalev.decide.allocation import CONDITION
+from metalev.adapters.metrics import WITNESS_RESULTS, Announced, Figures, Metrics
 from metalev.decide.candidates import Why
 from metalev.decide.misspelt import ANNOTATIONS, OWN_PREFIX
+from metalev.decide.outcome import CONDITION
 from metalev.decide.replacing import REPLACED
 from metalev.decide.unread import ANNOUNCEABLE, UNREAD
 from metalev.model.pools import PREEMPT_ANNOTATION, PoolStatus
@@ -23,6 +23,7 @@ from metalev.ports.ownership import AddressCounters, Counters, PathCounters
 METRICS = ROOT / "docs" / "tasks" / "metrics.md"
 CONFORMANCE = ROOT / "docs" / "metallb-conformance.md"
 ADDRESSES = ROOT / "docs" / "concepts" / "addresses.md"
+CONFLICTS = ROOT / "docs" / "concepts" / "conflicts.md"
 DETECTION = ROOT / "docs" / "concepts" / "failure-detection.md"
 FAILOVER = ROOT / "docs" / "concepts" / "failover.md"
 LAYER2 = ROOT / "docs" / "concepts" / "layer2.md"
@@ -34,6 +35,7 @@ SPEAKER = Figures(
     config_stale=False,
     announced=(Announced("default/web", "192.0.2.1", "node1"),),
     moved=(("192.0.2.1", 0.0),),
+    conflicts=(("192.0.2.9", "02:00:00:00:09:09"),),
     engine=Counters(
         (AddressCounters(ip_address("192.0.2.1")),), {"announceIP": 1}, paths=(PathCounters("node2", "eth0"),)
     ),
@@ -128,18 +130,21 @@ def test_the_reasons_for_which_a_frame_gets_no_answer_are_all_explained() -> Non
     assert first_column(METRICS, "reason", "what it was") == words_of("DropReason")
 
 
-def test_the_causes_that_are_explained_are_those_of_takeovers_and_yields() -> None:
+def test_every_cause_is_explained() -> None:
     of_strangers = first_column(DETECTION, "cause", "what it is")
-    of_other_facts = {"beacon-heard", "not-heard", "goodbye", "frame", *of_strangers}
-    of_other_facts |= {"beacon-heard", "not-heard", "goodbye", "frame", "probe", "held-before", "silence", "unwanted"}
-    of_other_facts |= {"no-answer", "wrong-answer", "two-answers", "answered"}
     assert of_strangers == {"other-key", "other-version", "same-name", "same-mac"}
-    assert first_column(FAILOVER, "cause", "meaning") == words_of("Cause") - of_other_facts
+    of_conflicts = first_column(CONFLICTS, "cause of a conflict or of its end", "meaning")
+    of_witness = first_column(CONFLICTS, "result", "what it means")
+    of_peers = {"beacon-heard", "not-heard", "goodbye"}
+    explained = first_column(FAILOVER, "cause", "meaning") | of_strangers | of_conflicts | of_witness | of_peers
+    assert explained == words_of("Cause")
+    assert of_witness == set(WITNESS_RESULTS)
 
 
 def test_the_reasons_of_the_condition_are_those_that_allocation_gives() -> None:
     reasons = {row[1].strip("`") for row in tables(ADDRESSES, "status", "reason")}
-    allocation = (ROOT / "python" / "metalev" / "decide" / "allocation.py").read_text()
+    decide = ROOT / "python" / "metalev" / "decide"
+    allocation = "".join((decide / f"{part}.py").read_text() for part in ("allocation", "hindrances", "outcome"))
     of_events_alone = {"deprecatedAnnotation", "ClearAssignment", "nolbIPsIPFamily"}
     given = set(re.findall(r'"([A-Za-z]{5,})", (?:f?"|message|self._failure)', allocation)) - of_events_alone | {UNREAD}
     assert reasons == given

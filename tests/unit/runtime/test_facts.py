@@ -39,9 +39,19 @@ def test_a_clean_address_is_clean_until_somebody_has_it() -> None:
     assert field("clean", CLEAN, CONFLICT, OVER) == frozenset()
 
 
-def test_a_kernel_that_answers_is_told_until_the_address_is_clean() -> None:
+def test_a_kernel_or_a_proxy_that_answers_is_told_until_that_is_over() -> None:
+    kernel_over, proxy_over = (
+        replace(KERNEL, kind=FactKind.OWN_KERNEL_OVER),
+        replace(PROXY, kind=FactKind.PROXY_ARP_OVER),
+    )
     assert field("trouble", KERNEL, PROXY) == {"the kernel answers", "a proxy"}
-    assert field("trouble", KERNEL, PROXY, CLEAN) == {"a proxy"}
+    assert field("trouble", KERNEL, PROXY, kernel_over) == {"a proxy"}
+    assert field("trouble", KERNEL, PROXY, replace(proxy_over, addresses=())) == {"the kernel answers"}
+
+
+def test_the_end_of_one_kernel_s_answers_is_not_that_of_another_s() -> None:
+    other = replace(KERNEL, addresses=(ip_address("192.0.2.2"),), message="another answers")
+    assert field("trouble", KERNEL, other, replace(other, kind=FactKind.OWN_KERNEL_OVER)) == {"the kernel answers"}
 
 
 def test_who_varies_its_mac_makes_no_more_than_a_few_sentences() -> None:

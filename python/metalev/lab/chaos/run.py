@@ -28,7 +28,8 @@ SERVICES: Mapping[str, tuple[Family, ...]] = {"web": (4,), "six": (6,), "dual": 
 AT_ONCE = 20  # events per census
 LOOK_S = 0.1  # for the answers to one round of questions
 STUCK_S = 60.0  # whoever has no announcer for so long has none for ever
-QUIET_S = 1.2  # until everybody has spoken to everybody again, and lateness of beacons is forgotten
+QUIET_S = 1.2  # until everybody has spoken to everybody again, and late beacons are forgotten
+STARVED_QUIET_S = 2.2  # until a speaker has forgotten that it was starved itself
 SHORT_QUIET_S = 0.3  # where that is so already
 QUIETLY: frozenset[Kind] = frozenset({"death", "kill", "term", "restart", "firewall"})
 PROMISE_S = 0.15  # what a speaker promises that is in time
@@ -92,7 +93,7 @@ class Chaos:
         mend()
         self._settle()
         settled = now()
-        hold(SHORT_QUIET_S if event.kind in QUIETLY else QUIET_S)
+        hold(_quiet_after(event.kind))
         return Happened(event, node.name, began, mended, settled, max(patient, self._patient()))
 
     # ===== what is seen =====
@@ -133,6 +134,13 @@ class Chaos:
                         if (mac := answer_in(frame, address)) is not None:
                             macs[mac] = None
         return {address: list(macs) for address, macs in found.items()}
+
+
+def _quiet_after(kind: Kind) -> float:
+    """Seconds until the next event is judged as if there had been none before."""
+    if kind in QUIETLY:
+        return SHORT_QUIET_S
+    return STARVED_QUIET_S if kind == "starve" else QUIET_S
 
 
 def now() -> float:

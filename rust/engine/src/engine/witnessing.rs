@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use metalev_wire::beacon::Standing;
 use metalev_wire::ethernet::{EtherType, Frame};
-use metalev_wire::{MacAddr, arp, ndp};
+use metalev_wire::{arp, ndp};
 
 use super::Engine;
 use crate::event::{Cause, Fact, FactKind};
@@ -35,6 +35,7 @@ impl Engine {
     }
 
     fn put_question(&mut self, interface: u32, address: IpAddr) {
+        self.ask_gateways(interface);
         let question = self.links.get(interface).and_then(|link| questions::question(link, address));
         self.outbox.extend(question);
     }
@@ -72,9 +73,21 @@ impl Engine {
         if news {
             self.report_witness(now, finding);
         }
+        if trouble.is_none() {
+            self.answered_alone(now, *address);
+        }
         for mac in others {
             self.name_kernel(now, expected.interface, *address, *mac);
         }
+    }
+
+    /// No kernel of ours answers for an address that is announced, nor does a proxy.
+    fn answered_alone(&mut self, now: Time, address: IpAddr) {
+        if let Some(kernel) = self.foreign.kernels.over(address) {
+            self.kernel_over(now, Cause::Answered, address, &kernel);
+        }
+        let over = self.foreign.conflicts.clear_proxies(address, Cause::Answered);
+        self.tell(now, over);
     }
 
     fn report_witness(&mut self, now: Time, finding: &Finding) {
@@ -90,14 +103,10 @@ impl Engine {
         self.report(Fact { addresses: vec![finding.address], interface, peer, mac, ..fact });
     }
 
-    /// Whoever answers and is one of ours that does not hold the address does so by its kernel.
-    fn name_kernel(&mut self, now: Time, interface: u32, address: IpAddr, mac: MacAddr) {
-        let peer = self.peers.by_mac(mac).map(ToOwned::to_owned);
-        if let Some(peer) = peer.filter(|peer| !self.says_it_holds(peer, address))
-            && self.foreign.defence.tells(address, mac, now)
-        {
-            self.own_kernel(now, interface, address, mac, &peer);
-        }
+    /// What was wrong with an address is nobody's concern any more.
+    pub(super) fn unwitnessed(&mut self, now: Time, address: IpAddr) {
+        let fact = Fact::new(FactKind::WitnessOver, now, Cause::Unwanted, words::unwitnessed(address));
+        self.report(Fact { addresses: vec![address], ..fact });
     }
 
     /// A peer that asks this node alone for what it holds was not answered as it should be when it asked everybody: say

@@ -65,6 +65,8 @@ pub enum Cause {
     Refused,
     /// It came out by a probe.
     Probe,
+    /// Whoever answers does so for everybody.
+    Proxy,
     /// A frame on the wire said so of an address that was a VIP before this speaker started.
     HeldBefore,
     /// Nothing more was heard of it.
@@ -114,6 +116,7 @@ impl fmt::Display for Cause {
             Self::SameMac => "same-mac",
             Self::Refused => "refused",
             Self::Probe => "probe",
+            Self::Proxy => "proxy",
             Self::HeldBefore => "held-before",
             Self::Silence => "silence",
             Self::Unwanted => "unwanted",

@@ -88,8 +88,12 @@ pub enum FactKind {
     ConflictOver,
     /// Somebody answers for addresses that are not theirs, and is left to it.
     ProxyArp,
+    /// They do no longer.
+    ProxyArpOver,
     /// The kernel of one of our own nodes answers for an address that its speaker does not hold.
     OwnKernel,
+    /// It does no longer.
+    OwnKernelOver,
     /// An address of another node, or of this one, was not answered as it should be when this node asked for it.
     Witness,
     /// It is again.
@@ -121,7 +125,9 @@ impl fmt::Display for FactKind {
             Self::Conflict => "conflict",
             Self::ConflictOver => "conflict over",
             Self::ProxyArp => "proxy arp",
+            Self::ProxyArpOver => "proxy arp over",
             Self::OwnKernel => "own kernel",
+            Self::OwnKernelOver => "own kernel over",
             Self::Witness => "witness",
             Self::WitnessOver => "witness over",
         })

@@ -6,9 +6,23 @@ use std::net::IpAddr;
 use metalev_engine::{Config, Engine, Event, Group, HOLD_DOWN, Interface, Peer, REFRESH, Table};
 use metalev_wire::MacAddr;
 
-use super::{MS, Node, World, key, link};
+use super::{MS, Node, ORDER, World, group, key, link, vip};
 
 impl World {
+    /// Three nodes that have settled, with `192.168.1.200` on the first candidate.
+    pub fn settled() -> Self {
+        Self::settled_with(group(200, &ORDER))
+    }
+
+    /// The same with a group of this address.
+    pub fn settled_with(group: Group) -> Self {
+        let mut world = Self::new(3);
+        world.set_groups(vec![group]);
+        world.run(500 * MS);
+        assert_eq!(world.who_has(vip(200)), ["node1"]);
+        world
+    }
+
     /// Start (or start again) a node under a new nonce.
     pub fn boot(&mut self, i: usize, nonce: u64) {
         self.boot_with(i, nonce, vec![link(u8::try_from(i).unwrap())]);

@@ -25,6 +25,13 @@ impl World {
         self.wind(node);
     }
 
+    /// The process stops for so long, and goes on.
+    pub fn freeze_for(&mut self, node: &str, duration: Duration) {
+        self.freeze(node);
+        self.run(duration);
+        self.thaw(node);
+    }
+
     pub fn thaw(&mut self, node: &str) {
         let now = self.now;
         let state = self.nodes.get_mut(node).unwrap();

@@ -9,6 +9,8 @@ use metalev_wire::beacon::Key;
 
 pub const MS: Duration = Duration::from_millis(1);
 pub const ETH: u32 = 2;
+/// The order of the candidates in most tests.
+pub const ORDER: [&str; 3] = ["node1", "node2", "node3"];
 
 pub fn vip(last: u8) -> IpAddr {
     [192, 168, 1, last].into()

@@ -6,6 +6,7 @@ mod boot;
 mod delivery;
 mod faults;
 pub mod fleet;
+pub mod foreign;
 mod given;
 pub mod network;
 mod seen;

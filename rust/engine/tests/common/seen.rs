@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use metalev_engine::{Event, Fact, FactKind};
+use metalev_engine::{DropReason, Event, Fact, FactKind};
 use metalev_wire::MacAddr;
 use metalev_wire::arp::{self, Operation};
 use metalev_wire::ipv6::{multicast_mac, solicited_node};
@@ -45,6 +45,12 @@ impl World {
     /// The facts of one kind that a node has reported.
     pub fn facts(&self, node: &str, kind: FactKind) -> Vec<&Fact> {
         self.nodes[node].facts.iter().filter(|fact| fact.kind == kind).collect()
+    }
+
+    /// How many frames and datagrams a node has dropped for a reason.
+    pub fn dropped(&self, node: &str, reason: DropReason) -> u64 {
+        let counters = self.nodes[node].engine.counters();
+        counters.dropped.iter().find(|(name, _)| *name == reason).map_or(0, |(_, count)| *count)
     }
 
     /// Who says that it took (and has not yielded) an address.

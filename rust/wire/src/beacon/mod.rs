@@ -14,7 +14,7 @@
 //! | 20 |  8 | echo             | the recipient's nonce as last heard; 0: none |
 //! | 28 |  8 | sequence         | counts the beacons of the session |
 //! | 36 |  4 | interval         | milliseconds until the next one on this path |
-//! | 40 |  6 | MAC              | of the interface that it leaves by |
+//! | 40 |  6 | MAC              | of the interface that it leaves by; in a datagram any of the sender's |
 //! | 46 |  8 | since            | the claims are the changes of the revisions after this one ... |
 //! | 54 |  8 | through          | ... up to and with this one |
 //! | 62 |  8 | latest           | the sender's newest revision |

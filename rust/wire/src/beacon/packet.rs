@@ -136,7 +136,7 @@ impl<T: AsRef<[u8]>> Packet<T> {
         get_u32(self.buffer.as_ref(), field::INTERVAL)
     }
 
-    /// Of the interface that it left by.
+    /// Of the interface that it left by; in a datagram of any interface of the sender.
     pub fn mac(&self) -> MacAddr {
         get_mac(self.buffer.as_ref(), field::MAC)
     }

@@ -25,7 +25,7 @@ pub struct Repr {
     pub goodbye: bool,
     /// Milliseconds until the next one on this path to this recipient.
     pub interval_ms: u32,
-    /// Of the interface that it leaves by.
+    /// Of the interface that it leaves by; in a datagram of any interface of the sender.
     pub mac: MacAddr,
     /// The claims are the sender's changes after this revision ...
     pub since: u64,
