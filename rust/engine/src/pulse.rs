@@ -97,7 +97,7 @@ impl Pulse {
         let (valid_until, next_round, listening_until, last_wake) = (None, None, None, None);
         let (lateness, told) = (Lateness::default(), 0);
         let listening = timing.dead_time();
-        Self { timing, listening, valid_until, next_round, listening_until, last_wake, lateness, stated, told, known }
+        Self { timing, valid_until, next_round, listening_until, listening, last_wake, lateness, stated, told, known }
     }
 
     /// The interval to state in beacons: not less than they come at.

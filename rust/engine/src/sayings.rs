@@ -54,7 +54,9 @@ impl Sayings {
     pub(crate) fn forget(&mut self, who: &str) -> Vec<IpAddr> {
         let spoken_of = self.by_address.keys().filter(|address| self.by(who, **address).is_some());
         let addresses: Vec<IpAddr> = spoken_of.copied().collect();
-        addresses.iter().for_each(|address| self.drop(who, *address));
+        for address in &addresses {
+            self.drop(who, *address);
+        }
         addresses
     }
 }
