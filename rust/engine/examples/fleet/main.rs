@@ -41,7 +41,7 @@ struct Fleet {
 }
 
 /// What a chapter allows.
-#[derive(PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Doubles {
     Never,
     UntilTheyMeet,

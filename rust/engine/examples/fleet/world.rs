@@ -220,9 +220,10 @@ impl World {
             let Some(Reverse(parcel)) = self.wire.pop() else { break };
             self.event(parcel.to, Event::Woke);
             let (from, bytes) = (SocketAddr::new(address(parcel.from), PORT), &*parcel.bytes);
-            let event = match parcel.frame {
-                true => Event::Frame { interface: ETH, bytes },
-                false => Event::Datagram(Datagram { interface: ETH, from, bytes }),
+            let event = if parcel.frame {
+                Event::Frame { interface: ETH, bytes }
+            } else {
+                Event::Datagram(Datagram { interface: ETH, from, bytes })
             };
             self.event(parcel.to, event);
         }
@@ -240,7 +241,7 @@ impl World {
     /// Note the busiest sender of every second that is over.
     fn count(&mut self) {
         while self.second + 1_000 * MS <= self.now {
-            self.second = self.second + 1_000 * MS;
+            self.second += 1_000 * MS;
             let sent = self.nodes.iter_mut().flatten().map(|state| core::mem::take(&mut state.sent));
             self.peak = self.peak.max(sent.max().unwrap_or(0));
         }
