@@ -137,6 +137,16 @@ impl Group {
         self.rank(node) != usize::MAX
     }
 
+    /// Whether it is not yet asked whose turn it is: too little has been heard.
+    pub(crate) fn is_only_listening(&self) -> bool {
+        !self.held && self.vacant_since.is_none() && self.better_since.is_none()
+    }
+
+    /// Whether a peer may announce it, or speaks of its addresses.
+    pub(crate) fn concerns(&self, peer: &str, peers: &Peers) -> bool {
+        self.may(peer) || self.spec.addresses.iter().any(|address| peers.claim(peer, *address).is_some())
+    }
+
     /// What to do now. Changes nothing but the memory of who announced it, since when nobody does or this node would do
     /// better, and whether it asks to be relieved.
     pub(crate) fn decide(&mut self, peers: &Peers, moment: Moment<'_>) -> Verdict {

@@ -8,6 +8,7 @@ use metalev_wire::MacAddr;
 use metalev_wire::beacon::{self, Key, Repr as Beacon};
 use metalev_wire::ethernet::{self, EtherType};
 
+use crate::budget::{self, Budget, Queue};
 use crate::claims::Claims;
 use crate::event::Action;
 use crate::links::Links;
@@ -22,9 +23,6 @@ const SLOW: Duration = Duration::from_secs(1);
 /// How many times as often those hear from us who fell silent lately: while two that lost each other do not meet, both
 /// may announce.
 const SEEKING: u32 = 4;
-
-/// About as many beacons a second are sent at most; with more peers to tell often, the interval grows.
-const BUDGET_PER_SECOND: u32 = 2_000;
 
 /// What a beacon is made from besides its recipient.
 #[derive(Clone, Copy, Debug)]
@@ -46,13 +44,17 @@ pub(crate) struct Content<'a> {
 pub(crate) struct Herald {
     timing: Timing,
     sequence: u64,
-    /// Peers that wait for an answer.
-    urgent: BTreeSet<String>,
+    rounds: usize,
+    budget: Budget,
+    /// Peers that get a beacon now, and those that wait until the budget has room for them.
+    at_once: BTreeSet<String>,
+    waiting: Queue,
 }
 
 impl Herald {
     pub(crate) fn new(timing: Timing) -> Self {
-        Self { timing, sequence: 0, urgent: BTreeSet::new() }
+        let (budget, at_once, waiting) = (Budget::default(), BTreeSet::new(), Queue::default());
+        Self { timing, sequence: 0, rounds: 0, budget, at_once, waiting }
     }
 
     /// Beacons sent so far.
@@ -60,19 +62,35 @@ impl Herald {
         self.sequence
     }
 
-    /// Answer a peer before the next round.
+    /// When the budget has room for those who wait.
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        (!self.waiting.is_empty()).then(|| self.budget.opens())
+    }
+
+    /// How long it takes to say a word to everybody, and to be answered by those who have as many to tell.
+    pub(crate) fn acquaintance(peers: &Peers, links: &Links) -> Duration {
+        let beacons: usize = peers.iter().map(|(_, peer)| ways(peer, links).max(1)).sum();
+        Duration::from_secs(2).saturating_mul(u32::try_from(beacons).unwrap_or(u32::MAX)) / budget::PER_SECOND
+    }
+
+    /// Tell a peer without delay.
+    pub(crate) fn hurry_at_once(&mut self, peer: &str) {
+        self.at_once.insert(peer.to_owned());
+    }
+
+    /// Answer a peer before the next round, if the budget has room.
     pub(crate) fn hurry(&mut self, peer: &str) {
-        self.urgent.insert(peer.to_owned());
+        self.waiting.push(peer);
     }
 
     /// Tell everybody who was ever heard before the next round: an announcer that nobody hears any more may still hear.
     pub(crate) fn hurry_all(&mut self, peers: &Peers) {
         let heard = peers.iter().filter(|(_, peer)| peer.session.is_some());
-        self.urgent.extend(heard.map(|(name, _)| name.clone()));
+        heard.for_each(|(name, _)| self.waiting.push(name));
     }
 
-    /// The beacons of a round: to everybody whose turn it is. `successors` and those who have not yet heard the latest
-    /// are told at the short interval, the others slowly.
+    /// The beacons of a round: to everybody whose turn it is, `successors` at the short interval and the others slowly.
+    /// Who has not yet heard the latest waits for another beacon.
     pub(crate) fn round(
         &mut self,
         now: Time,
@@ -80,35 +98,41 @@ impl Herald {
         successors: &BTreeSet<String>,
         content: Content<'_>,
     ) -> Vec<Action> {
+        self.rounds = self.rounds.wrapping_add(1);
         let latest = content.claims.latest();
-        let often = |name: &String, peer: &Peer| content.listening || successors.contains(name) || peer.lags(latest);
-        let links = content.links.iter().count();
+        let often = |name: &str| content.listening || successors.contains(name);
         let beacons = |wanted: bool| -> usize {
-            let there = peers.iter().filter(|(name, peer)| often(name, peer) == wanted);
-            there.map(|(_, peer)| links + peer.addresses.len()).sum()
+            let there = peers.iter().filter(|(name, peer)| (often(name) || peer.farewell > 0) == wanted);
+            there.map(|(_, peer)| ways(peer, content.links)).sum()
         };
-        let sought = |name: &String, peer: &Peer| !often(name, peer) && peer.lost_lately(now);
-        let sought_beacons = peers.iter().filter(|(name, peer)| sought(name, peer));
-        let sought_beacons: usize = sought_beacons.map(|(_, peer)| links + peer.addresses.len()).sum();
-        let extra = sought_beacons * (SEEKING as usize - 1);
+        let (often_told, seldom_told) = (beacons(true), beacons(false));
+        let sought = peers.iter().filter(|(name, peer)| !often(name) && peer.farewell == 0 && peer.lost_lately(now));
+        let more = sought.map(|(_, peer)| ways(peer, content.links)).sum::<usize>() * (SEEKING as usize - 1);
         // Only as far as nobody else hears less for it.
-        let seeking = beacons(false) + extra <= BUDGET_PER_SECOND as usize / 2;
-        let (fast, slow) = self.paces(beacons(true), beacons(false) + if seeking { extra } else { 0 });
+        let seeking = seldom_told + more <= budget::PER_SECOND as usize / 2;
+        let (fast, slow) = self.paces(often_told, seldom_told + if seeking { more } else { 0 });
         let half = self.timing.interval / 2;
-        for (name, peer) in peers.iter_mut() {
-            let often = often(name, peer);
+        for (lot, (name, peer)) in peers.iter_mut().enumerate() {
+            let often = often(name);
             let interval = if often { fast.max(content.stated) } else { slow };
-            let slow = if seeking && sought(name, peer) { (slow / SEEKING).max(fast) } else { slow };
+            let sought = seeking && !often && peer.lost_lately(now);
+            let slow = if sought { (slow / SEEKING).max(fast) } else { slow };
             // One who fell silent just now does not wait for what was planned while it was heard.
-            peer.next_send = peer.next_send.map(|due| due.min(now + slow));
-            if peer.stated != interval || peer.next_send.is_none_or(|due| due <= now + half) {
+            peer.next_send = peer.next_send.map(|due| if sought { due.min(now + slow) } else { due });
+            // Who has just come to be next, or may wait for longer by a promise that is longer, learns it at once; all else
+            // when it is told next.
+            let news = often && (peer.farewell < self.timing.misses || interval > peer.stated);
+            if news || peer.next_send.is_none_or(|due| due <= now + half) {
                 let pace = self.pace(peer, often, fast, slow);
                 peer.stated = interval;
-                peer.next_send = Some(now + pace);
-                self.urgent.insert(name.clone());
+                peer.next_send = Some(now + self.spread(pace, lot));
+                // To who is not heard no promise was made that it would know of.
+                if peer.alive() { self.hurry_at_once(name) } else { self.hurry(name) }
+            } else if peer.lags(latest) && peer.told.is_none_or(|told| told + half <= now) {
+                self.hurry(name);
             }
         }
-        self.urgent(peers, content)
+        self.urgent(now, peers, content)
     }
 
     /// When a peer's next beacon follows this one.
@@ -120,30 +144,62 @@ impl Herald {
         if peer.farewell > 0 { fast } else { slow }
     }
 
-    /// The beacons to those who wait for one.
-    pub(crate) fn urgent(&mut self, peers: &mut Peers, content: Content<'_>) -> Vec<Action> {
-        if self.urgent.is_empty() {
-            return Vec::new();
-        }
-        let urgent = std::mem::take(&mut self.urgent);
-        let Some(key) = peers.signing_key().cloned() else {
-            return Vec::new();
-        };
-        let nonce = peers.nonce;
+    /// The time to the next beacon at a pace of several rounds: less at first, so that each of these rounds has as many
+    /// beacons as the others, and from then on all of it.
+    fn spread(&self, pace: Duration, lot: usize) -> Duration {
+        let rounds = (pace.as_nanos() / self.timing.interval.as_nanos().max(1)).max(1);
+        let rounds = usize::try_from(rounds).unwrap_or(usize::MAX);
+        let ahead = rounds - self.rounds.wrapping_add(lot) % rounds;
+        self.timing.interval * u32::try_from(ahead).unwrap_or(u32::MAX)
+    }
+
+    /// The beacons to those who wait for one, as far as they may be sent now.
+    pub(crate) fn urgent(&mut self, now: Time, peers: &mut Peers, content: Content<'_>) -> Vec<Action> {
         let mut actions = Vec::new();
-        for (name, peer) in peers.iter_mut().filter(|(name, _)| urgent.contains(*name)) {
-            self.tell(nonce, name, peer, &key, content, &mut actions);
-            (peer.stranger, peer.shout) = (None, false);
+        if self.at_once.is_empty() && self.waiting.is_empty() {
+            return actions;
+        }
+        let at_once = std::mem::take(&mut self.at_once);
+        let Some(key) = peers.signing_key().cloned() else {
+            self.waiting.clear();
+            return actions;
+        };
+        for name in &at_once {
+            self.waiting.remove(name);
+            self.tell(now, name, peers, &key, content, &mut actions);
+        }
+        while (content.goodbye || self.budget.is_open(now))
+            && let Some(name) = self.waiting.pop()
+        {
+            self.tell(now, &name, peers, &key, content, &mut actions);
         }
         actions
+    }
+
+    fn tell(
+        &mut self,
+        now: Time,
+        name: &str,
+        peers: &mut Peers,
+        key: &Key,
+        content: Content<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        let nonce = peers.nonce;
+        let Some(peer) = peers.get_mut(name) else {
+            return;
+        };
+        self.budget.spend(now, ways(peer, content.links));
+        self.beacons(nonce, name, peer, key, content, actions);
+        (peer.stranger, peer.shout, peer.told) = (None, false, Some(now));
     }
 
     /// The short interval and the long one, if so many beacons are to be sent at each: stretched, to whole rounds and to
     /// whole seconds, so that the budget holds. At most half of it goes to those who hear seldom.
     fn paces(&self, fast: usize, slow: usize) -> (Duration, Duration) {
         let [fast, slow] = [fast, slow].map(|beacons| u32::try_from(beacons).unwrap_or(u32::MAX));
-        let seconds = slow.div_ceil(BUDGET_PER_SECOND / 2).max(1);
-        let rest = BUDGET_PER_SECOND - slow.div_ceil(seconds);
+        let seconds = slow.div_ceil(budget::PER_SECOND / 2).max(1);
+        let rest = budget::LIFE_SIGNS - slow.div_ceil(seconds);
         let needed = Duration::from_secs(1).saturating_mul(fast) / rest;
         let rounds = needed.as_nanos().div_ceil(self.timing.interval.as_nanos().max(1));
         let short = self.timing.interval * u32::try_from(rounds).unwrap_or(u32::MAX).max(1);
@@ -151,7 +207,7 @@ impl Herald {
     }
 
     /// One beacon on every path to a peer.
-    fn tell(&mut self, nonce: u64, name: &str, peer: &Peer, key: &Key, content: Content<'_>, out: &mut Vec<Action>) {
+    fn beacons(&mut self, nonce: u64, name: &str, peer: &Peer, key: &Key, content: Content<'_>, out: &mut Vec<Action>) {
         for link in content.links.iter() {
             let dst = peer.mac_on(link.index).filter(|_| !peer.shout).unwrap_or(MacAddr::BROADCAST);
             let header = ethernet::Repr { dst, src: link.mac, ethertype: EtherType::BEACON };
@@ -210,4 +266,9 @@ impl Herald {
         // Only names of impossible length or an empty key make it fail; the adapter refuses those before they get here.
         beacon.emit_signed(key).ok()
     }
+}
+
+/// On how many paths a peer is spoken to.
+fn ways(peer: &Peer, links: &Links) -> usize {
+    links.iter().count() + peer.addresses.len()
 }

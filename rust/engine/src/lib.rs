@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod announcer;
+mod budget;
 mod claims;
 mod clearance;
 mod conflicts;
@@ -41,6 +42,7 @@ mod proxies;
 mod pulse;
 mod questions;
 mod responder;
+mod sayings;
 mod session;
 mod sighting;
 mod silence;

@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use metalev_wire::beacon::Standing;
+use metalev_wire::beacon::{Claim, Standing};
 
 use crate::claims::Claims;
 use crate::clearance::Clearance;
@@ -26,8 +26,10 @@ use telling::outcome;
 #[derive(Debug)]
 pub(crate) struct Ownership {
     me: String,
-    /// For how long a living candidate may hesitate, and how long a new interface is only listened to.
+    /// For how long a living candidate may hesitate.
     grace: Duration,
+    /// For how long a new interface is only listened to.
+    listening: Duration,
     slack: Duration,
     /// For how long a successor is waited for.
     limit: Duration,
@@ -35,6 +37,8 @@ pub(crate) struct Ownership {
     /// Whether everything is to be handed over, for the speaker ends.
     stopping: bool,
     groups: BTreeMap<IpAddr, Group>,
+    /// The keys of those that concern this node: it may announce them, or did when the table came.
+    mine: Vec<IpAddr>,
     /// The key of the group that has an address.
     group_of: BTreeMap<IpAddr, IpAddr>,
     claims: Claims,
@@ -54,11 +58,13 @@ impl Ownership {
         Self {
             me,
             grace: timing.dead_time(),
+            listening: timing.dead_time(),
             slack: timing.slack(),
             limit: moves::limit(timing),
             hold_down,
             stopping: false,
             groups: BTreeMap::new(),
+            mine: Vec::new(),
             group_of: BTreeMap::new(),
             claims: Claims::default(),
             dirty: BTreeSet::new(),
@@ -67,6 +73,11 @@ impl Ownership {
             successors: None,
             clearance: Clearance::default(),
         }
+    }
+
+    /// How long a new interface is only listened to from now on.
+    pub(crate) fn listen_for(&mut self, listening: Duration) {
+        self.listening = listening;
     }
 
     /// Take over the whole list of groups. Answers the addresses that are in none of them any more.
@@ -81,6 +92,8 @@ impl Ownership {
             self.group_of.extend(group.spec.addresses.iter().map(|address| (*address, group.spec.key)));
             self.groups.insert(group.spec.key, group);
         }
+        let mine = self.groups.values().filter(|group| group.held || group.may(&self.me));
+        self.mine = mine.map(|group| group.spec.key).collect();
         self.place(links, &[]);
         self.report_regrouped(&old);
         let gone: Vec<IpAddr> = before.into_keys().filter(|address| !self.group_of.contains_key(address)).collect();
@@ -96,7 +109,7 @@ impl Ownership {
         let mut groups = std::mem::take(&mut self.groups);
         for group in groups.values_mut() {
             let before = std::mem::take(&mut group.interfaces);
-            links.place(group, self.grace);
+            links.place(group, self.listening);
             let different = before != group.interfaces || group.interfaces.iter().any(|index| renewed.contains(index));
             if group.held && different && !group.interfaces.is_empty() {
                 // Told again, so that it is answered and announced as things are now.
@@ -112,14 +125,39 @@ impl Ownership {
         self.dirty.extend(self.groups.keys());
     }
 
+    /// Somebody said something of an address. If its group does not concern this node, the term is all that there is to
+    /// remember.
+    pub(crate) fn hear(&mut self, claim: &Claim) {
+        let Some(group) = self.group_of.get(&claim.address).and_then(|key| self.groups.get_mut(key)) else {
+            return;
+        };
+        if group.held || group.may(&self.me) {
+            self.dirty.insert(group.spec.key);
+        } else {
+            group.term = group.term.max(claim.term);
+        }
+    }
+
+    /// What is known of a peer has changed: whether it lives, where, and whether it hears this node. The groups that it
+    /// may announce, or speaks of, are to be decided about again, and all that wait.
+    pub(crate) fn touch_peer(&mut self, name: &str, peers: &Peers) {
+        let all = peers.any_ignorant();
+        let groups = self.mine.iter().filter_map(|key| self.groups.get(key));
+        let concerned = groups.filter(|group| all || group.concerns(name, peers));
+        self.dirty.extend(concerned.map(|group| group.spec.key));
+        self.touch_waiting();
+    }
+
     /// The group of an address is to be decided about again.
     pub(crate) fn touch(&mut self, address: IpAddr) {
         self.dirty.extend(self.group_of.get(&address));
     }
 
-    /// Whatever waits is to be decided about again: it may have been for the rest of what a peer had to say.
+    /// Whatever waits is to be decided about again: it may have been for the rest of what a peer had to say. Not what
+    /// waits for the end of listening, for nothing that is said changes that.
     pub(crate) fn touch_waiting(&mut self) {
-        self.dirty.extend(self.timers.iter().map(|timer| timer.1));
+        let waits = |key: &IpAddr| self.groups.get(key).is_some_and(|group| !group.is_only_listening());
+        self.dirty.extend(self.timers.iter().map(|timer| timer.1).filter(waits));
     }
 
     /// When a group is to be decided about though nothing else happens.

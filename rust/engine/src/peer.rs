@@ -80,6 +80,8 @@ pub(crate) struct Peer {
     pub(crate) paths: BTreeMap<Path, Hearing>,
     /// Whether the last thing it said was goodbye.
     pub(crate) gone: bool,
+    /// When it got its last beacon.
+    pub(crate) told: Option<Time>,
     /// When it gets its next beacon.
     pub(crate) next_send: Option<Time>,
     /// The interval that was stated in the last one.
@@ -147,6 +149,7 @@ impl Peer {
             stranger: None,
             paths: BTreeMap::new(),
             gone: false,
+            told: None,
             next_send: None,
             stated: Duration::ZERO,
             farewell: 0,

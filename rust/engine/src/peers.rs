@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use metalev_wire::beacon::{self, Claim, Key, Repr as Beacon};
 use metalev_wire::{Error, MacAddr};
@@ -12,6 +13,7 @@ use crate::links::Links;
 use crate::misfits::Refusal;
 use crate::peer::{Path, Peer, Silence, Source};
 use crate::pulse::Timing;
+use crate::sayings::Sayings;
 use crate::session::Session;
 use crate::{Time, table};
 
@@ -23,6 +25,8 @@ pub(crate) struct Heard {
     pub(crate) peer: String,
     /// Claims that were not known before.
     pub(crate) news: Vec<Claim>,
+    /// The addresses of which it spoke in a former life, and that it has forgotten.
+    pub(crate) forgotten: Vec<IpAddr>,
     /// It was not alive on this path before.
     pub(crate) awoke: bool,
     /// The paths that it leaves with a goodbye.
@@ -45,7 +49,10 @@ pub(crate) struct Peers {
     pub(crate) nonce: u64,
     timing: Timing,
     keys: Vec<Key>,
-    by_name: BTreeMap<String, Peer>,
+    by_name: BTreeMap<Arc<str>, Peer>,
+    sayings: Sayings,
+    /// No path is to be given up before; worked out again when it has come.
+    expiry: Option<Time>,
     /// From when to when peers were heard to speak with another life of ours; see [`Peers::displaced_until`].
     displaced: Option<(Time, Time)>,
 }
@@ -58,7 +65,16 @@ const SOURCES: usize = 8;
 
 impl Peers {
     pub(crate) fn new(me: String, nonce: u64, timing: Timing) -> Self {
-        Self { me, nonce, timing, keys: Vec::new(), by_name: BTreeMap::new(), displaced: None }
+        Self {
+            me,
+            nonce,
+            timing,
+            keys: Vec::new(),
+            by_name: BTreeMap::new(),
+            sayings: Sayings::default(),
+            expiry: None,
+            displaced: None,
+        }
     }
 
     /// Take over the whole list; what is known of those that stay is kept. Answers whether the keys are others.
@@ -67,7 +83,7 @@ impl Peers {
         self.keys = keys;
         self.by_name.values_mut().for_each(|peer| peer.listed = false);
         for spec in peers.iter().filter(|spec| spec.node != self.me) {
-            let peer = self.by_name.entry(spec.node.clone()).or_insert_with(|| Peer::new(spec));
+            let peer = self.by_name.entry(spec.node.as_str().into()).or_insert_with(|| Peer::new(spec));
             peer.addresses.clone_from(&spec.addresses);
             peer.listed = true;
         }
@@ -77,7 +93,14 @@ impl Peers {
 
     /// Drop those that the table does not name any more, once they are silent.
     fn forget_struck_off(&mut self) {
-        self.by_name.retain(|_, peer| peer.listed || peer.alive());
+        let Self { by_name, sayings, .. } = self;
+        by_name.retain(|name, peer| {
+            let stays = peer.listed || peer.alive();
+            if !stays {
+                sayings.forget(name);
+            }
+            stays
+        });
     }
 
     /// The key that signs.
@@ -102,18 +125,27 @@ impl Peers {
             return Err(DropReason::NotForUs.into());
         }
         let timing = self.timing;
-        let peer = self.by_name.get_mut(&beacon.sender).ok_or(DropReason::NotForUs)?;
+        let peer = self.by_name.get_mut(beacon.sender.as_str()).ok_or(DropReason::NotForUs)?;
         if peer.is_twin(path, from, &beacon) {
             let answer = peer.shout(now, timing);
             return Err(Refusal { answer, ..Refusal::of(DropReason::SameName, Cause::SameName, &beacon.sender) });
         }
         if beacon.echo == self.nonce {
             self.displaced = None;
-            let heard = proven(peer, now, (path, arrived_on), timing, beacon)?;
+            let reborn = peer.session.as_ref().is_some_and(|session| session.nonce != beacon.nonce);
+            let mut heard = proven(peer, now, (path, arrived_on), timing, beacon)?;
             if let Source::Ip(ip) = from
                 && peer.sources.len() < SOURCES
             {
                 peer.sources.insert(ip);
+            }
+            let expiry = peer.expiry(timing);
+            self.expiry = expiry.min(self.expiry).or(expiry).or(self.expiry);
+            if reborn {
+                heard.forgotten = self.sayings.forget(&heard.peer);
+            }
+            if let Some((name, _)) = self.by_name.get_key_value(heard.peer.as_str()) {
+                heard.news.iter().for_each(|claim| self.sayings.learn(name, *claim));
             }
             return Ok(heard);
         }
@@ -153,7 +185,7 @@ impl Peers {
             Source::Mac(mac) => self.by_mac(mac),
             Source::Ip(ip) => {
                 let has = |peer: &Peer| peer.addresses.contains(&ip) || peer.sources.contains(&ip);
-                self.by_name.iter().find(|(_, peer)| has(peer)).map(|(name, _)| name.as_str())
+                self.by_name.iter().find(|(_, peer)| has(peer)).map(|(name, _)| &**name)
             }
         }
     }
@@ -161,8 +193,8 @@ impl Peers {
     /// Another living peer that has the MAC address of `name` on an interface.
     pub(crate) fn namesake_of_mac(&self, name: &str, interface: u32) -> Option<(&str, MacAddr)> {
         let mac = self.by_name.get(name)?.mac_on(interface)?;
-        let mut others = self.by_name.iter().filter(|(other, _)| *other != name);
-        others.find(|(_, peer)| peer.mac_on(interface) == Some(mac)).map(|(other, _)| (other.as_str(), mac))
+        let mut others = self.by_name.iter().filter(|(other, _)| ***other != *name);
+        others.find(|(_, peer)| peer.mac_on(interface) == Some(mac)).map(|(other, _)| (&**other, mac))
     }
 
     /// How each peer is heard on each path.
@@ -174,7 +206,7 @@ impl Peers {
                 Path::Udp => "udp".to_owned(),
             };
             Some(PathCounters {
-                peer: name.clone(),
+                peer: name.to_string(),
                 path,
                 alive: hearing.alive,
                 received: hearing.received,
@@ -192,15 +224,16 @@ impl Peers {
         let silences = self
             .by_name
             .iter_mut()
-            .flat_map(|(name, peer)| peer.expire(now, timing).into_iter().map(|silence| (name.clone(), silence)));
+            .flat_map(|(name, peer)| peer.expire(now, timing).into_iter().map(|silence| (name.to_string(), silence)));
         let silences = silences.collect();
         self.forget_struck_off();
+        self.expiry = self.by_name.values().filter_map(|peer| peer.expiry(timing)).min();
         silences
     }
 
-    /// When the next path would be given up.
+    /// No path is to be given up before. When it has come, [`Peers::expire`] finds out whether one is.
     pub(crate) fn expiry(&self) -> Option<Time> {
-        self.by_name.values().filter_map(|peer| peer.expiry(self.timing)).min()
+        self.expiry
     }
 
     /// Blame nobody for the time that this node slept through.
@@ -213,7 +246,7 @@ impl Peers {
         let mut forgotten = Vec::new();
         for (name, peer) in &mut self.by_name {
             for path in peer.give_up() {
-                forgotten.push((name.clone(), path, peer.arrived_on(path)));
+                forgotten.push((name.to_string(), path, peer.arrived_on(path)));
             }
         }
         forgotten
@@ -223,18 +256,26 @@ impl Peers {
         self.by_name.get(name)
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&String, &Peer)> {
-        self.by_name.iter()
+    pub(crate) fn get_mut(&mut self, name: &str) -> Option<&mut Peer> {
+        self.by_name.get_mut(name)
     }
 
-    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&String, &mut Peer)> {
-        self.by_name.iter_mut()
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Peer)> {
+        self.by_name.iter().map(|(name, peer)| (&**name, peer))
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Peer)> {
+        self.by_name.iter_mut().map(|(name, peer)| (&**name, peer))
     }
 
     /// What the living say of an address, and who says it.
     pub(crate) fn claims(&self, address: IpAddr) -> impl Iterator<Item = (&str, &Claim)> {
-        let living = self.by_name.iter().filter(|(_, peer)| peer.alive());
-        living.filter_map(move |(name, peer)| Some((name.as_str(), peer.session.as_ref()?.claim(address)?)))
+        self.sayings.of(address).filter(|(name, _)| self.by_name.get(*name).is_some_and(Peer::alive))
+    }
+
+    /// What a peer says of an address, or said before it fell silent.
+    pub(crate) fn claim(&self, name: &str, address: IpAddr) -> Option<&Claim> {
+        self.sayings.by(name, address)
     }
 
     /// Whether a peer is alive on one of these interfaces.
@@ -243,6 +284,16 @@ impl Peers {
     pub(crate) fn alive_on(&self, name: &str, interfaces: &[u32]) -> bool {
         let peer = self.by_name.get(name);
         peer.is_some_and(|peer| peer.alive_on(interfaces) || (peer.alive() && !self.ever_on(interfaces)))
+    }
+
+    /// How many peers were ever heard on an interface.
+    pub(crate) fn count_on(&self, interface: u32) -> usize {
+        self.by_name.values().filter(|peer| peer.ever_on(&[interface])).count()
+    }
+
+    /// Whether any peer took what it announces without hearing us: what is thought of that rests on all the others.
+    pub(crate) fn any_ignorant(&self) -> bool {
+        self.by_name.values().filter_map(|peer| peer.session.as_ref()).any(|session| session.ignorant)
     }
 
     /// Whether any peer was ever heard on one of these interfaces.
@@ -262,7 +313,7 @@ impl Peers {
     pub(crate) fn is_ignorant(&self, name: &str, interfaces: &[u32]) -> bool {
         let session = self.by_name.get(name).and_then(|peer| peer.session.as_ref());
         session.is_some_and(|session| session.ignorant)
-            && self.by_name.iter().any(|(other, peer)| other != name && peer.hears_us_on(interfaces))
+            && self.by_name.iter().any(|(other, peer)| **other != *name && peer.hears_us_on(interfaces))
     }
 
     /// Whether a peer that is alive on one of these interfaces hears us there.
@@ -305,7 +356,7 @@ impl Peers {
 
     /// The peer that has this MAC address.
     pub(crate) fn by_mac(&self, mac: MacAddr) -> Option<&str> {
-        self.by_name.iter().find(|(_, peer)| peer.has_mac(mac)).map(|(name, _)| name.as_str())
+        self.by_name.iter().find(|(_, peer)| peer.has_mac(mac)).map(|(name, _)| &**name)
     }
 }
 
@@ -340,7 +391,7 @@ fn proven(peer: &mut Peer, now: Time, way: (Path, u32), timing: Timing, beacon: 
     }
     let progressed = session_of(peer).is_some_and(|session| session.acknowledged > acknowledged_before);
     let wants_answer = !goodbye && (awoke || !hears_us || !news.is_empty());
-    Ok(Heard { peer: sender, news, awoke, deaf, left, wants_answer, progressed, confirmed })
+    Ok(Heard { peer: sender, news, forgotten: Vec::new(), awoke, deaf, left, wants_answer, progressed, confirmed })
 }
 
 /// A beacon that does not echo our nonce: from somebody who has not heard us yet, or recorded and played again. It
@@ -355,6 +406,7 @@ fn unproven(peer: &mut Peer, beacon: &Beacon) -> Result<Heard, DropReason> {
     Ok(Heard {
         peer: sender,
         news: Vec::new(),
+        forgotten: Vec::new(),
         awoke: false,
         deaf: false,
         left: Vec::new(),

@@ -80,6 +80,8 @@ pub(crate) struct Pulse {
     valid_until: Option<Time>,
     next_round: Option<Time>,
     listening_until: Option<Time>,
+    /// For how long is listened.
+    listening: Duration,
     last_wake: Option<Time>,
     lateness: Lateness,
     /// From when on lateness counts: not while it listens for the first time, when the program and others beside it are
@@ -97,7 +99,20 @@ impl Pulse {
         let (stated, known) = (timing.interval, timing.interval);
         let (valid_until, next_round, listening_until, last_wake) = (None, None, None, None);
         let (lateness, counts_from, told) = (Lateness::default(), None, 0);
-        Self { timing, valid_until, next_round, listening_until, last_wake, lateness, counts_from, stated, told, known }
+        let listening = timing.dead_time();
+        Self {
+            timing,
+            valid_until,
+            next_round,
+            listening_until,
+            listening,
+            last_wake,
+            lateness,
+            counts_from,
+            stated,
+            told,
+            known,
+        }
     }
 
     /// The interval to state in beacons: not less than they come at.
@@ -126,10 +141,20 @@ impl Pulse {
         [self.next_round, listening].into_iter().flatten().min()
     }
 
-    /// Begin (or begin again): rounds start now, takeovers after one dead time.
+    /// How long the next listening lasts: one dead time, or as long as it takes to hear of very many peers.
+    pub(crate) fn listen_for(&mut self, listening: Duration) {
+        self.listening = listening;
+    }
+
+    /// For how long is listened.
+    pub(crate) fn listening(&self) -> Duration {
+        self.listening
+    }
+
+    /// Begin (or begin again): rounds start now, takeovers after the listening.
     pub(crate) fn start(&mut self, now: Time) {
         self.next_round = Some(now);
-        self.listening_until = Some(now + self.timing.dead_time());
+        self.listening_until = Some(now + self.listening);
         self.counts_from = self.counts_from.or(self.listening_until);
     }
 

@@ -1,7 +1,4 @@
-//! One life of a peer: proof that its beacons are fresh, and the claims it has made.
-
-use std::collections::HashMap;
-use std::net::IpAddr;
+//! One life of a peer: proof that its beacons are fresh, and how far its claims are known.
 
 use metalev_wire::beacon::{Claim, Repr as Beacon, Standing};
 
@@ -53,13 +50,12 @@ pub(crate) struct Session {
     /// Whether it took what it announces without hearing us, and has not heard us since.
     pub(crate) ignorant: bool,
     window: ReplayWindow,
-    claims: HashMap<IpAddr, Claim>,
 }
 
 impl Session {
     pub(crate) fn new(nonce: u64) -> Self {
         let window = ReplayWindow::default();
-        Self { nonce, applied: 0, latest: 0, acknowledged: 0, ignorant: false, window, claims: HashMap::new() }
+        Self { nonce, applied: 0, latest: 0, acknowledged: 0, ignorant: false, window }
     }
 
     /// A life that goes on, of which sequence numbers up to `highest` do not count again.
@@ -93,10 +89,6 @@ impl Session {
         for claim in &beacon.claims {
             self.ignorant |=
                 !beacon.hears_you && matches!(claim.standing, Standing::Holds(_) | Standing::Offers { .. });
-            match claim.standing {
-                Standing::Gone => self.claims.remove(&claim.address),
-                _ => self.claims.insert(claim.address, *claim),
-            };
         }
         beacon.claims
     }
@@ -105,15 +97,12 @@ impl Session {
     pub(crate) fn in_step(&self) -> bool {
         self.applied >= self.latest
     }
-
-    /// What the peer says of an address.
-    pub(crate) fn claim(&self, address: IpAddr) -> Option<&Claim> {
-        self.claims.get(&address)
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use metalev_wire::MacAddr;
 
     use super::*;
@@ -174,7 +163,6 @@ mod tests {
     fn claims_are_learnt_in_order() {
         let mut session = Session::new(7);
         assert_eq!(session.learn(beacon(0, 1, vec![holds(1, 1)])), [holds(1, 1)]);
-        assert_eq!(session.claim(ip(1)), Some(&holds(1, 1)));
         assert!(session.in_step());
     }
 
@@ -191,7 +179,7 @@ mod tests {
         let mut session = Session::new(7);
         session.learn(beacon(0, 2, vec![holds(1, 2)]));
         assert_eq!(session.learn(beacon(0, 1, vec![holds(1, 1)])), []);
-        assert_eq!(session.claim(ip(1)), Some(&holds(1, 2)));
+        assert_eq!(session.applied, 2);
     }
 
     #[test]
@@ -203,13 +191,5 @@ mod tests {
         assert!(!session.ignorant);
         session.learn(Beacon { hears_you: false, ..beacon(1, 1, vec![]) });
         assert!(!session.ignorant);
-    }
-
-    #[test]
-    fn a_group_that_is_gone_is_forgotten() {
-        let mut session = Session::new(7);
-        session.learn(beacon(0, 1, vec![holds(1, 1)]));
-        session.learn(beacon(1, 2, vec![Claim { address: ip(1), term: 1, standing: Standing::Gone }]));
-        assert_eq!(session.claim(ip(1)), None);
     }
 }

@@ -98,6 +98,12 @@ impl Witness {
         over
     }
 
+    /// Whether it may be time to ask for an address.
+    pub(crate) fn is_due(&self, now: Time) -> bool {
+        let soon = self.soon.first().map(|first| first.0);
+        now >= self.free_at && [soon, self.next].into_iter().flatten().any(|next| next <= now)
+    }
+
     /// The address to ask for now, if it is time; one of `speakers` asks.
     pub(crate) fn due(&mut self, now: Time, speakers: usize) -> Option<IpAddr> {
         if now < self.free_at {

@@ -75,19 +75,29 @@ impl Choir {
             for n in 0..peers {
                 self.hear(&peer(n));
             }
-            let end = self.now + 1_000 * MS;
-            sent += self.drain();
-            while let Some(next) = self.engine.deadline().filter(|next| *next < end) {
-                self.now = next.max(self.now);
-                self.engine.handle(self.now, Event::Tick);
-                sent += self.drain();
-            }
-            self.now = end;
+            sent += self.pass(1_000);
             self.sent.push(sent);
         }
     }
 
+    /// Let milliseconds pass in which nothing is heard; how many beacons were sent.
+    fn pass(&mut self, ms: u32) -> usize {
+        let end = self.now + MS * ms;
+        let mut sent = self.drain();
+        while let Some(next) = self.engine.deadline().filter(|next| *next < end) {
+            self.now = next.max(self.now);
+            self.engine.handle(self.now, Event::Tick);
+            sent += self.drain();
+        }
+        self.now = end;
+        sent
+    }
+
     fn hear(&mut self, sender: &str) {
+        self.hear_of(sender, true, 1 << 40);
+    }
+
+    fn hear_of(&mut self, sender: &str, hears_you: bool, acknowledged: u64) {
         self.sequence += 1;
         let mac = MacAddr::new([2, 9, 0, 0, 0, 1]);
         let beacon = Beacon {
@@ -96,14 +106,14 @@ impl Choir {
             nonce: 7,
             echo: NONCE,
             sequence: self.sequence,
-            hears_you: true,
+            hears_you,
             goodbye: false,
             interval_ms: 1_000,
             mac: MacAddr::ZERO,
             since: 0,
             through: 0,
             latest: 0,
-            acknowledged: 1 << 40,
+            acknowledged,
             claims: vec![],
         };
         let header = Header { dst: link(1).mac, src: mac, ethertype: EtherType::BEACON };
@@ -175,4 +185,30 @@ fn too_many_to_be_sought_are_told_as_seldom_as_the_living() {
     choir.run(150, 3);
     choir.run(0, 12);
     assert!(choir.sent[7..].iter().all(|sent| *sent <= 320), "{:?}", choir.sent);
+}
+
+#[test]
+fn a_speaker_that_starts_among_three_hundred_stays_within_the_budget_from_its_first_second() {
+    let mut choir = Choir::new(300, 60);
+    choir.run(300, 4);
+    assert!(choir.sent.iter().all(|sent| *sent <= 2_000), "{:?}", choir.sent);
+    assert_eq!(choir.stated.len(), 300, "everybody is told");
+}
+
+#[test]
+fn answers_that_are_asked_for_again_and_again_stay_within_the_budget() {
+    let mut choir = Choir::new(120, 120);
+    choir.run(120, 3);
+    choir.sent.clear();
+    for _ in 0..2 {
+        // As when halves meet: each says fifty times a second that it does not hear this node, and has yet to hear of all.
+        let mut sent = 0;
+        for _ in 0..50 {
+            (0..120).for_each(|n| choir.hear_of(&peer(n), false, 0));
+            sent += choir.pass(20);
+        }
+        choir.sent.push(sent);
+    }
+    assert!(choir.sent.iter().all(|sent| *sent <= 2_100), "{:?}", choir.sent);
+    assert_eq!(choir.stated.values().max(), Some(&150), "life signs keep their pace");
 }

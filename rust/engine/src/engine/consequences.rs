@@ -46,14 +46,19 @@ impl Engine {
                 silence.arrived_on,
                 silent,
             );
+            self.stirred(&peer, false);
         }
-        self.ownership.touch_all();
     }
 
     /// Let the responder and the announcer follow what was decided, and tell everybody.
     pub(super) fn settle(&mut self, now: Time, outcomes: Vec<Outcome>) {
         if !outcomes.is_empty() {
             self.herald.hurry_all(&self.peers);
+        }
+        for outcome in &outcomes {
+            // Who may announce it is to know before it thinks of that itself.
+            let concerned = self.ownership.group(outcome.group).into_iter().flat_map(|group| &group.spec.candidates);
+            concerned.for_each(|candidate| self.herald.hurry_at_once(&candidate.node));
         }
         for outcome in outcomes {
             match outcome.kind {
@@ -100,8 +105,7 @@ impl Engine {
     pub(super) fn speak(&mut self, now: Time) {
         let successors = self.pulse.round(now).then(|| self.ownership.successors(&self.peers).clone());
         // On an interface that has just come up nobody knows of this node, nor it of anybody: all are asked often.
-        let listening =
-            self.pulse.listening_until(now).is_some() || self.links.any_since(now - self.timing.dead_time());
+        let listening = self.pulse.listening_until(now).is_some() || self.links.any_since(now - self.pulse.listening());
         let content = Content {
             me: &self.node,
             links: &self.links,
@@ -113,14 +117,15 @@ impl Engine {
         let beacons = if let Some(successors) = successors {
             self.herald.round(now, &mut self.peers, &successors, content)
         } else {
-            self.herald.urgent(&mut self.peers, content)
+            self.herald.urgent(now, &mut self.peers, content)
         };
         self.outbox.extend(beacons);
     }
 
     pub(super) fn next_deadline(&self) -> Option<Time> {
         let all = [self.pulse.deadline(), self.peers.expiry(), self.ownership.deadline(), self.announcer.deadline()];
-        all.into_iter().chain([self.foreign_deadline()]).flatten().min()
+        let all = all.into_iter().chain([self.herald.deadline()]);
+        all.chain([self.foreign_deadline()]).flatten().min()
     }
 
     #[expect(clippy::too_many_arguments, reason = "each is one field of the fact")]

@@ -8,7 +8,7 @@ use metalev_wire::ethernet::{EtherType, Frame, HEADER_LEN};
 use super::Engine;
 use crate::event::Action;
 use crate::event::{Cause, Datagram, DropReason, Event, Fact, FactKind, Host, Interface};
-use crate::herald::Content;
+use crate::herald::{Content, Herald};
 use crate::links::LinkChanges;
 use crate::peer::{Path, Source};
 use crate::peers::Heard;
@@ -68,6 +68,7 @@ impl Engine {
         let removed = self.ownership.set(table.groups, &self.links);
         self.responder.forget(&removed);
         self.probing(now, &table.probing, &removed);
+        self.listen_for_all();
         if !self.pulse.started() && self.peers.signing_key().is_some() {
             self.pulse.start(now);
         }
@@ -91,6 +92,7 @@ impl Engine {
             let message = words::gateways(&interface, &addresses);
             self.report(Fact { addresses, interface, ..Fact::new(FactKind::Gateways, now, Cause::Link, message) });
         }
+        self.listen_for_all();
         self.ownership.place(&self.links, &renewed);
         self.watch();
     }
@@ -259,15 +261,34 @@ impl Engine {
         if heard.deaf {
             self.report_peer(FactKind::OneWay, now, Cause::NotHeard, &heard.peer, path, arrived_on, None);
         }
-        heard.news.iter().for_each(|claim| self.ownership.touch(claim.address));
+        heard.news.iter().for_each(|claim| self.ownership.hear(claim));
+        heard.forgotten.iter().for_each(|address| self.ownership.touch(*address));
         if !heard.news.is_empty() && self.peers.is_in_step(&heard.peer) {
             self.ownership.touch_waiting();
         }
         if heard.awoke || heard.confirmed || !heard.left.is_empty() {
-            self.ownership.touch_all();
+            // Where nobody was ever heard, being heard anywhere has to do: that is over for all groups now.
+            let first = heard.awoke && self.peers.count_on(arrived_on) == 1;
+            self.stirred(&heard.peer, first);
         }
         if heard.progressed {
             self.ownership.forget_gone(self.peers.acknowledged_by_all());
+        }
+    }
+
+    /// Have whoever listens do so for as long as it takes to get to know everybody.
+    fn listen_for_all(&mut self) {
+        let listening = self.timing.dead_time().max(Herald::acquaintance(&self.peers, &self.links));
+        self.pulse.listen_for(listening);
+        self.ownership.listen_for(listening);
+    }
+
+    /// See again who announces what a peer has to do with.
+    pub(super) fn stirred(&mut self, peer: &str, everything: bool) {
+        if everything {
+            self.ownership.touch_all();
+        } else {
+            self.ownership.touch_peer(peer, &self.peers);
         }
     }
 
@@ -289,7 +310,7 @@ impl Engine {
             listening,
             goodbye: true,
         };
-        self.outbox.extend(self.herald.urgent(&mut self.peers, content));
+        self.outbox.extend(self.herald.urgent(now, &mut self.peers, content));
         self.outbox.extend(self.responder.memberships().changes());
         self.pulse.stop();
         self.deadline = None;

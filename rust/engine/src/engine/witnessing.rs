@@ -21,6 +21,9 @@ impl Engine {
                 Step::Found(finding) => self.judge(now, &finding),
             }
         }
+        if !self.foreign.witness.is_due(now) {
+            return;
+        }
         let speakers = self.peers.iter().filter(|(_, peer)| peer.alive()).count() + 1;
         while let Some(address) = self.foreign.witness.due(now, speakers) {
             if let Some(expected) = self.expected(address) {

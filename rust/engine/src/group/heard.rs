@@ -69,8 +69,7 @@ impl Group {
     /// How many of the addresses are off-link at a candidate that lives on the segment and has not said that it cannot
     /// announce them. One that has said nothing as yet is given credit.
     pub(crate) fn promise_of(&self, peers: &Peers, name: &str) -> Option<u8> {
-        let session = peers.get(name).and_then(|peer| peer.session.as_ref());
-        let claims = self.spec.addresses.iter().filter_map(|address| session?.claim(*address));
+        let claims = self.spec.addresses.iter().filter_map(|address| peers.claim(name, *address));
         let promise = claims.map(|claim| claim.standing).try_fold(0, |most: u8, standing| match standing {
             Standing::Unable(_) | Standing::Offers { .. } => None,
             standing => Some(most.max(off_link(standing).unwrap_or(0))),
