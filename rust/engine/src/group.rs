@@ -21,6 +21,10 @@ use crate::{Time, table};
 
 pub(crate) use heard::Holder;
 
+/// For how long a vacant address is left, at most, while one who lives is telling what it announces: five thousand
+/// addresses are told in a fifth of a second, within the budget of beacons.
+const LONG_LIST: Duration = Duration::from_secs(2);
+
 /// A group as this node sees it.
 #[derive(Clone, Debug)]
 pub(crate) struct Group {
@@ -211,6 +215,9 @@ impl Group {
         if moment.now < turn {
             return Verdict::Wait(turn);
         }
+        if let Some(until) = self.told_more_until(peers, moment).filter(|_| holder.is_none()) {
+            return Verdict::Wait(until);
+        }
         match holder {
             Some(holder) if holder.offers.is_some() && !peers.heard_by(&holder.name, &self.segment) => {
                 Verdict::Wait(moment.now + moment.grace)
@@ -226,6 +233,13 @@ impl Group {
     /// Until when nothing may be taken, because too little has been heard as yet.
     pub(crate) fn quiet(&self, moment: Moment<'_>) -> Option<Time> {
         moment.listening_until.max(self.quiet_until.filter(|until| moment.now < *until))
+    }
+
+    /// Until when to wait for one who lives and is telling a long list of what it announces: this may be in it.
+    fn told_more_until(&self, peers: &Peers, moment: Moment<'_>) -> Option<Time> {
+        let end = self.vacant_since? + LONG_LIST;
+        let waits = moment.now < end && peers.any_tells_on(&self.segment);
+        waits.then(|| end.min(moment.now + moment.grace))
     }
 
     /// When it is this node's turn to take what is vacant.

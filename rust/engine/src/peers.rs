@@ -338,6 +338,12 @@ impl Peers {
         there.filter_map(|peer| peer.session.as_ref()).all(Session::in_step)
     }
 
+    /// Whether one that is alive on these interfaces, and hears us there, has not told yet all that it announces.
+    pub(crate) fn any_tells_on(&self, interfaces: &[u32]) -> bool {
+        let mut there = self.by_name.values().filter(|peer| peer.hears_us_on(interfaces));
+        there.any(|peer| peer.session.as_ref().is_some_and(|session| !session.in_step()))
+    }
+
     /// The number that names a peer's present life.
     pub(crate) fn life(&self, name: &str) -> Option<u64> {
         self.by_name.get(name)?.session.as_ref().map(|session| session.nonce)

@@ -49,3 +49,13 @@ fn a_death_promotes_five_thousand_addresses_at_one_moment_and_announces_them_wit
     let addresses: std::collections::BTreeSet<_> = announced.iter().map(|(_, arp)| arp.sender_ip).collect();
     assert_eq!(addresses.len(), 5_000);
 }
+
+#[test]
+fn whoever_has_five_thousand_addresses_to_tell_is_heard_out_before_another_takes_one() {
+    let mut world = World::new(3);
+    let next = |n: u32| if n.is_multiple_of(2) { ["node1", "node2", "node3"] } else { ["node1", "node3", "node2"] };
+    world.set_groups((0..5_000).map(|n| group_of(&[address(n)], &next(n))).collect());
+    world.run(600 * MS);
+    let took = ["node1", "node2", "node3"].map(|node| world.facts(node, FactKind::Took).len());
+    assert_eq!(took, [5_000, 0, 0]);
+}
