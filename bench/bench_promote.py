@@ -3,8 +3,8 @@
 Method. Three engines on a simulated segment (``rust/engine/examples/promote.rs``), built with optimisation: one
 announces all groups and dies, half would go to each of the others. Measured is what both survivors' engines use of a
 processor in the millisecond in which they give it up and take its groups: the decision for each group, the facts that
-are told, and the announcements that are queued. Beside it, in the same run, the floor: to write one gratuitous ARP
-frame for each address and nothing else. Best of five of each.
+are told, and the announcements that are queued. Beside it, in the same run, the floor: to write both gratuitous ARP
+frames of each address and nothing else. Best of five of each.
 
 What limits. No socket is in it: the frames leave afterwards, paced, those first that were asked for last.
 """

@@ -1,7 +1,7 @@
 //! A node's death among three: `cargo run --release --example promote -- GROUPS`; run by `bench/bench_promote.py`.
 //!
 //! Prints, in seconds, as JSON: `pass`, what the two survivors' engines use of a processor in the millisecond in which
-//! they take all of the dead node's groups, and `frames`, what it takes to write one gratuitous frame for each alone.
+//! they take all of the dead node's groups, and `frames`, what it takes to write both gratuitous frames of each alone.
 //! Both are the best of five.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "an experiment with figures, not a library")]
 
@@ -58,11 +58,11 @@ fn orphan(n: u32) -> Group {
 fn written(groups: u32) -> Duration {
     let (mac, began) = (MacAddr::new([2, 0, 0, 0, 0, 2]), Instant::now());
     for n in 0..groups {
-        let ip = address(n);
-        let operation = Operation::Request;
-        let announcement =
-            arp::Repr { operation, sender_mac: mac, sender_ip: ip, target_mac: MacAddr::ZERO, target_ip: ip };
-        black_box(announcement.frame(MacAddr::BROADCAST, mac));
+        for (operation, target_mac) in [(Operation::Request, MacAddr::ZERO), (Operation::Reply, mac)] {
+            let repr =
+                arp::Repr { operation, sender_mac: mac, sender_ip: address(n), target_mac, target_ip: address(n) };
+            black_box(repr.frame(MacAddr::BROADCAST, mac).to_vec());
+        }
     }
     began.elapsed()
 }
