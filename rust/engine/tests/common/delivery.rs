@@ -3,10 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
-use metalev_engine::{Action, Fact, FactKind, Time};
+use metalev_engine::{Action, Fact, Time};
 use metalev_wire::arp::{self, Operation};
-use metalev_wire::beacon;
-use metalev_wire::ethernet::{EtherType, Frame};
+use metalev_wire::ethernet::Frame;
 use metalev_wire::ndp::{self, Message};
 
 use super::{Node, World};
@@ -35,9 +34,6 @@ impl World {
         let state = self.nodes.get_mut(node).unwrap();
         state.sent += 1;
         let frame = Frame::new_checked(&bytes[..]).unwrap();
-        if self.large && frame.ethertype() != EtherType::BEACON {
-            return;
-        }
         state.note_sent(now, &frame);
         let lost = (self.loses)(&frame);
         let to = self.receivers(node, &frame);
@@ -57,17 +53,7 @@ impl World {
     }
 
     fn note(&mut self, node: &str, fact: Fact) {
-        for address in &fact.addresses {
-            let holders = self.holding.entry(*address).or_default();
-            match fact.kind {
-                FactKind::Took => holders.insert(node.to_owned()),
-                FactKind::Yielded => holders.remove(node),
-                _ => false,
-            };
-        }
-        if !self.large {
-            self.nodes.get_mut(node).unwrap().facts.push(fact);
-        }
+        self.nodes.get_mut(node).unwrap().facts.push(fact);
     }
 
     /// Who has an address; tests change it under way.
@@ -79,11 +65,6 @@ impl World {
 
     /// Whom a frame reaches.
     fn receivers(&self, from: &str, frame: &Frame<&[u8]>) -> Vec<String> {
-        if self.large
-            && let Ok(beacon) = beacon::Packet::new_checked(frame.payload())
-        {
-            return vec![String::from_utf8_lossy(beacon.recipient()).into_owned()];
-        }
         if !frame.dst().is_multicast() {
             return self.by_mac.get(&frame.dst()).filter(|to| *to != from).cloned().into_iter().collect();
         }

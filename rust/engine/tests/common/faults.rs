@@ -6,7 +6,6 @@ use super::World;
 
 impl World {
     pub fn kill(&mut self, node: &str) {
-        self.holding.values_mut().for_each(|holders| _ = holders.remove(node));
         self.nodes.get_mut(node).unwrap().dead = true;
         self.wind(node);
     }

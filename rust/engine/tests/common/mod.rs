@@ -62,11 +62,6 @@ pub struct World {
     by_mac: BTreeMap<MacAddr, String>,
     by_address: BTreeMap<IpAddr, String>,
     pub network: Network,
-    /// For a fleet of hundreds: of what is sent and reported nothing is kept but who holds what, and a beacon to all
-    /// reaches only whom it names, for the others would drop it.
-    pub large: bool,
-    /// Who has said last that it took an address, by address.
-    pub holding: BTreeMap<IpAddr, BTreeSet<String>>,
     /// What the engines have used of the processor.
     pub busy: Duration,
     /// Whether Ethernet beacons and UDP get through.
@@ -92,8 +87,6 @@ impl World {
             by_mac: BTreeMap::new(),
             by_address: BTreeMap::new(),
             network: Network::default(),
-            large: false,
-            holding: BTreeMap::new(),
             busy: Duration::ZERO,
             ethernet: true,
             udp: true,
