@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from msgspec import Struct, field, to_builtins
@@ -21,6 +22,7 @@ from metalev.model.drills import LONGEST, Drill, DrillMode
 from metalev.model.errors import StartError
 from metalev.model.meta import Name
 
+TRIES = 3
 SETTLE_SECONDS = 1.5  # a probe needs some, before and after, and a held connection hears of its end within a second
 STATE_SECONDS = 10.0  # until a speaker that speaks again has said what it holds
 
@@ -81,15 +83,22 @@ class Operation:
         with self._drill(DrillMode.MOVE, (first,), LONGEST):
             if not self._follower.wait_for(lambda _: self._is_elsewhere(first), LONGEST):
                 return f"{first} still had it after {LONGEST} s: see its log, and metalev status"
-        second = self._follower.holder
-        self._tell(f"{second} has it")
-        if stay or first not in self._candidates:
-            return ""
-        with self._drill(DrillMode.MOVE, sent_back(self._candidates, first, second), LONGEST):
-            if not self._follower.wait_for(lambda _: self._follower.holder == first, LONGEST):
-                return f"{first} did not have it again after {LONGEST} s, {self._follower.holder or 'nobody'} has it"
-        self._tell(f"{first} has it again")
-        return ""
+        self._tell(f"{self._follower.holder} has it")
+        return "" if stay or first not in self._candidates else self._move_back(first)
+
+    def _move_back(self, first: str) -> str:
+        """Order it until it is there: who knows of this order, and not yet of the end of the other, may be quicker."""
+        for _ in range(TRIES):
+            holder = self._follower.holder
+            with self._drill(DrillMode.MOVE, sent_back(self._candidates, first, holder), LONGEST):
+                self._follower.wait_for(partial(self._has_left, holder), LONGEST)
+            if self._follower.holder == first:
+                self._tell(f"{first} has it again")
+                return ""
+        return f"{first} did not have it again, {self._follower.holder or 'nobody'} has it: see metalev why SERVICE"
+
+    def _has_left(self, node: str, _: object) -> bool:
+        return self._follower.holder not in {"", node}
 
     def _crash(self, seconds: int) -> str:
         silenced = self.holder
