@@ -6,7 +6,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 # Programs, kernels and API servers of their own share a machine with other work: where a few of all tests failed, they
 # are run once more, alone. What passes then has failed all the same, and is told so with what the first run printed.
 all_python_tests() {
-  local status=0 few=3 failed=.pytest_cache/v/cache/lastfailed
+  local status=0 few=5 failed=.pytest_cache/v/cache/lastfailed
   rm -f "$failed"
   scripts/in-lab.sh .venv/bin/python -m pytest || status=$?
   ((status == 1)) && [[ -s $failed ]] && (($(grep -c '": true' "$failed") <= few)) || return "$status"
