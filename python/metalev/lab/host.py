@@ -148,9 +148,8 @@ class Node(Host):
         Its packet filter stays, as if a new kube-proxy had written the same when it comes back by :meth:`revive`.
         """
         self._switch.power_off(self.name)
-        for process in self.processes:
-            process.kill()
-        self.processes.clear()
+        while self.processes:  # others may take some out meanwhile
+            self.processes.pop().kill()
         forget_connections(self.namespace)
 
     def revive(self) -> None:

@@ -223,7 +223,7 @@ class KubernetesLab(Looking):
         for kubelet in self._kubelets.values():
             kubelet.halt()
         for node in self.lab.nodes.values():
-            for process in node.processes:
+            for process in tuple(node.processes):
                 process.kill()
         with ThreadPoolExecutor() as threads:  # each waits for its own
             list(threads.map(Kubelet.stop, self._kubelets.values()))

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -209,7 +210,7 @@ class Kubelet:
     def _free_place(self, key: Key, running: RunningPod) -> None:
         if running.process is not None:
             running.process.kill()
-            if running.process in self._node.processes:
+            with suppress(ValueError):  # a power cut takes them, too
                 self._node.processes.remove(running.process)
         if running.slot is not None:
             self._free.append(running.slot)
@@ -221,7 +222,7 @@ class Kubelet:
             return  # somebody's program on the node itself: nothing of it is to be seen here
         if running.process is not None:
             running.restarts += 1
-            if running.process in self._node.processes:
+            with suppress(ValueError):  # a power cut takes them, too
                 self._node.processes.remove(running.process)
         folder = self._folder(key)
         folder.mkdir(parents=True, exist_ok=True)
