@@ -23,7 +23,7 @@ const ROUNDS: usize = 5;
 const BASE: u32 = 0x0a00_0001;
 
 fn main() {
-    let groups: u32 = std::env::args().nth(1).map_or(5_000, |count| count.parse().unwrap());
+    let groups: u32 = std::env::args().nth(1).map_or(5_000, |count| count.parse().expect("GROUPS is a number"));
     let pass = best(|| promoted(groups));
     let frames = best(|| written(groups));
     println!(r#"{{"groups": {groups}, "pass": {}, "frames": {}}}"#, pass.as_secs_f64(), frames.as_secs_f64());

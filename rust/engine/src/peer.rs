@@ -1,5 +1,7 @@
 //! One peer: the ways on which it is heard, and when it is spoken to next.
 
+mod hearing;
+
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -9,6 +11,8 @@ use metalev_wire::{MacAddr, beacon::Repr as Beacon};
 use crate::pulse::Timing;
 use crate::session::Session;
 use crate::{Time, table};
+
+pub(crate) use hearing::Hearing;
 
 /// A way that beacons take. Liveness is kept for each: a management network says nothing of the segment of a VIP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,35 +40,6 @@ pub(crate) enum Source {
     Mac(MacAddr),
     /// The source of the datagram.
     Ip(IpAddr),
-}
-
-/// What is known of a peer on one path.
-#[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "independent facts about one path")]
-pub(crate) struct Hearing {
-    /// Since when it is alive here.
-    pub(crate) since: Time,
-    /// When the last proven beacon came.
-    pub(crate) last: Time,
-    /// How often it said that it would send.
-    pub(crate) stated: Duration,
-    /// By how much its beacons have been late, lately: forgotten by an eighth with each that is in time.
-    pub(crate) jitter: Duration,
-    /// Whether it said that it hears us on this path.
-    pub(crate) hears_us: bool,
-    /// Whether it was reported that it does not.
-    pub(crate) deafness_known: bool,
-    /// Its MAC address there; zero over UDP, where the frame may have come through a router.
-    pub(crate) mac: MacAddr,
-    /// The interface on which it came in.
-    pub(crate) arrived_on: u32,
-    /// Whether it counts as alive on this path.
-    pub(crate) alive: bool,
-    /// Whether the latest of what it says came by another path, and nothing by this one since.
-    pub(crate) behind: bool,
-    /// Beacons heard here, and those that did not come when they were due.
-    pub(crate) received: u64,
-    pub(crate) missed: u64,
 }
 
 /// Another node's speaker.
@@ -119,26 +94,6 @@ pub(crate) struct Silence {
     pub(crate) silent_for: Duration,
     /// After how long it is given up: more than usual if its beacons used to be late.
     pub(crate) patience: Duration,
-}
-
-impl Hearing {
-    /// For how long it may be silent.
-    pub(crate) fn patience(&self, timing: Timing) -> Duration {
-        timing.patience(self.stated, self.jitter)
-    }
-
-    /// How many beacons were due before the one that comes at `now`, and did not come. One that is late by less than half
-    /// an interval is merely late.
-    fn missed_at(&self, now: Time) -> u64 {
-        let halves = now.since(self.last).as_nanos() * 2 / self.stated.as_nanos().max(1);
-        u64::try_from(halves.saturating_add(1) / 2).unwrap_or(u64::MAX).saturating_sub(1)
-    }
-
-    /// Its jitter when the next beacon comes at `now`.
-    fn jitter_at(&self, now: Time) -> Duration {
-        let late = now.since(self.last).saturating_sub(self.stated);
-        late.max(self.jitter * 7 / 8)
-    }
 }
 
 impl Peer {
@@ -384,69 +339,4 @@ impl Peer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const MS: Duration = Duration::from_millis(1);
-    const TIMING: Timing = Timing { interval: Duration::from_millis(50), misses: 3 };
-
-    fn at(ms: u64) -> Time {
-        Time::from_nanos(ms * 1_000_000)
-    }
-
-    /// A peer whose beacons, one every 50 ms as it says, came in at these times.
-    fn heard_at(times: &[u64]) -> Peer {
-        let mut peer = Peer::new(&table::Peer { node: "node1".into(), addresses: vec![] });
-        for time in times {
-            let beacon = Beacon {
-                sender: "node1".into(),
-                recipient: "node2".into(),
-                nonce: 1,
-                echo: 2,
-                sequence: *time,
-                hears_you: true,
-                goodbye: false,
-                interval_ms: 50,
-                mac: MacAddr::ZERO,
-                since: 0,
-                through: 0,
-                latest: 0,
-                acknowledged: 0,
-                claims: vec![],
-            };
-            peer.heard(at(*time), Path::Interface(2), 2, &beacon);
-        }
-        peer
-    }
-
-    #[test]
-    fn a_punctual_peer_is_given_up_after_its_promise_and_a_little() {
-        assert_eq!(heard_at(&[0, 50, 100]).expiry(TIMING), Some(at(100) + 160 * MS));
-    }
-
-    #[test]
-    fn a_peer_whose_beacons_come_late_is_given_more_time() {
-        assert_eq!(heard_at(&[0, 50, 170]).expiry(TIMING), Some(at(170) + 230 * MS));
-    }
-
-    #[test]
-    fn lateness_is_forgotten_while_beacons_are_in_time() {
-        let mut times = vec![0, 120];
-        times.extend((1..=40).map(|n| 120 + 50 * n));
-        let expiry = heard_at(&times).expiry(TIMING).unwrap();
-        assert!(expiry.since(at(120 + 50 * 40)) < 161 * MS);
-    }
-
-    #[test]
-    fn beacons_that_did_not_come_are_counted_and_late_ones_are_not() {
-        let peer = heard_at(&[0, 50, 120, 170, 320, 370]);
-        let hearing = &peer.paths[&Path::Interface(2)];
-        assert_eq!((hearing.received, hearing.missed), (6, 2));
-    }
-
-    #[test]
-    fn a_silence_says_how_much_patience_it_has_exhausted() {
-        let silences = heard_at(&[0, 120]).expire(at(400), TIMING);
-        assert_eq!((silences[0].silent_for, silences[0].patience), (280 * MS, 230 * MS));
-    }
-}
+mod tests;

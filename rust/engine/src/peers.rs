@@ -1,5 +1,7 @@
 //! The peers: who is alive, and what they say.
 
+mod known;
+
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -266,103 +268,6 @@ impl Peers {
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Peer)> {
         self.by_name.iter_mut().map(|(name, peer)| (&**name, peer))
-    }
-
-    /// What the living say of an address, and who says it.
-    pub(crate) fn claims(&self, address: IpAddr) -> impl Iterator<Item = (&str, &Claim)> {
-        self.sayings.of(address).filter(|(name, _)| self.by_name.get(*name).is_some_and(Peer::alive))
-    }
-
-    /// What a peer says of an address, or said before it fell silent.
-    pub(crate) fn claim(&self, name: &str, address: IpAddr) -> Option<&Claim> {
-        self.sayings.by(name, address)
-    }
-
-    /// Whether a peer is alive on one of these interfaces.
-    ///
-    /// Where nobody was ever heard (a switch that drops the type of our frames, say), being heard anywhere has to do.
-    pub(crate) fn alive_on(&self, name: &str, interfaces: &[u32]) -> bool {
-        let peer = self.by_name.get(name);
-        peer.is_some_and(|peer| peer.alive_on(interfaces) || (peer.alive() && !self.ever_on(interfaces)))
-    }
-
-    /// How many peers were ever heard on an interface.
-    pub(crate) fn count_on(&self, interface: u32) -> usize {
-        self.by_name.values().filter(|peer| peer.ever_on(&[interface])).count()
-    }
-
-    /// Whether any peer took what it announces without hearing us: what is thought of that rests on all the others.
-    pub(crate) fn any_ignorant(&self) -> bool {
-        self.by_name.values().filter_map(|peer| peer.session.as_ref()).any(|session| session.ignorant)
-    }
-
-    /// Whether any peer was ever heard on one of these interfaces.
-    fn ever_on(&self, interfaces: &[u32]) -> bool {
-        self.by_name.values().any(|peer| peer.ever_on(interfaces))
-    }
-
-    /// Whether what a peer says last was heard on these interfaces too. One that was heard by another network alone may
-    /// be cut off here, and serve another side of the segment.
-    pub(crate) fn confirmed_on(&self, name: &str, interfaces: &[u32]) -> bool {
-        let peer = self.by_name.get(name);
-        peer.is_some_and(|peer| peer.confirmed_on(interfaces) || (peer.alive() && !self.ever_on(interfaces)))
-    }
-
-    /// Whether a peer took what it announces without hearing this node, though others on these interfaces hear it: the
-    /// fault is the peer's own, and it knows nothing of us.
-    pub(crate) fn is_ignorant(&self, name: &str, interfaces: &[u32]) -> bool {
-        let session = self.by_name.get(name).and_then(|peer| peer.session.as_ref());
-        session.is_some_and(|session| session.ignorant)
-            && self.by_name.iter().any(|(other, peer)| **other != *name && peer.hears_us_on(interfaces))
-    }
-
-    /// Whether a peer that is alive on one of these interfaces hears us there.
-    pub(crate) fn heard_by(&self, name: &str, interfaces: &[u32]) -> bool {
-        self.by_name.get(name).is_some_and(|peer| peer.hears_us_on(interfaces))
-    }
-
-    /// Since when a peer is alive on one of these interfaces.
-    pub(crate) fn heard_since(&self, name: &str, interfaces: &[u32]) -> Option<Time> {
-        let peer = self.by_name.get(name)?;
-        peer.heard_since(interfaces).or_else(|| peer.since().filter(|_| !self.ever_on(interfaces)))
-    }
-
-    /// Whether the last thing that a peer said was goodbye.
-    pub(crate) fn said_goodbye(&self, name: &str) -> bool {
-        self.by_name.get(name).is_some_and(|peer| peer.gone)
-    }
-
-    /// Whether everything that the living on these interfaces have said is known.
-    pub(crate) fn in_step(&self, interfaces: &[u32]) -> bool {
-        let there = self.by_name.values().filter(|peer| peer.alive_on(interfaces));
-        there.filter_map(|peer| peer.session.as_ref()).all(Session::in_step)
-    }
-
-    /// Whether one that is alive on these interfaces, and hears us there, has not told yet all that it announces.
-    pub(crate) fn any_tells_on(&self, interfaces: &[u32]) -> bool {
-        let mut there = self.by_name.values().filter(|peer| peer.hears_us_on(interfaces));
-        there.any(|peer| peer.session.as_ref().is_some_and(|session| !session.in_step()))
-    }
-
-    /// The number that names a peer's present life.
-    pub(crate) fn life(&self, name: &str) -> Option<u64> {
-        self.by_name.get(name)?.session.as_ref().map(|session| session.nonce)
-    }
-
-    /// Whether everything that a peer has said is known.
-    pub(crate) fn is_in_step(&self, name: &str) -> bool {
-        self.by_name.get(name).and_then(|peer| peer.session.as_ref()).is_some_and(Session::in_step)
-    }
-
-    /// The newest of our revisions that every peer with a session has.
-    pub(crate) fn acknowledged_by_all(&self) -> u64 {
-        let sessions = self.by_name.values().filter_map(|peer| peer.session.as_ref());
-        sessions.map(|session| session.acknowledged).min().unwrap_or(u64::MAX)
-    }
-
-    /// The peer that has this MAC address.
-    pub(crate) fn by_mac(&self, mac: MacAddr) -> Option<&str> {
-        self.by_name.iter().find(|(_, peer)| peer.has_mac(mac)).map(|(name, _)| &**name)
     }
 }
 

@@ -145,7 +145,8 @@ impl Fleet {
 }
 
 fn main() -> ExitCode {
-    let numbers: Vec<usize> = std::env::args().skip(1).map(|text| text.parse().unwrap()).collect();
+    let numbers: Vec<usize> =
+        std::env::args().skip(1).map(|text| text.parse().expect("NODES GROUPS are numbers")).collect();
     let nodes = numbers.first().copied().unwrap_or(100);
     let count = numbers.get(1).copied().unwrap_or(1_000);
     println!(
