@@ -78,3 +78,4 @@ def _serve(options: ControllerOptions, stack: ExitStack) -> None:
     log.info("metalev %s: the controller reads %s", __version__, seat.place)
     loop.run()
     log.info("the controller stops")
+    reconciler.finish(loop.snapshot)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -14,7 +15,7 @@ from metalev.decide.contest import report
 from metalev.decide.controller import REST_SECONDS, ControllerDecider
 from metalev.decide.desired import ControllerDesired
 from metalev.decide.diff import controller_actions
-from metalev.model.actions import Action, CreateBeaconKey, ReportContest, WriteServiceStatus
+from metalev.model.actions import Action, CreateBeaconKey, ReportContest, WritePoolStatus, WriteServiceStatus
 from metalev.model.address import IPAddress
 from metalev.model.cluster import BeaconKey
 from metalev.model.errors import StaleWrite, Unavailable
@@ -32,6 +33,8 @@ OVERVIEW: Final = Name("", "pools and groups")
 OVERVIEW_PAUSE = 0.25
 # The pause is at least so many times as long as the look took: among thousands it must not hold up the addresses.
 OVERVIEW_PAUSE_RATIO = 9.0
+
+log = logging.getLogger("metalev.controller")
 
 
 class ControllerReconciler:
@@ -97,6 +100,19 @@ class ControllerReconciler:
     def woken(self) -> Iterable[Name]:
         """Who waits for an address and may get one now."""
         return self._decider.due()
+
+    def finish(self, snapshot: Snapshot) -> None:
+        """Write what has not been said of the pools yet: an address that was released a moment ago is to rest.
+
+        Call it when the loop has ended; what cannot be written is left.
+        """
+        if not _at_work(snapshot):
+            return
+        desired = self._decider.desired(snapshot, self._wall())
+        actions = controller_actions(self._applied, desired, snapshot.pools, snapshot.pool_statuses)
+        outcome = self._carry_out([one for one in actions if isinstance(one, WritePoolStatus)], Done())
+        if isinstance(outcome, Retry):
+            log.warning("what rests is not written whole: %s", outcome.reason)
 
     def figures(self, snapshot: Snapshot) -> Figures:
         """What ``/metrics`` shows; any thread may ask."""

@@ -41,6 +41,18 @@ def test_a_rest_survives_a_restart() -> None:
     assert successor.addresses() == {"b": "192.0.2.2", "a": "192.0.2.1"}
 
 
+def test_a_rest_that_began_a_moment_before_a_stop_survives_it() -> None:
+    controller = Controller(FakeCluster(pool("192.0.2.1-192.0.2.4"), service("a"), service("b")))
+    for text in ("a", "b"):  # the second within the pause between two looks at everything
+        controller.cluster.remove(ObjectKey(Kind.SERVICE, name(text)))
+        controller.settle()
+    controller.reconciler.finish(controller.loop.snapshot)
+    controller.cluster.stop()
+    successor = Controller(controller.cluster.beside())
+    successor.put(service("c"))
+    assert successor.addresses() == {"c": "192.0.2.3"}
+
+
 def test_a_status_of_a_pool_that_somebody_edits_is_written_anew() -> None:
     controller = Controller(FakeCluster(pool("192.0.2.1-192.0.2.4"), service("a")))
     controller.settle(OVERVIEW_PAUSE)
