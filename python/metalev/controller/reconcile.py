@@ -18,7 +18,7 @@ from metalev.decide.diff import controller_actions
 from metalev.model.actions import Action, CreateBeaconKey, ReportContest, WritePoolStatus, WriteServiceStatus
 from metalev.model.address import IPAddress
 from metalev.model.cluster import BeaconKey
-from metalev.model.errors import StaleWrite, Unavailable
+from metalev.model.errors import StaleWrite, StartError, Unavailable
 from metalev.model.meta import Kind, Name
 from metalev.model.pools import PoolStatus
 from metalev.model.snapshot import Snapshot
@@ -110,7 +110,10 @@ class ControllerReconciler:
             return
         desired = self._decider.desired(snapshot, self._wall())
         actions = controller_actions(self._applied, desired, snapshot.pools, snapshot.pool_statuses)
-        outcome = self._carry_out([one for one in actions if isinstance(one, WritePoolStatus)], Done())
+        try:
+            outcome = self._carry_out([one for one in actions if isinstance(one, WritePoolStatus)], Done())
+        except StartError as error:  # the right to write is gone: somebody else has it, and writes
+            outcome = Retry(str(error))
         if isinstance(outcome, Retry):
             log.warning("what rests is not written whole: %s", outcome.reason)
 
