@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pytest
 from tests.e2e.cluster import SYSTEM, wait_for
-from tests.e2e.guide import (
+from tests.e2e.room import HOME, OTHER, Room, web
+from tests.guide import (
     CLUSTER_IP,
     CONFIG,
     DEPLOYMENT_NGINX,
@@ -20,7 +21,6 @@ from tests.e2e.guide import (
     WEB_PROD,
     WEB_SERVICE,
 )
-from tests.e2e.room import HOME, OTHER, Room, web
 
 
 class Reader:

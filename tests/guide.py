@@ -1,6 +1,8 @@
 """The manifests of a guide that a user had read, as it shows them; it configures MetalLB by a ConfigMap."""
 
-CONFIG = """
+from textwrap import dedent
+
+CONFIG = """\
 apiVersion: v1
 kind: ConfigMap
 metadata:
@@ -14,7 +16,7 @@ data:
       addresses:
       - 192.168.1.200-192.168.1.210
 """
-TWO_POOLS = """
+TWO_POOLS = """\
 apiVersion: v1
 kind: ConfigMap
 metadata:
@@ -32,7 +34,7 @@ data:
       addresses:
       - 192.168.1.206-192.168.1.210
 """
-SEPARATE_POOLS = """
+SEPARATE_POOLS = """\
 apiVersion: v1
 kind: ConfigMap
 metadata:
@@ -54,7 +56,9 @@ data:
       addresses:
       - 192.168.1.209-192.168.1.210
 """
-WEB_PROD = """
+# The list alone, as the guide shows it too.
+POOLS_ALONE = dedent(SEPARATE_POOLS.partition("  config: |\n")[2])
+WEB_PROD = """\
 apiVersion: v1
 kind: Service
 metadata:
@@ -68,7 +72,7 @@ spec:
   ports:
   - port: 80
 """
-TO_8080 = """
+TO_8080 = """\
 apiVersion: v1
 kind: Service
 metadata:
@@ -82,7 +86,7 @@ spec:
     targetPort: 8080
 """
 WEB_SERVICE = TO_8080.replace("8080", "80")  # where the tests' pods listen
-CLUSTER_IP = """
+CLUSTER_IP = """\
 apiVersion: v1
 kind: Service
 metadata:
@@ -95,7 +99,7 @@ spec:
   - port: 8080
     targetPort: 8080
 """
-NODE_PORT = """
+NODE_PORT = """\
 apiVersion: v1
 kind: Service
 metadata:
@@ -109,7 +113,7 @@ spec:
     targetPort: 80
     nodePort: 30080  # Port entre 30000-32767
 """
-DEPLOYMENT_NGINX = """
+DEPLOYMENT_NGINX = """\
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -130,7 +134,7 @@ spec:
         ports:
         - containerPort: 80
 """
-NGINX_LB = """
+NGINX_LB = """\
 apiVersion: v1
 kind: Service
 metadata:
@@ -143,7 +147,7 @@ spec:
   - port: 80
     targetPort: 80
 """
-STICKY = """
+STICKY = """\
 apiVersion: v1
 kind: Service
 metadata:
