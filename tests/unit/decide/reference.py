@@ -46,7 +46,6 @@ class World(Struct):
             completed = self.completed(service, held)
             if completed:
                 return completed
-            held = ()
         return self.new(service, wish) or held
 
     def may_stay(self, service: Service, held: Sequence[IPAddress]) -> bool:
