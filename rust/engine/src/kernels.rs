@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use metalev_wire::MacAddr;
 
 use crate::Time;
-use crate::conflicts::MEMORY;
+use crate::sighting::MEMORY;
 
 /// Whose kernel it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
