@@ -10,7 +10,7 @@ from metalev.decide.announcements import Announcements
 from metalev.decide.candidates import Why, preempt_of
 from metalev.decide.groups import Groups
 from metalev.decide.probing import Outlook
-from metalev.model.actions import Conflict, Holding, SpeakerState
+from metalev.model.actions import Conflict, Holding, Patience, SpeakerState
 from metalev.model.cluster import BEACON_SECRET, BeaconKey
 from metalev.model.meta import Name
 from metalev.model.ownership import Fact, OwnershipTable, Peer, Preempt, Probe, Probing
@@ -127,6 +127,10 @@ def speaker_state(
             for address, fact in sorted(snapshot.conflicts.items())
         ),
         clean=tuple(sorted(snapshot.clean & next_ones)),
+        patience=tuple(
+            Patience(node, round(fact.patience, 3), fact.cause)
+            for node, fact in sorted(snapshot.patience.items())[:NAMED]
+        ),
     )
 
 

@@ -29,6 +29,7 @@ class FactLevels:
         self._witnessed: Mapping[str, Fact] = {}
         self._clean: frozenset[str] = frozenset()
         self._trouble: Mapping[tuple[str, str], str] = {}
+        self._patience: Mapping[str, Fact] = {}
 
     def note(self, fact: Fact) -> None:
         """Take one fact into account; kinds that change no level (``overslept``, ...) pass by."""
@@ -69,6 +70,10 @@ class FactLevels:
                 self._heard = {path for path in self._heard if path[1] != fact.interface}
             case FactKind.GATEWAYS:
                 self._gateways[fact.interface] = _routable(fact)
+            case FactKind.PATIENCE:
+                self._patience = {**self._patience, fact.peer: fact}
+            case FactKind.PATIENCE_OVER:
+                self._patience = {peer: one for peer, one in self._patience.items() if peer != fact.peer}
             case _:
                 pass
 
@@ -133,6 +138,7 @@ class FactLevels:
             "conflicts": self._conflicts,
             "clean": self._clean,
             "witnessed": self._witnessed,
+            "patience": self._patience,
             "trouble": frozenset(self._trouble.values()),
             "local_addresses": _union([self._host_addresses, *self._addresses.values()]),
             "gateways": _union([self._host_gateways, *self._gateways.values()]),

@@ -75,6 +75,25 @@ pub(crate) fn displaced(node: &str) -> String {
     )
 }
 
+/// How long `peer` is waited for, which may be this node itself; zero if it is no longer than usual any more.
+pub(crate) fn patience(peer: &str, myself: bool, patience: Duration, usual: Duration) -> String {
+    match (myself, patience.is_zero()) {
+        (_, true) => format!("{peer} is given up after the usual {} again", ms(usual)),
+        (true, _) => format!(
+            "{peer} asks to be given up only after up to {} instead of {}, for its host has no time for its speaker: give \
+             it a CPU request, or take load from this node",
+            ms(patience),
+            ms(usual)
+        ),
+        (false, _) => format!(
+            "{peer} is given up only after up to {} instead of {}, for its beacons come late or get lost: look at the load \
+             of both nodes, and at the network between them",
+            ms(patience),
+            ms(usual)
+        ),
+    }
+}
+
 /// `silence` is how long it lasted, and how long it might have.
 pub(crate) fn peer(
     kind: FactKind,

@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import pytest
 
 from metalev.adapters.codec import BadField, Codec, encode
-from metalev.model.actions import Conflict, Event, EventType, Holding, SpeakerState
+from metalev.model.actions import Conflict, Event, EventType, Holding, Patience, SpeakerState
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.pools import PoolStatus, Resting
 from metalev.model.services import Condition, ConditionStatus, Service, ServiceStatus
@@ -95,6 +95,7 @@ def test_speaker_state_reads_back() -> None:
         problems=("no carrier on eth1",),
         conflicts=(Conflict("192.0.2.7", "02:00:00:00:09:09", "eth0", "probe", 1_767_355_200),),
         clean=("192.0.2.8",),
+        patience=(Patience("node2", 0.75, "late-beacons"),),
     )
     assert CODEC.decode(encode.speaker_state(state)) == state
 

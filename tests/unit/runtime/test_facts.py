@@ -14,6 +14,7 @@ CLEAN = Fact(FactKind.CLEAN, 1.0, "probe", "", addresses=(ADDRESS,))
 CONFLICT = Fact(FactKind.CONFLICT, 2.0, "probe", "in use", addresses=(ADDRESS,), mac="02:00:00:00:09:09")
 OVER = replace(CONFLICT, kind=FactKind.CONFLICT_OVER)
 KERNEL = replace(CONFLICT, kind=FactKind.OWN_KERNEL, message="the kernel answers")
+PATIENCE = Fact(FactKind.PATIENCE, 3.0, "late-beacons", "late", peer="node2", patience=0.5)
 PROXY = replace(CONFLICT, kind=FactKind.PROXY_ARP, message="a proxy")
 
 
@@ -31,6 +32,13 @@ def field(name: str, *facts: Fact) -> object:
 def test_a_conflict_lasts_until_it_is_over() -> None:
     assert field("conflicts", CONFLICT) == {"192.0.2.1": CONFLICT}
     assert field("conflicts", CONFLICT, OVER) == {}
+
+
+def test_a_longer_patience_lasts_until_it_is_over() -> None:
+    longer = replace(PATIENCE, patience=0.75)
+    over = replace(PATIENCE, kind=FactKind.PATIENCE_OVER, patience=0.0)
+    assert field("patience", PATIENCE, longer) == {"node2": longer}
+    assert field("patience", PATIENCE, over) == {}
 
 
 def test_a_clean_address_is_clean_until_somebody_has_it() -> None:
