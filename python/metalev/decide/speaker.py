@@ -120,7 +120,7 @@ def speaker_state(
             *_unknown_policies(snapshot),
             *_disabilities(snapshot, node, desired),
             *sorted({fact.message for fact in snapshot.witnessed.values()})[:NAMED],
-            *sorted(snapshot.trouble),
+            *sorted({fact.message for fact in snapshot.trouble}),
         ),
         conflicts=tuple(
             Conflict(address, fact.mac, fact.interface, fact.cause, since(fact))

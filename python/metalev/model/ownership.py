@@ -114,6 +114,7 @@ class FactKind(StrEnum):
     HOST_ADDRESSES = "host addresses"
     HOST_GATEWAYS = "host gateways"
     UNHEEDED = "unheeded"
+    UNHEEDED_OVER = "unheeded over"
     UNSENT = "unsent"
     CLEAN = "clean"
     CONFLICT = "conflict"

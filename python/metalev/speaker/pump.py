@@ -32,6 +32,7 @@ _QUIET = frozenset(
         FactKind.OWN_KERNEL_OVER,
         FactKind.WITNESS_OVER,
         FactKind.PATIENCE_OVER,
+        FactKind.UNHEEDED_OVER,
     }
 )
 

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
-use crate::event::{Cause, FactKind, Interface};
+use crate::event::{Cause, Fact, FactKind, Interface};
 use crate::ownership::Outcome;
 use crate::peer::Source;
 
@@ -65,6 +65,19 @@ pub(crate) fn misfit(cause: Cause, sender: &str, name: &str) -> String {
             "a second speaker, {sender}, calls itself {name} as well: it is not heeded while the first one lives; start it \
              with its own node's name (--node-name, METALLB_NODE_NAME)"
         ),
+    }
+}
+
+/// Of what was told with these words nothing is heard any more.
+pub(crate) fn misfit_over(told: &Fact) -> String {
+    let Fact { cause, peer, mac, addresses, .. } = told;
+    let place = mac.map_or_else(|| list(addresses), |mac| mac.to_string());
+    let who = if peer.is_empty() { place } else { format!("{peer} at {place}") };
+    match cause {
+        Cause::OtherKey => format!("no beacons with another key come from {who} any more"),
+        Cause::OtherVersion => format!("no beacons of another version come from {who} any more"),
+        Cause::SameMac => format!("no two nodes have the MAC address of {who} any more"),
+        _ => format!("no second speaker calls itself {peer} any more"),
     }
 }
 

@@ -82,6 +82,8 @@ pub enum FactKind {
     HostGateways,
     /// Beacons come that are not heeded, because of whom they come from or how they are made: told once of each sender.
     Unheeded,
+    /// None of that kind came for a while.
+    UnheededOver,
     /// The kernel does not take what this node sends.
     Unsent,
     /// Nobody answered the probes for an address.
@@ -128,6 +130,7 @@ impl fmt::Display for FactKind {
             Self::HostAddresses => "host addresses",
             Self::HostGateways => "host gateways",
             Self::Unheeded => "unheeded",
+            Self::UnheededOver => "unheeded over",
             Self::Unsent => "unsent",
             Self::Clean => "clean",
             Self::Conflict => "conflict",
