@@ -30,7 +30,7 @@ class Events:
         self.error: Exception | None = None
         self._lock = threading.Lock()
 
-    def post(self, path: str, body: Mapping[str, Any]) -> bytes:
+    def post(self, path: str, body: Mapping[str, Any], _query: Mapping[str, str] | None = None) -> bytes:
         self._call("POST")
         with self._lock:
             key = f"{path}/{body['metadata']['name']}"
