@@ -61,6 +61,13 @@ def test_the_pools_name_is_written_in_the_newer_spelling_and_the_older_one_is_re
     }
 
 
+def test_the_address_and_the_name_of_its_pool_are_written_in_one_update() -> None:
+    patch = encode.service_patch(Service(WEB, version="7"), status(), NOON)
+    assert patch["status"]["loadBalancer"]["ingress"] == [{"ip": "192.0.2.1"}, {"ip": "2001:db8::1"}]
+    assert patch["metadata"]["annotations"]["metallb.io/ip-allocated-from-pool"] == "first"
+    assert patch["metadata"]["resourceVersion"] == "7"
+
+
 def test_time_is_written_in_utc() -> None:
     assert encode.timestamp(datetime(2026, 1, 2, 12, tzinfo=timezone(timedelta(hours=2)))) == "2026-01-02T10:00:00Z"
 
