@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.guide import CONFIG
 from tests.programs.program import ON_A_WIRE, Program, until
 from tests.programs.test_bad_input import POOL
 from tests.programs.test_controller import API, ingress
-from tests.programs.test_legacy import CONFIG
 from tests.programs.test_looking import look
 
 OFF = ("--metrics-address", "off")
@@ -78,7 +78,7 @@ def old_config_map_alone(manifests: Path) -> Path:
     parts = (manifests / "world.yaml").read_text().split("---\n")
     (manifests / "world.yaml").write_text("---\n".join(one for one in parts if "metallb.io" not in one))
     config = manifests / "config.yaml"
-    config.write_text(CONFIG.format(name="default", addresses=RANGE))
+    config.write_text(CONFIG.replace("192.168.1.200-192.168.1.210", RANGE))
     return config
 
 

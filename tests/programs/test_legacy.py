@@ -6,58 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.guide import CONFIG, POOLS_ALONE, TWO_POOLS, WEB_PROD
 from tests.programs.program import Program, get, until, until_stale
 from tests.programs.test_controller import ingress
 
-CONFIG = """\
-apiVersion: v1
-kind: ConfigMap
-metadata:
-  namespace: metallb-system
-  name: config
-data:
-  config: |
-    address-pools:
-    - name: {name}
-      protocol: layer2
-      addresses:
-      - {addresses}
-"""
-TWO_POOLS = """\
-    - name: development
-      protocol: layer2
-      addresses:
-      - 192.168.1.206-192.168.1.210
-"""
-BARE = """\
-address-pools:
-- name: production
-  protocol: layer2
-  addresses:
-  - 192.168.1.200-192.168.1.205
-- name: staging
-  protocol: layer2
-  addresses:
-  - 192.168.1.206-192.168.1.208
-- name: development
-  protocol: layer2
-  addresses:
-  - 192.168.1.209-192.168.1.210
-"""
-WEB_PROD = """\
-apiVersion: v1
-kind: Service
-metadata:
-  name: web-prod
-  annotations:
-    metallb.universe.tf/address-pool: {pool}
-spec:
-  type: LoadBalancer
-  selector:
-    app: web
-  ports:
-  - port: 80
-"""
+DEVELOPMENT = TWO_POOLS[TWO_POOLS.index("    - name: development") :]
 RESOURCES = """\
 apiVersion: metallb.io/v1beta1
 kind: IPAddressPool
@@ -72,7 +25,7 @@ def guide(tmp_path: Path) -> Path:
     folder = tmp_path / "manifests"
     folder.mkdir()
     write_config(folder, "default", "192.168.1.200-192.168.1.210")
-    (folder / "web.yaml").write_text(WEB_PROD.format(pool="default"))
+    (folder / "web.yaml").write_text(web_of("default"))
     return folder
 
 
@@ -83,7 +36,13 @@ def controller(guide: Path) -> Iterator[Program]:
 
 
 def write_config(folder: Path, name: str, addresses: str, more: str = "") -> None:
-    (folder / "config.yaml").write_text(CONFIG.format(name=name, addresses=addresses) + more)
+    one = CONFIG.replace("name: default", f"name: {name}").replace("192.168.1.200-192.168.1.210", addresses)
+    (folder / "config.yaml").write_text(one + more)
+
+
+def web_of(pool: str) -> str:
+    """The guide's Service, of another pool than it names."""
+    return WEB_PROD.replace("address-pool: production", f"address-pool: {pool}")
 
 
 def test_a_service_gets_an_address_of_the_guides_pool(controller: Program, guide: Path) -> None:
@@ -92,18 +51,18 @@ def test_a_service_gets_an_address_of_the_guides_pool(controller: Program, guide
 
 
 def test_the_guides_pools_for_production_and_development_are_asked_for_by_name(guide: Path) -> None:
-    write_config(guide, "production", "192.168.1.200-192.168.1.205", TWO_POOLS)
-    (guide / "web.yaml").write_text(WEB_PROD.format(pool="production"))
-    (guide / "dev.yaml").write_text(WEB_PROD.format(pool="development").replace("web-prod", "web-dev"))
+    write_config(guide, "production", "192.168.1.200-192.168.1.205", DEVELOPMENT)
+    (guide / "web.yaml").write_text(WEB_PROD)
+    (guide / "dev.yaml").write_text(web_of("development").replace("web-prod", "web-dev"))
     with Program("controller", "--manifests", guide, "--metrics-address", "off") as controller:
         controller.wait_for(r'default/web-dev: Assigned IP \["192\.168\.1\.206"\]')
         controller.wait_for(r'default/web-prod: Assigned IP \["192\.168\.1\.200"\]')
 
 
 def test_the_guides_list_of_pools_alone_works_too(guide: Path) -> None:
-    (guide / "config.yaml").write_text(BARE)
-    (guide / "web.yaml").write_text(WEB_PROD.format(pool="production"))
-    (guide / "stage.yaml").write_text(WEB_PROD.format(pool="staging").replace("web-prod", "web-stage"))
+    (guide / "config.yaml").write_text(POOLS_ALONE)
+    (guide / "web.yaml").write_text(WEB_PROD)
+    (guide / "stage.yaml").write_text(web_of("staging").replace("web-prod", "web-stage"))
     with Program("controller", "--manifests", guide, "--metrics-address", "off") as controller:
         controller.wait_for(r'default/web-prod: Assigned IP \["192\.168\.1\.200"\]')
         controller.wait_for(r'default/web-stage: Assigned IP \["192\.168\.1\.206"\]')
@@ -117,7 +76,7 @@ def test_an_edit_of_the_range_is_applied_at_once(controller: Program, guide: Pat
 
 def test_a_larger_range_moves_nobody_and_serves_who_waits(controller: Program, guide: Path) -> None:
     write_config(guide, "default", "192.168.1.200/32")
-    (guide / "more.yaml").write_text(WEB_PROD.format(pool="default").replace("web-prod", "web-two"))
+    (guide / "more.yaml").write_text(web_of("default").replace("web-prod", "web-two"))
     controller.wait_for("default/web-two: Failed to allocate IP|default/web-two.*no available IPs")
     write_config(guide, "default", "192.168.1.200/31")
     controller.wait_for(r'default/web-two: Assigned IP \["192\.168\.1\.201"\]')
@@ -141,7 +100,7 @@ def test_a_mistake_is_named_by_its_lines_and_the_last_good_pools_stay(controller
 
 def test_resources_win_and_the_config_map_is_told(controller: Program, guide: Path) -> None:
     controller.wait_for("default/web-prod: Assigned IP")
-    (guide / "web.yaml").write_text(WEB_PROD.format(pool="new"))
+    (guide / "web.yaml").write_text(web_of("new"))
     (guide / "resources.yaml").write_text(RESOURCES)
     seen = {
         controller.wait_for(r"metallb-system/config: nothing in this ConfigMap is used|Assigned IP .*100")[0][:12]
@@ -154,7 +113,7 @@ def test_resources_win_and_the_config_map_is_told(controller: Program, guide: Pa
 def test_counts_of_its_pools_are_shown_and_written(controller: Program, guide: Path) -> None:
     port = controller.metrics_port()
     controller.wait_for("default/web-prod: Assigned IP")
-    (guide / "more.yaml").write_text(WEB_PROD.format(pool="default").replace("web-prod", "web-two"))
+    (guide / "more.yaml").write_text(web_of("default").replace("web-prod", "web-two"))
     controller.wait_for("default/web-two: Assigned IP")
     assert 'metallb_allocator_addresses_total{pool="default"} 11.0' in get(port, "/metrics")[1]
     until("it is written", (guide / ".metalev" / "controller" / "pools" / "default.yaml").exists)
@@ -176,6 +135,6 @@ def test_a_released_address_of_its_pools_rests_over_a_restart(guide: Path) -> No
         controller.wait_for(r'default/web-prod: Assigned IP \["192\.168\.1\.200"\]')
         (guide / "web.yaml").unlink()
         controller.wait_for("pool default: 0 IPv4 .* 1 rest")
-    (guide / "next.yaml").write_text(WEB_PROD.format(pool="default").replace("web-prod", "web-next"))
+    (guide / "next.yaml").write_text(web_of("default").replace("web-prod", "web-next"))
     with Program(*options) as successor:
         successor.wait_for(r'default/web-next: Assigned IP \["192\.168\.1\.201"\]')

@@ -4,7 +4,6 @@
 //! was heard of it for [`MEMORY`]. What a [proxy](crate::proxies) answers says nothing of who has an address; what
 //! somebody *uses*, asking under it or probing for it, is theirs whoever they are.
 
-use core::time::Duration;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -13,10 +12,7 @@ use metalev_wire::MacAddr;
 use crate::Time;
 use crate::event::Cause;
 use crate::proxies::{Proxies, Proxy};
-use crate::sighting::{Form, Sighting};
-
-/// For how long a conflict of which nothing is heard is remembered.
-pub(crate) const MEMORY: Duration = Duration::from_secs(600);
+use crate::sighting::{Form, MEMORY, Sighting};
 
 /// Somebody else has an address.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use metalev_wire::MacAddr;
 
 use crate::Time;
-use crate::conflicts::MEMORY;
+use crate::sighting::MEMORY;
 
 /// Whoever answers for so many addresses answers for everybody.
 pub(crate) const PROXIED: usize = 3;

@@ -1,10 +1,14 @@
 //! Who says, by whichever frame, that an address is theirs.
 
+use core::time::Duration;
 use std::net::IpAddr;
 
 use metalev_wire::ethernet::{EtherType, Frame};
 use metalev_wire::ndp::Message;
 use metalev_wire::{MacAddr, arp, ndp};
+
+/// For how long somebody of whom no such frame is seen again is remembered.
+pub(crate) const MEMORY: Duration = Duration::from_secs(600);
 
 /// One frame in which somebody says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

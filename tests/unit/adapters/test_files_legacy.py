@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tests.guide import POOLS_ALONE, TWO_POOLS
 from tests.unit.adapters.folder import Folder
 
 from metalev.adapters.codec import Codec
@@ -11,40 +12,6 @@ from metalev.model.meta import Kind, Name, ObjectKey
 
 CODEC = Codec("metallb-system", default_families=(4,))
 CONFIG = ObjectKey(Kind.CONFIG_MAP, Name("metallb-system", "config"))
-# As in a guide to MicroK8s of MetalLB's old days.
-PAGE = """\
-apiVersion: v1
-kind: ConfigMap
-metadata:
-  namespace: metallb-system
-  name: config
-data:
-  config: |
-    address-pools:
-    - name: production
-      protocol: layer2
-      addresses:
-      - 192.168.1.200-192.168.1.205
-    - name: development
-      protocol: layer2
-      addresses:
-      - 192.168.1.206-192.168.1.210
-"""
-BARE = """\
-address-pools:
-- name: production
-  protocol: layer2
-  addresses:
-  - 192.168.1.200-192.168.1.205
-- name: staging
-  protocol: layer2
-  addresses:
-  - 192.168.1.206-192.168.1.208
-- name: development
-  protocol: layer2
-  addresses:
-  - 192.168.1.209-192.168.1.210
-"""
 
 
 def read(text: str, before: Manifest | None = None, path: str = "metallb.yaml") -> Manifest:
@@ -61,55 +28,55 @@ def complaints(manifest: Manifest) -> list[tuple[int, str]]:
 
 
 def test_the_config_map_of_a_guide_gives_its_pools() -> None:
-    assert pools(read(PAGE)) == {
+    assert pools(read(TWO_POOLS)) == {
         "production": "192.168.1.200-192.168.1.205",
         "development": "192.168.1.206-192.168.1.210",
     }
-    assert complaints(read(PAGE)) == []
+    assert complaints(read(TWO_POOLS)) == []
 
 
 def test_the_pools_alone_are_as_good_as_the_config_map_around_them() -> None:
-    assert list(pools(read(BARE))) == ["production", "staging", "development"]
-    assert list(read(BARE).given) == [CONFIG]
+    assert list(pools(read(POOLS_ALONE))) == ["production", "staging", "development"]
+    assert list(read(POOLS_ALONE).given) == [CONFIG]
 
 
 def test_a_mistake_is_named_by_the_line_of_the_file_and_that_of_the_text() -> None:
-    found = complaints(read("# ours\n" + PAGE.replace("206-", "299-")))
+    found = complaints(read("# ours\n" + TWO_POOLS.replace("206-", "299-")))
     wrong = 'invalid IP range "192.168.1.299-192.168.1.210": an end of it is no IP address'
     assert found == [(17, f"{CONFIG}: data.config: line 9: address-pools[1].addresses[0]: {wrong}")]
 
 
 def test_a_mistake_in_a_quoted_text_is_named_by_the_line_of_its_key() -> None:
-    quoted = PAGE[: PAGE.index("  config: |")] + '  config: "address-pools:\\n- name: 7\\n"\n'
+    quoted = TWO_POOLS[: TWO_POOLS.index("  config: |")] + '  config: "address-pools:\\n- name: 7\\n"\n'
     assert complaints(read(quoted))[0][0] == 7
 
 
 def test_a_mistake_in_the_pools_alone_is_named_by_its_line() -> None:
     assert complaints(
-        read(BARE.replace("- name: staging\n  protocol: layer2", "- name: staging\n  protcol: layer2"))
+        read(POOLS_ALONE.replace("- name: staging\n  protocol: layer2", "- name: staging\n  protcol: layer2"))
     ) == [(7, f'{CONFIG}: address-pools[1].protcol: unknown key: did you mean "protocol"?')]
 
 
 def test_what_is_not_yaml_inside_is_named_by_its_line_in_the_file() -> None:
-    ((line, message),) = complaints(read(PAGE.replace("name: development", 'name: "development')))
+    ((line, message),) = complaints(read(TWO_POOLS.replace("name: development", 'name: "development')))
     assert line >= 13
     assert "data.config: line " in message
     assert "cannot be read as YAML" in message
 
 
 def test_after_a_mistake_the_last_good_pools_stay() -> None:
-    after = read(PAGE.replace("layer2", "layer3"), read(PAGE))
-    assert pools(after) == pools(read(PAGE))
+    after = read(TWO_POOLS.replace("layer2", "layer3"), read(TWO_POOLS))
+    assert pools(after) == pools(read(TWO_POOLS))
     assert not after.whole
 
 
 def test_an_edit_moves_the_range_and_removes_a_pool() -> None:
-    edited = PAGE[: PAGE.index("    - name: development")].replace("205", "220")
-    assert pools(read(edited, read(PAGE))) == {"production": "192.168.1.200-192.168.1.220"}
+    edited = TWO_POOLS[: TWO_POOLS.index("    - name: development")].replace("205", "220")
+    assert pools(read(edited, read(TWO_POOLS))) == {"production": "192.168.1.200-192.168.1.220"}
 
 
 def test_a_remark_is_no_reason_to_keep_what_is_gone() -> None:
-    remarked = read(PAGE.replace("production", "Production"))
+    remarked = read(TWO_POOLS.replace("production", "Production"))
     assert remarked.whole
     assert [complaint.serious for complaint in remarked.complaints] == [False]
     assert complaints(remarked)[0][0] == 9
@@ -117,19 +84,19 @@ def test_a_remark_is_no_reason_to_keep_what_is_gone() -> None:
 
 
 def test_overlapping_pools_are_serious_and_in_force() -> None:
-    (complaint,) = read(PAGE.replace("206-", "205-")).complaints
+    (complaint,) = read(TWO_POOLS.replace("206-", "205-")).complaints
     assert (complaint.line, complaint.serious, complaint.lost) == (12, True, False)
     assert "overlaps" in complaint.message
 
 
 def test_a_config_map_in_a_list_has_its_lines_too() -> None:
-    item = "".join(f"  {line}\n" for line in PAGE.replace("layer2", "layer3", 1).splitlines())
+    item = "".join(f"  {line}\n" for line in TWO_POOLS.replace("layer2", "layer3", 1).splitlines())
     listed = read("apiVersion: v1\nkind: List\nitems:\n-" + item[1:])
     assert complaints(listed)[0][0] == 13
 
 
 def test_the_status_of_its_pools_is_kept_as_long_as_it_gives_them(folder: Folder) -> None:
-    folder.write("metallb.yaml", PAGE)
+    folder.write("metallb.yaml", TWO_POOLS)
     folder.write(".metalev/controller/pools/production.yaml", "kind: IPAddressPool\n")
     folder.write(".metalev/controller/pools/staging.yaml", "kind: IPAddressPool\n")
     folder.open()
@@ -138,7 +105,7 @@ def test_the_status_of_its_pools_is_kept_as_long_as_it_gives_them(folder: Folder
 
 
 def test_one_in_another_namespace_is_named_and_not_used() -> None:
-    manifest = read(PAGE.replace("metallb-system", "default"))
+    manifest = read(TWO_POOLS.replace("metallb-system", "default"))
     wrong = "metadata.namespace: MetalLB's configuration is read in metallb-system alone: move it there"
     assert complaints(manifest) == [(4, f"ConfigMap default/config: {wrong}")]
     assert [complaint.serious for complaint in manifest.complaints] == [False]
@@ -146,11 +113,11 @@ def test_one_in_another_namespace_is_named_and_not_used() -> None:
 
 
 def test_without_a_namespace_its_pools_are_given_as_those_of_a_resource_are() -> None:
-    assert pools(read(PAGE.replace("  namespace: metallb-system\n", ""))) == pools(read(PAGE))
+    assert pools(read(TWO_POOLS.replace("  namespace: metallb-system\n", ""))) == pools(read(TWO_POOLS))
 
 
 def test_two_config_maps_are_told_of_each_other(folder: Folder) -> None:
-    folder.write("a.yaml", PAGE)
-    folder.write("b.yaml", BARE)
+    folder.write("a.yaml", TWO_POOLS)
+    folder.write("b.yaml", POOLS_ALONE)
     _, seen = folder.open()
     assert seen.problems == {"b.yaml:1": f"{CONFIG} is given by a.yaml:1 already: remove one of the two"}

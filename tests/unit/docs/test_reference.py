@@ -137,7 +137,8 @@ def test_every_cause_is_explained() -> None:
     of_witness = first_column(CONFLICTS, "result", "what it means")
     of_peers = {"beacon-heard", "not-heard", "goodbye"}
     explained = first_column(FAILOVER, "cause", "meaning") | of_strangers | of_conflicts | of_witness | of_peers
-    assert explained == words_of("Cause")
+    of_patience = first_column(DETECTION, "cause of patience", "what it is")
+    assert explained | of_patience == words_of("Cause")
     assert of_witness == set(WITNESS_RESULTS)
 
 
@@ -197,3 +198,18 @@ def test_every_benchmark_and_each_of_their_helpers_is_listed() -> None:
     measuring = {name for name in files if name.startswith("bench_")}
     assert first_column(bench / "README.md", "file", "measures") == measuring
     assert files <= set(code_spans(prose(bench / "README.md")))
+
+
+FAULTS = list(tables(ROOT / "docs" / "concepts" / "failover-proof.md", "fault", "line", "what to do", "tests"))
+
+
+def test_the_line_of_every_fault_among_the_nodes_is_one_of_the_codes() -> None:
+    texts = source_text()
+    assert len(FAULTS) == 9
+    assert [line for row in FAULTS for line in code_spans(row[1]) if line not in texts] == []
+
+
+def test_every_fault_among_the_nodes_has_a_test() -> None:
+    existing = existing_tests()
+    assert [row[0] for row in FAULTS if not code_spans(row[3])] == []
+    assert [name for row in FAULTS for name in code_spans(row[3]) if name not in existing] == []
