@@ -171,10 +171,10 @@ class Api:
     def _ask(self, method: str, url: str, body: bytes | None, kind: str, deadline: float) -> bytes:
         """Send a request; returns the body of an answer of success."""
         for last in (False, True):
-            token, rest = self._token, self._rest(deadline)
+            token, ways, rest = self._token, self._connections, self._rest(deadline)
             headers, connect = self._headers(body, kind), min(CONNECT_SECONDS, rest)
             try:
-                answer = self._connections.exchange.ask(method, url, headers, body, connect=connect, rest=rest)
+                answer = ways.exchange.ask(method, ways.prefix + url, headers, body, connect=connect, rest=rest)
             except NotSent as error:
                 raise self._unreachable(error) from error
             except OSError as error:
@@ -201,9 +201,10 @@ class Api:
         raise AssertionError
 
     def _begin(self, url: str, timeout: urllib3.Timeout) -> urllib3.BaseHTTPResponse:
-        pool, headers = self._connections.pool, self._headers(None, "")
+        ways, headers = self._connections, self._headers(None, "")
+        url = ways.prefix + url
         try:
-            return pool.urlopen(
+            return ways.pool.urlopen(
                 "GET", url, None, headers, retries=False, timeout=timeout, preload_content=False, redirect=False
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
