@@ -6,9 +6,9 @@
 //! so those come first that clients have asked for most recently.
 //!
 //! **The bound.** Frames of first rounds leave at 16,000 a second at most, those of repetitions at 4,000, together
-//! never more than the former, on all interfaces; at no moment more than 32 at once, of repetitions 16. 5,000 dual-stack Services on one
-//! interface (two frames for IPv4, one for IPv6) are all announced within a second of a takeover, by 10 Mbit/s, and
-//! refreshed by 250 frames a second in the mean.
+//! never more than the former, on all interfaces; at no moment more than 32 at once, of repetitions 16. 5,000 dual-stack
+//! Services on one interface (two frames for IPv4, one for IPv6) are all announced within a second of a takeover, by
+//! 10 Mbit/s, and refreshed by 250 frames a second in the mean.
 
 use core::cmp::Reverse;
 use core::time::Duration;

@@ -97,3 +97,64 @@ fn who_is_passed_over_is_named() {
     assert_eq!((fact.cause, fact.peer.as_str()), (Cause::PassedOver, "node2"));
     assert!(fact.message.ends_with("node2 comes first and lives, but did not take it in time"), "{}", fact.message);
 }
+
+// ===== a speaker that is started again before it is given up =====
+
+/// `announcer` is killed and back after `pause` ms, under another nonce.
+fn after_a_restart_of(announcer: usize, pause: u32) -> World {
+    let order = [ORDER, ["node2", "node1", "node3"], ["node3", "node1", "node2"]][announcer - 1];
+    let mut world = World::new(3);
+    world.set_groups(vec![group(200, &order)]);
+    world.run(500 * MS);
+    world.set_groups(vec![group(200, &ORDER)]);
+    world.run(500 * MS);
+    let node = ORDER[announcer - 1];
+    assert_eq!(world.who_has(vip(200)), [node]);
+    world.kill(node);
+    world.run(MS * pause);
+    world.boot(announcer, 77);
+    world.set_table(node);
+    world
+}
+
+#[test]
+fn a_restart_within_the_dead_time_moves_nothing() {
+    for announcer in 1..=3 {
+        let mut world = after_a_restart_of(announcer, 100);
+        for _ in 0..500 {
+            let answering = world.who_has(vip(200));
+            assert!(answering.is_empty() || answering == [ORDER[announcer - 1]], "{announcer}: {answering:?}");
+            world.run(2 * MS);
+        }
+        assert_eq!(world.who_has(vip(200)), [ORDER[announcer - 1]], "{announcer}");
+    }
+}
+
+#[test]
+fn a_restart_that_takes_longer_than_the_dead_time_moves_it() {
+    let mut world = after_a_restart_of(1, 200);
+    world.run(1_000 * MS);
+    assert_eq!(world.who_has(vip(200)), ["node2"]);
+    assert_eq!(world.facts("node2", FactKind::Took)[0].cause, Cause::MissedBeacons);
+}
+
+#[test]
+fn one_that_comes_back_and_dies_again_is_not_waited_for() {
+    let mut world = after_a_restart_of(2, 100);
+    world.run(20 * MS);
+    world.kill("node2");
+    let moved = world.run_until("node1 took it", |world| world.holders(vip(200)) == ["node1"]);
+    assert!(moved <= 200 * MS, "{moved:?}");
+}
+
+#[test]
+fn one_that_is_started_again_and_again_does_not_keep_it_for_ever() {
+    let mut world = after_a_restart_of(2, 100);
+    for nonce in 100..110 {
+        world.run(100 * MS);
+        world.kill("node2");
+        world.boot(2, nonce);
+        world.set_table("node2");
+    }
+    assert_eq!(world.who_has(vip(200)), ["node1"]);
+}

@@ -16,7 +16,7 @@ from typing import cast
 
 import pytest
 from tests.fakes.clock import VirtualClock
-from tests.unit.speaker.test_reconcile import KEY, Speaker, endpoints, service, took, web, yielded
+from tests.unit.speaker.scene import KEY, Speaker, endpoints, service, took, web, yielded
 
 from metalev.adapters.kubernetes import reflector, upkeep
 from metalev.adapters.kubernetes.api import Api

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 import pytest
 from tests.fakes.cluster import FakeCluster
-from tests.unit.speaker.test_reconcile import KEY, NAMESPACE, Speaker, web
+from tests.unit.speaker.scene import KEY, NAMESPACE, Speaker, web
 
 from metalev.model.drills import Drill, DrillMode
 from metalev.model.meta import Kind, Name, ObjectKey

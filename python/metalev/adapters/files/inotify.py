@@ -6,29 +6,22 @@ the kernel tells of the file that changed and not of its links.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import select
 import stat
-import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from inotify_simple import INotify, flags
 from msgspec import Struct
 
-# inotify.h. A file counts when whoever wrote it is done with it.
-ATTRIB, CLOSE_WRITE, MOVED_FROM, MOVED_TO, CREATE, DELETE = 0x4, 0x8, 0x40, 0x80, 0x100, 0x200
-DELETE_SELF, MOVE_SELF, UNMOUNT, OVERFLOW, IGNORED, IS_FOLDER = 0x400, 0x800, 0x2000, 0x4000, 0x8000, 0x4000_0000
-_ONLY_FOLDERS = 0x0100_0000
-_OF_BOTH = ATTRIB | CLOSE_WRITE | DELETE_SELF | MOVE_SELF
-_OF_A_FOLDER = _OF_BOTH | MOVED_FROM | MOVED_TO | CREATE | DELETE | _ONLY_FOLDERS
-_OF_A_ROOT = ATTRIB | DELETE_SELF | MOVE_SELF | UNMOUNT | CREATE | MOVED_TO
-_OF_A_PARENT = CREATE | MOVED_TO | _ONLY_FOLDERS | 0x2000_0000  # IN_MASK_ADD: it may be watched for more
-_EVENT = struct.Struct("iIII")
-_AT_ONCE = 1 << 16
-
-_libc = ctypes.CDLL(None, use_errno=True)
+# A file counts when whoever wrote it is done with it.
+_OF_BOTH = flags.ATTRIB | flags.CLOSE_WRITE | flags.DELETE_SELF | flags.MOVE_SELF
+_OF_A_FOLDER = _OF_BOTH | flags.MOVED_FROM | flags.MOVED_TO | flags.CREATE | flags.DELETE | flags.ONLYDIR
+_OF_A_ROOT = flags.ATTRIB | flags.DELETE_SELF | flags.MOVE_SELF | flags.UNMOUNT | flags.CREATE | flags.MOVED_TO
+_OF_A_PARENT = flags.CREATE | flags.MOVED_TO | flags.ONLYDIR | flags.MASK_ADD  # it may be watched for more
 
 
 class Notices(Struct, frozen=True):
@@ -49,7 +42,7 @@ class Inotify:
         self._descend = descend
         self._roots = frozenset(roots)
         self._paths_of: dict[int, set[Path]] = {}
-        self._fd = _check(_libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+        self._kernel = INotify()
         try:
             for root in self._roots:
                 self._add_root(root)
@@ -65,20 +58,20 @@ class Inotify:
 
     def close(self) -> None:
         """Watch nothing any more."""
-        os.close(self._fd)
+        self._kernel.close()
 
     def wait(self, bell: int, seconds: float) -> bool:
         """Sleep until there is something to read; whether there is. Another file descriptor, ``bell``, ends it, too."""
         poll = select.poll()
-        poll.register(self._fd, select.POLLIN)
+        poll.register(self._kernel, select.POLLIN)
         poll.register(bell, select.POLLIN)
-        return any(fd == self._fd for fd, _ in poll.poll(max(0.0, seconds) * 1_000))
+        return any(fd == self._kernel.fileno() for fd, _ in poll.poll(max(0.0, seconds) * 1_000))
 
     def read(self) -> Notices:
         """What was told since the last time."""
         told: set[Path] = set()
         lost = False
-        for watch, mask, name in self._events():
+        for watch, mask, _, name in self._kernel.read(timeout=0):
             for place in tuple(self._paths_of.get(watch, ())):
                 path = place / name if name else place
                 if not any(path.is_relative_to(root) for root in self._roots):
@@ -87,29 +80,17 @@ class Inotify:
                 if not _is_being_written(path, mask):
                     told.add(path)
                 lost |= path in self._roots and bool(mask & _OF_A_ROOT)
-            lost |= bool(mask & OVERFLOW)
+            lost |= bool(mask & flags.Q_OVERFLOW)
         return Notices(frozenset(told), lost)
-
-    def _events(self) -> Iterator[tuple[int, int, str]]:
-        try:
-            data = os.read(self._fd, _AT_ONCE)
-        except BlockingIOError:
-            return
-        at = 0
-        while at < len(data):
-            watch, mask, _, length = _EVENT.unpack_from(data, at)
-            at += _EVENT.size
-            yield watch, mask, os.fsdecode(data[at : at + length].rstrip(b"\0"))
-            at += length
 
     def _follow(self, watch: int, mask: int, path: Path) -> None:
         """Watch what came, and forget what went."""
-        if mask & IGNORED:
+        if mask & flags.IGNORED:
             self._paths_of.pop(watch, None)
-        if mask & (MOVED_FROM | DELETE):
+        if mask & (flags.MOVED_FROM | flags.DELETE):
             self._forget(path)
-        if mask & (CREATE | MOVED_TO | ATTRIB | MOVE_SELF | IGNORED):
-            self._add_one(path, is_folder=bool(mask & IS_FOLDER))
+        if mask & (flags.CREATE | flags.MOVED_TO | flags.ATTRIB | flags.MOVE_SELF | flags.IGNORED):
+            self._add_one(path, is_folder=bool(mask & flags.ISDIR))
 
     def _forget(self, gone: Path) -> None:
         """What was moved away is watched no more: its path is no longer its own."""
@@ -117,7 +98,8 @@ class Inotify:
             paths -= {path for path in paths if path == gone or path.is_relative_to(gone)}
             if not paths:
                 del self._paths_of[watch]
-                _libc.inotify_rm_watch(self._fd, watch)
+                with suppress(OSError):  # it has gone by itself if its folder has
+                    self._kernel.rm_watch(watch)
 
     def _add_root(self, root: Path) -> None:
         for _ in range(2):
@@ -158,23 +140,19 @@ class Inotify:
         return True
 
     def _add(self, path: Path, mask: int) -> None:
-        watch = _check(_libc.inotify_add_watch(self._fd, os.fsencode(path), mask), path)
+        try:
+            watch = self._kernel.add_watch(path, mask)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from error
         self._paths_of.setdefault(watch, set()).add(path)
 
 
 def _is_being_written(path: Path, mask: int) -> bool:
     """Whether a file has just been opened that was not there: who made it will be done with it in a moment."""
-    if mask & (CREATE | IS_FOLDER) != CREATE:
+    if mask & (flags.CREATE | flags.ISDIR) != flags.CREATE:
         return False
     try:
         status = path.lstat()
     except OSError:
         return False
     return stat.S_ISREG(status.st_mode) and status.st_nlink == 1
-
-
-def _check(result: int, path: Path | None = None) -> int:
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), str(path or "inotify"))
-    return result

@@ -75,9 +75,7 @@ def _load_kubeconfig(source: Source, into: object) -> None:
     said = _Said()
     logging.getLogger().addHandler(said)
     try:
-        config.load_kube_config(  # type: ignore[no-untyped-call]
-            source.kubeconfig, source.context or None, client_configuration=into
-        )
+        config.load_kube_config(source.kubeconfig, source.context or None, client_configuration=into)
     finally:
         logging.getLogger().removeHandler(said)
     # The package logs what a plugin did wrong and goes on without credentials, as system:anonymous.
@@ -89,8 +87,8 @@ def _supported(source: Source) -> Mapping[str, object]:
     """The user, as it stands there. Raises ``StartError`` for what would be passed over in silence."""
     from kubernetes.config import kube_config  # noqa: PLC0415, TID251  (late, and only here)
 
-    merged = kube_config.KubeConfigMerger(source.kubeconfig).config  # type: ignore[no-untyped-call]
-    loader = kube_config.KubeConfigLoader(merged, source.context or None)  # type: ignore[no-untyped-call]
+    merged = kube_config.KubeConfigMerger(source.kubeconfig).config
+    loader = kube_config.KubeConfigLoader(merged, source.context or None)
     context = loader.current_context["context"]
     cluster = _named(merged, "clusters", context.get("cluster"))
     user = _named(merged, "users", context.get("user"))
@@ -136,7 +134,7 @@ def _load_service_account(into: object) -> str:
     from kubernetes.config import ConfigException, incluster_config  # noqa: PLC0415, TID251  (late, and only here)
 
     try:
-        incluster_config.load_incluster_config(client_configuration=into)  # type: ignore[no-untyped-call]
+        incluster_config.load_incluster_config(client_configuration=into)
     except ConfigException as error:
         raise StartError(
             f"this is no pod with a service account ({error}): name a cluster with --kubeconfig F, "
