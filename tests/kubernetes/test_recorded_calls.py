@@ -35,6 +35,9 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
         apply(lab, named("web"))
         (address,) = lab.wait_for_addresses("web")
         former = lab.wait_for_announcer(address)
+        # The controller may be on the node that is killed, and the API server takes a while to store a new resource.
+        said = "patch configurationstates/status.metallb.io"
+        lab.wait_for("the controller says what it made of the pool", lambda: said in made(lab.plane, "controller"))
         lab.kill(former.name)
         lab.wait_for("another node announces it", lambda: lab.wait_for_announcer(address).name != former.name)
         lab.wait_for(
