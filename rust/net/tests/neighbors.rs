@@ -87,7 +87,7 @@ fn holder_with(options: Options, vips: &[Ipv6Addr]) -> Speaker {
     let speaker = Speaker::start(options).expect("it starts");
     let group = |vip: &Ipv6Addr| {
         let key = IpAddr::V6(*vip);
-        let candidates = vec![Candidate { node: "a".to_owned(), score: 0 }];
+        let candidates = [Candidate { node: "a".to_owned(), score: 0 }].into();
         Group {
             key,
             addresses: vec![key],

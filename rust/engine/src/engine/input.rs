@@ -65,7 +65,7 @@ impl Engine {
             self.misfits.forget();
         }
         self.foreign.begin(&table.groups);
-        let removed = self.ownership.set(table.groups, &self.links);
+        let removed = self.ownership.set(table.groups, &self.links, &self.peers);
         self.responder.forget(&removed);
         self.probing(now, &table.probing, &removed);
         self.listen_for_all();
@@ -261,7 +261,7 @@ impl Engine {
         if heard.deaf {
             self.report_peer(FactKind::OneWay, now, Cause::NotHeard, &heard.peer, path, arrived_on, None);
         }
-        heard.news.iter().for_each(|claim| self.ownership.hear(claim));
+        heard.news.iter().for_each(|claim| self.ownership.hear(&heard.peer, claim));
         heard.forgotten.iter().for_each(|address| self.ownership.touch(*address));
         if !heard.news.is_empty() && self.peers.is_in_step(&heard.peer) {
             self.ownership.touch_waiting();

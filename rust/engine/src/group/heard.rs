@@ -37,7 +37,7 @@ impl Group {
     }
 
     /// What the living say of its addresses.
-    fn claims<'a>(&'a self, peers: &'a Peers) -> impl Iterator<Item = (&'a str, &'a Claim)> {
+    fn claims<'a>(&'a self, peers: &'a Peers) -> impl Iterator<Item = (&'a str, Claim)> {
         self.spec.addresses.iter().flat_map(|address| peers.claims(*address))
     }
 
@@ -87,7 +87,7 @@ impl Group {
 
     /// Whether a living candidate, heard by whatever way, has subnets for more of the addresses than this node.
     pub(super) fn is_outdone(&self, peers: &Peers) -> bool {
-        let outdoes = |(name, claim): (&str, &Claim)| {
+        let outdoes = |(name, claim): (&str, Claim)| {
             self.may(name) && off_link(claim.standing).is_some_and(|theirs| theirs < self.off_link)
         };
         self.off_link > 0 && self.claims(peers).any(outdoes)
