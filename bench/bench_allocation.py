@@ -1,7 +1,8 @@
 """What an address costs: in a pool that is nearly full, in a /64, among 100,000 Services, and after a release.
 
-An address should cost what it costs among few, whatever the number of the others, and each of 100,000 Services at most
-1.5 times what each of 10,000 costs in the same run, by CPU time, or the benchmark fails. Python's garbage collector is
+An address should cost what it costs among few, whatever the number of the others: each of 100,000 Services at most 1.5
+times what each of 10,000 costs in the same run, by CPU time, and each of 10,000 that share a key at most 1.5 times what
+each of 500 does, or the benchmark fails. Python's garbage collector is
 set as the programs set it: as Python does, it would walk over everything that lives now and then, and so over more the
 more there is.
 """
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address
 
 import pytest
@@ -21,7 +22,9 @@ from msgspec.structs import replace
 from metalev.decide.controller import ControllerDecider
 from metalev.decide.freelist import FreeList
 from metalev.decide.ledger import ALONE, Ledger
+from metalev.decide.wishes import ALLOW_SHARED_IP, PREFIX
 from metalev.model.address import AddressRange, Family, address_of
+from metalev.model.services import Port
 from metalev.model.snapshot import Snapshot
 from metalev.runtime.collector import tune_collector
 
@@ -30,8 +33,10 @@ Tell = Callable[[str], None]
 HOME = AddressRange.parse("192.168.1.0/24")
 LARGE = AddressRange.parse("10.0.0.0/20")
 HUGE = AddressRange.parse("2001:db8::/64")
+HUNDREDS, THOUSANDS = 500, 4_000
 FEW, MANY, MOST = 1_000, 10_000, 100_000
 FLAT = 1.5
+SHARE = PREFIX + ALLOW_SHARED_IP
 
 
 @pytest.mark.benchmark(group="first free address of a /20, by what is in use")
@@ -128,6 +133,44 @@ def test_each_of_many_services_costs_what_each_of_a_tenth_costs(
     tell(f"an address for each of {services:,} Services ({allocate.__name__}), per Service: {said}")
     if services == MOST:
         assert benchmark.extra_info["ratio"] <= FLAT, f"addresses cost more the more Services there are: {said}"
+
+
+PORTS: Mapping[str, Callable[[int], Sequence[tuple[str, int]]]] = {
+    "ever different ports": lambda index: [("TCP", index + 1)],
+    "the same port": lambda _: [("TCP", 80)],
+    "a port by TCP and UDP": lambda index: [("TCP", index + 1), ("UDP", index + 1)],
+    "one port in common": lambda index: [("TCP", 80), ("TCP", 1_000 + index)],
+    "ports in turn": lambda index: [("TCP", (80, 443, 8443)[index % 3]), ("TCP", (443, 8443, 80)[index % 3])],
+}
+"""What each of the Services that share one key uses: one address is enough for all of them, or each needs its own."""
+
+
+def sharing(services: int, mix: str) -> Snapshot:
+    """A world of Services that all name one sharing key."""
+    alone = world(services, allocated=False)
+    together = {
+        name: replace(
+            one, annotations={SHARE: "k"}, ports=tuple(Port(protocol, port) for protocol, port in PORTS[mix](index))
+        )
+        for index, (name, one) in enumerate(alone.services.items())
+    }
+    return replace(alone, services=together)
+
+
+@pytest.mark.benchmark(group="an address for each of many Services that share a key, CPU time", timer=time.process_time)
+@pytest.mark.parametrize("services", [THOUSANDS, MANY])
+@pytest.mark.parametrize("mix", PORTS)
+@pytest.mark.usefixtures("tuned")
+def test_each_of_many_sharers_costs_what_each_of_500_costs(
+    benchmark: Benchmark, services: int, mix: str, tell: Tell
+) -> None:
+    """All of the decision, as many Services as there are, beside 500 of them."""
+    few, many = sharing(HUNDREDS, mix), sharing(services, mix)
+    baseline = Before(lambda: decide(few), services // HUNDREDS // 2, timer=time.process_time)
+    benchmark.pedantic(lambda: decide(many), setup=baseline, rounds=4)
+    said = compare(benchmark, f"of {HUNDREDS:,}", baseline.best, per=services, baseline_per=HUNDREDS)
+    tell(f"an address for each of {services:,} Services that share a key, {mix}, per Service: {said}")
+    assert benchmark.extra_info["ratio"] <= FLAT, f"a shared address costs more the more share it: {said}"
 
 
 class Turnover:

@@ -1,4 +1,4 @@
-"""Asks who has an address as fast as it is answered, or at a steady rate, and counts the answers.
+"""Asks who has an address as fast as it is answered, and counts the answers.
 
 Requests leave in batches by one system call (sendmmsg(2)) and answers are taken in the same way (recvmmsg(2)); a filter
 in the kernel passes the very answers alone, so nothing has to be looked at here. At most a window of requests is
@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import errno
 import os
-import select
 import socket
 import struct
 import time
@@ -46,11 +45,6 @@ class Answers(Struct, frozen=True):
     def per_second(self) -> float:
         """The rate of the answers."""
         return self.answered / self.seconds
-
-    @property
-    def part(self) -> float:
-        """The answers per question."""
-        return self.answered / (self.answered + self.lost)
 
 
 class Questions:
@@ -100,29 +94,27 @@ class Questions:
                 raise LabError(f"nobody answers for {self._address}")
         return Answers(answered, lost, ended - began)
 
-    def offer(self, count: int, per_second: float) -> Answers:
-        """Ask ``count`` times at a steady rate, whether it is answered or not, and wait for what is still to come."""
-        began = due = time.perf_counter()
-        asked = answered = 0
-        while asked < count:
-            asked += self._requests.send(self._socket)
-            # What was missed while the machine did something else is not made up for: that would be a burst.
-            due = max(due + BATCH / per_second, time.perf_counter())
-            answered += self._collect(due)
-        ended = time.perf_counter()
-        answered += self._collect(ended + PATIENCE_S, enough=asked - answered)
-        return Answers(answered, asked - answered, ended - began)
+    def windows(self, count: int, seconds: float) -> list[Answers]:
+        """Ask as fast as it is answered, without a pause between ``count`` windows of so many seconds each.
 
-    def _collect(self, until: float, enough: int | None = None) -> int:
-        """Take answers until that moment, or until there were ``enough``; how many."""
-        answered = 0
-        while answered != enough:
-            left = until - time.perf_counter()
-            if select.select([self._socket], [], [], max(0, left))[0]:
-                answered += self._answers.receive(self._socket)
-            elif left <= 0:
-                break
-        return answered
+        What is still open at the end is taken out of the queue and counted nowhere.
+        """
+        windows: list[Answers] = []
+        began = time.perf_counter()
+        waiting = answered = lost = 0
+        while len(windows) < count:
+            if waiting <= WINDOW - BATCH:
+                waiting += self._requests.send(self._socket)
+            elif arrived := self._answers.receive(self._socket):
+                answered, waiting = answered + arrived, waiting - arrived
+            else:
+                lost, waiting = lost + waiting, 0
+            if (now := time.perf_counter()) - began >= seconds:
+                windows.append(Answers(answered, lost, now - began))
+                began, answered, lost = now, 0, 0
+        while waiting > 0 and (arrived := self._answers.receive(self._socket)):
+            waiting -= arrived
+        return windows
 
 
 class _Vector(ctypes.Structure):
@@ -170,7 +162,9 @@ class Batch:
     def receive(self, sock: socket.socket) -> int:
         """Wait for a message and take what is there; how many, none when the socket's time is over."""
         count: int = self._libc.recvmmsg(sock.fileno(), self._messages, BATCH, MSG_WAITFORONE, None)
-        return count if count > 0 or ctypes.get_errno() == errno.EAGAIN else _fail("recvmmsg")
+        if count > 0:
+            return count
+        return 0 if ctypes.get_errno() == errno.EAGAIN else _fail("recvmmsg")
 
 
 def _fail(call: str) -> NoReturn:

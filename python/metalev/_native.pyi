@@ -82,6 +82,7 @@ class Fact:
     peer: str
     interface: str
     mac: str
+    patience: float
 
 @final
 class Counters:

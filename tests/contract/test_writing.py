@@ -8,7 +8,7 @@ import pytest
 from tests.contract.harness import Harness
 from tests.contract.objects import ASSIGNED, POOL, V6, WEB, pool, port_of, service, web
 
-from metalev.model.actions import Conflict, Event, EventType, Holding, SpeakerState
+from metalev.model.actions import Conflict, Event, EventType, Holding, Patience, SpeakerState
 from metalev.model.errors import StaleWrite, Unavailable
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.pools import Pool, PoolStatus, Resting
@@ -209,6 +209,7 @@ def test_speaker_state_is_seen_by_everybody(harness: Harness) -> None:
         gateways=("192.0.2.1",),
         conflicts=(Conflict("192.0.2.7", "02:00:00:00:09:09", "eth0", "probe", 1_767_355_200),),
         clean=("192.0.2.8",),
+        patience=(Patience("node2", 0.75, "late-beacons"),),
     )
     speaker.cluster.write_speaker_state(state)
     key = ObjectKey(Kind.SPEAKER_STATE, state.name)

@@ -101,6 +101,19 @@ def test_who_comes_to_require_both_is_completed(room: Room) -> None:
     assert room.addresses("web") == [four, six]
 
 
+def test_who_comes_to_require_both_keeps_its_address_until_its_pool_has_both(room: Room) -> None:
+    (four,) = room.pool_of(1)
+    room.service("web", ipFamilyPolicy=PREFER, ipFamilies=["IPv4", "IPv6"])
+    assert room.address("web") == four
+    room.change("web", f'{{"spec": {{"ipFamilyPolicy": "{REQUIRE}"}}}}')
+    told = room.told("web", "AllocationFailed")
+    assert 'no available IPs (pool "first-pool" has no IPv6 addresses' in told.message
+    assert room.held("web") == [four]
+    (six,) = room.take(0, ipv6=1)
+    room.pool("first-pool", four, six)
+    assert room.addresses("web") == [four, six]
+
+
 def test_who_becomes_single_stack_keeps_the_address_that_fits(room: Room) -> None:
     four, _ = room.pool_of(1, ipv6=1)
     room.service("web", ipFamilyPolicy=REQUIRE, ipFamilies=["IPv4", "IPv6"])

@@ -172,6 +172,7 @@ def test_a_speakers_state_takes_what_a_speaker_writes(installed: ControlPlane, a
         "problems": ["10.0.0.2: no interface"],
         "localAddresses": ["10.0.0.200"],
         "gateways": ["10.0.0.254"],
+        "patience": [{"node": "node2", "seconds": 0.75, "cause": "late-beacons"}],
     }
     assert admin.patch(state, {"status": status | {"else": 1}}, "status") == ""
     assert json.loads(installed.kubectl("get", "speakerstate", "node1", "-o", "json"))["status"] == status

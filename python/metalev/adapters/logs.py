@@ -34,8 +34,6 @@ def configure(level: str, style: str, stream: TextIO | None = None) -> None:
     handler = logging.StreamHandler(stream) if stream is not None else LineHandler(sys.stderr.fileno())
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     logging.basicConfig(level=LEVELS[level], handlers=[handler], force=True)
-    # watchfiles tells of every batch of file events at the level "info" of its own.
-    logging.getLogger("watchfiles").setLevel(logging.WARNING)
     logging.captureWarnings(capture=True)
 
 

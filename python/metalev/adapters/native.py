@@ -144,6 +144,7 @@ def _fact(fact: _native.Fact) -> Fact:
         peer=fact.peer,
         interface=fact.interface,
         mac=fact.mac,
+        patience=fact.patience,
     )
 
 

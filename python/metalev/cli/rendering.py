@@ -35,7 +35,8 @@ def overview_text(seen: Overview, width: int | None = None, *, everything: bool 
         _services(seen, width, everything),
         _table(("POOL", "IPV4", "IPV6", "ADVERTISED BY"), [_pool(one) for one in seen.pools]),
         _nodes(seen, everything),
-        ["PROBLEMS", *(line for one in seen.problems for line in _wrapped(one, "- ", "  ", width))],
+        ["PROBLEMS", *_list(seen.problems, width)],
+        ["REMARKS", *_list(seen.remarks, width)],
     ]
     shown = [block for block in blocks if len(block) > 1]
     return "\n\n".join(["\n".join(block) for block in shown] + [seen.verdict])
@@ -71,8 +72,13 @@ def overview_json(seen: Overview) -> str:
                 for one in seen.nodes
             ],
             "problems": seen.problems,
+            "remarks": seen.remarks,
         }
     )
+
+
+def _list(sentences: Iterable[str], width: int | None) -> list[str]:
+    return [line for one in sentences for line in _wrapped(one, "- ", "  ", width)]
 
 
 def _dumped(content: dict[str, Any]) -> str:

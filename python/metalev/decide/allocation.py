@@ -110,7 +110,6 @@ class _Case:
             completed = self._completed(held)
             if completed is not None:
                 return completed
-            held = ()
         try:
             return self._answer.assigned(self._allocate(wished))
         except Refused as error:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from msgspec import Struct
 
 from metalev.decide.announcements import foreign_speakers
 from metalev.decide.findings import Finding, listed, mind, no, yes
-from metalev.model.actions import SpeakerState
+from metalev.model.actions import Patience, SpeakerState
 from metalev.model.address import IPAddress
 from metalev.model.cluster import Heartbeat, SpeakerPod, speaker_lease
 from metalev.model.ownership import Candidate
@@ -84,6 +84,15 @@ class Speakers:
             one for one in problems if wanted & set(one.replace(",", " ").split()) or one.startswith("no key to sign")
         )
 
+    def waits(self, nodes: Container[str]) -> tuple[str, ...]:
+        """Which of ``nodes`` are given up only after a longer silence than usual, by whom and why: a sentence each."""
+        waited: dict[str, list[tuple[str, Patience]]] = {}
+        for observer, state in self.states.items():
+            for one in state.patience if observer not in self.old else ():
+                if one.node in nodes:
+                    waited.setdefault(one.node, []).append((observer, one))
+        return tuple(_waited(node, found) for node, found in sorted(waited.items()))
+
     def why_missing(self, node: str) -> str:
         """Why ``node`` has no state."""
         pod = self.pods.get(node)
@@ -123,6 +132,15 @@ class Speakers:
                     yield one, other
 
 
+def _waited(node: str, found: list[tuple[str, Patience]]) -> str:
+    longest = max(one.seconds for _, one in found)
+    if any(observer == node for observer, _ in found):
+        why = "it asks for that, for its host has no time for its speaker"
+    else:
+        why = f"its beacons come late or get lost on the way to {listed(observer for observer, _ in found)}"
+    return f"{node} is given up only after up to {longest:g} s of silence: {why}"
+
+
 def _ended(heartbeats: Mapping[str, Heartbeat]) -> Mapping[str, str]:
     """The Leases that nobody holds any more, and when they were renewed last.
 
@@ -147,7 +165,8 @@ def of_speakers(speakers: Speakers, candidates: Iterable[Candidate]) -> Finding:
     details += [f"{node}: none of its interfaces can carry addresses" for node in names if node in speakers.cut_off]
     details += [f"{one} and {other} do not hear each other" for one, other in speakers.parted[:3]]
     if not details:
-        return yes("speakers", f"of {listed(names)}" + (" hear each other" if len(names) > 1 else " runs"))
+        text = f"of {listed(names)}" + (" hear each other" if len(names) > 1 else " runs")
+        return yes("speakers", text, *speakers.waits(names)[:3])
     advice = "look at these speakers' logs, and at UDP 7946 and type 0x88B5 between the nodes"
     if len(details) == 1:
         return mind("speakers", details[0], advice)

@@ -15,7 +15,7 @@ from metalev.decide.keepback import addresses_in_use, clean_addresses, conflicts
 from metalev.decide.ledger import ALONE, Ledger
 from metalev.decide.legacy import superseded
 from metalev.decide.living import living_speakers
-from metalev.decide.outcome import Allocation, Outcome
+from metalev.decide.outcome import Allocation
 from metalev.decide.precedence import announced_services, precedence
 from metalev.decide.replacing import Givings, replaced, to_replace
 from metalev.decide.sharing import Terms, terms_of
@@ -93,6 +93,9 @@ class ControllerDecider:
         if service.hidden:
             self._hold(name, service.status.addresses, ALONE, now)
             return ()
+        if service.wants_address and not self._serves(service):
+            self._let_go(name, now)  # what its status shows was given by somebody else, and is none of our books
+            return ()
         terms = terms_of(service)
         if self._serves(service):
             verdict = self.contests.look(service, now)
@@ -106,9 +109,6 @@ class ControllerDecider:
             self.contests.forget(name)
         self._hold(name, service.status.addresses, terms, now)
         allocation, replacement = self._allocate(service, snapshot, now)
-        if allocation.outcome is Outcome.NOT_OURS:
-            self._let_go(name, now)
-            return ()
         self._enter(name, allocation, terms, now)
         actions = actions_for(
             service, allocation, self._silences.conditions(service, snapshot, allocation), replacement

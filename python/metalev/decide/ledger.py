@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from metalev.decide.freelist import FAMILIES, FreeList
 from metalev.decide.pools import PoolIndex, check_pools
 from metalev.decide.rests import Rests
+from metalev.decide.rooms import PortKey
 from metalev.decide.sharing import Openings, Tenancy, Terms
 from metalev.decide.waiting import Opening
 from metalev.model.address import Family, IPAddress
@@ -141,6 +142,11 @@ class Ledger:
         tenancy = self._use.get(address)
         return tenancy.everybody() if tenancy else ()
 
+    def others_hold(self, service: Name, address: IPAddress) -> bool:
+        """Whether anybody but ``service`` holds ``address``."""
+        tenancy = self._use.get(address)
+        return tenancy is not None and not tenancy.is_only(service)
+
     def is_free(self, address: IPAddress) -> bool:
         """Whether nobody holds ``address``."""
         return address not in self._use
@@ -243,13 +249,13 @@ class Ledger:
         if address not in self._use:
             self._use[address] = Tenancy()
             self._rests.end(address)
-        self._use[address].enter(service, terms, address)
-        self._mark(address)
+        self._mark(address, self._use[address].enter(service, terms, address))
 
     def _leave(self, service: Name, address: IPAddress) -> None:
-        if self._use[address].leave(service, address):
+        ports = self._use[address].leave(service, address)
+        if not self._use[address].tenants:
             del self._use[address]
-        self._mark(address)
+        self._mark(address, ports)
 
     def _is_shared(self, address: IPAddress) -> bool:
         tenancy = self._use.get(address)
@@ -261,12 +267,12 @@ class Ledger:
         for address in dict.fromkeys((*self._use, *self._barred, *resting)):
             self._mark(address)
 
-    def _mark(self, address: IPAddress) -> None:
-        """Make the free list of ``address`` say what these books say."""
+    def _mark(self, address: IPAddress, ports: Iterable[PortKey] | None = None) -> None:
+        """Make the free list of ``address`` say what these books say; ``ports`` are those that may have changed."""
         pool = self._index.pool_of(address)
         if pool is None:
             return
         name, tenancy, barred = pool.name.name, self._use.get(address), address in self._barred
         self._free[name].set(address, taken=tenancy is not None, barred=barred, rests=self._rests.get(address))
         openings = self._openings[name, address.version]
-        openings.changed(self._free[name].number_of(address), None if barred else tenancy)
+        openings.changed(self._free[name].number_of(address), None if barred else tenancy, ports)

@@ -19,7 +19,7 @@ from metalev.model.actions import Event, EventType
 from metalev.model.address import Family
 from metalev.model.errors import BadValue, MetalevError
 from metalev.model.meta import Kind, ObjectKey
-from metalev.model.services import Condition, ConditionStatus, Service
+from metalev.model.services import Condition, ConditionStatus, FamilyPolicy, Service
 
 COMPONENT = "metallb-controller"
 CONDITION = "metalev.io/AddressAssigned"
@@ -106,7 +106,7 @@ class Answer:
         if astray := self._may.astray(addresses):
             self._note_kept(astray)
         missing = tuple(one for one in self._service.families if one not in {held.version for held in addresses})
-        if missing and pool is not None:
+        if missing and pool is not None and self._service.family_policy is FamilyPolicy.PREFER:
             message = "cannot assign additional IP in PreferDualStack: "
             message += f"no available IPs in pool {name}"
             self._remark(EventType.NORMAL, "AdditionalAssignFailed", message)

@@ -16,6 +16,8 @@ from metalev.model.pools import L2Advertisement, Pool
 
 RUNS = "runs"
 NO_NODE = "no such Node"
+# On a starved machine there is one for every node.
+REMARKS = 5
 
 
 class PoolRow(Struct, frozen=True):
@@ -47,7 +49,8 @@ class NodeRow(Struct, frozen=True):
 class Overview(Struct, frozen=True):
     """The whole cluster. ``chains`` are those of our Services, what is wrong first; ``foreign`` are of other classes.
 
-    ``problems`` are what somebody has to do something about, besides the Services that have no traffic.
+    ``problems`` are what somebody has to do something about, besides the Services that have no traffic; ``remarks`` are
+    what is good to know, and nothing is wrong because of it.
     """
 
     chains: tuple[Chain, ...]
@@ -55,6 +58,7 @@ class Overview(Struct, frozen=True):
     pools: tuple[PoolRow, ...]
     nodes: tuple[NodeRow, ...]
     problems: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
 
     @property
     def others(self) -> int:
@@ -98,6 +102,7 @@ def overview(inquiry: Inquiry, namespace: str = "") -> Overview:
             *(NodeRow(name, NO_NODE) for name in inquiry.speakers.left_over),
         ),
         problems=tuple(dict.fromkeys(_problems(inquiry))),
+        remarks=inquiry.speakers.waits(inquiry.speakers.nodes)[:REMARKS],
     )
 
 

@@ -63,7 +63,7 @@ def to_replace(
         for address in held
         if address not in wished
         and HELD_BEFORE not in conflicts[address]
-        and set(ledger.holders(address)) <= {service.name}
+        and not ledger.others_hold(service.name, address)
         and givings.lately(service.name, address, now)
     )
 

@@ -6,24 +6,20 @@ policy makes the node of a pod matter.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from heapq import heapify, heappop, heappush
+from collections.abc import Collection, Iterable
 from typing import TypeAlias
 
 from msgspec import Struct
 
+from metalev.decide.rooms import PortKey, Room
 from metalev.decide.wishes import sharing_key
 from metalev.decide.words import quoted
 from metalev.model.address import IPAddress
 from metalev.model.meta import Name
 from metalev.model.services import Service, TrafficPolicy
 
-PortKey: TypeAlias = tuple[str, int]
 # The sharing key and what MetalLB calls the backend key.
 Key: TypeAlias = tuple[str, str]
-
-# Different sets of ports that are remembered under one key; with more, what is remembered is made anew.
-MAX_SHAPES = 64
 
 
 class Terms(Struct, frozen=True):
@@ -63,6 +59,11 @@ class Tenancy:
         """On what the tenants share the address; ``None`` if they do not, or there are none."""
         return self._together
 
+    @property
+    def ports(self) -> Collection[PortKey]:
+        """The ports that the tenants use."""
+        return self._ports.keys()
+
     def everybody(self) -> tuple[Name, ...]:
         """All who use it, by right and in order first."""
         return (*self.tenants, *self.intruders)
@@ -79,14 +80,17 @@ class Tenancy:
                 return f"port {protocol}/{port} is already in use on {quoted(address)}"
         return ""
 
-    def has_room(self, ports: frozenset[PortKey]) -> bool:
-        """Whether nobody uses any of ``ports``."""
-        return not any(port in self._ports for port in ports)  # isdisjoint would walk all that are in use
+    def is_only(self, service: Name) -> bool:
+        """Whether nobody but ``service`` uses it."""
+        return len(self.tenants) + len(self.intruders) == (service in self.tenants or service in self.intruders)
 
-    def enter(self, service: Name, terms: Terms, address: IPAddress) -> None:
-        """Let ``service`` use the address on ``terms``: as a tenant if it may, else as an intruder."""
+    def enter(self, service: Name, terms: Terms, address: IPAddress) -> tuple[PortKey, ...]:
+        """Let ``service`` use the address on ``terms``: as a tenant if it may, else as an intruder.
+
+        Returns the ports that may have come into use, or out of it.
+        """
         allowed = not self.refusal(service, terms, address)
-        self._leave_ports(service)
+        left = self._leave_ports(service)
         if allowed:
             self.intruders.pop(service, None)
             self.tenants[service], self._together = terms, terms.together
@@ -94,17 +98,21 @@ class Tenancy:
         else:
             self.tenants.pop(service, None)
             self.intruders[service] = terms
+        return (*left, *terms.ports)
 
-    def leave(self, service: Name, address: IPAddress) -> bool:
-        """``service`` uses it no longer; tells whether nobody does. If no tenant is left, the next in line is one."""
-        self._leave_ports(service)
+    def leave(self, service: Name, address: IPAddress) -> tuple[PortKey, ...]:
+        """``service`` uses it no longer; returns the ports as :meth:`enter` does.
+
+        If no tenant is left, the next in line is one.
+        """
+        touched = self._leave_ports(service)
         self.tenants.pop(service, None)
         self.intruders.pop(service, None)
         if not self.tenants:
             self._together = None
             for name, terms in tuple(self.intruders.items()):
-                self.enter(name, terms, address)
-        return not self.tenants
+                touched += self.enter(name, terms, address)
+        return touched
 
     def give_way_to(self, service: Name, terms: Terms, address: IPAddress) -> tuple[Name, ...]:
         """Let ``service`` be the first here, and everybody else come after it; returns those who have no right then."""
@@ -115,79 +123,47 @@ class Tenancy:
             self.enter(name, theirs, address)
         return tuple(self.intruders)
 
-    def _leave_ports(self, service: Name) -> None:
+    def _leave_ports(self, service: Name) -> tuple[PortKey, ...]:
         terms = self.tenants.get(service)
-        for port in terms.ports if terms else ():
+        ports = terms.ports if terms else ()
+        for port in ports:
             del self._ports[port]
+        return ports
 
 
 class Openings:
-    """The shared addresses of one pool and family, by number, and which of them has room for given ports.
-
-    For each key and set of ports that was ever asked for there is a heap of the numbers that had room when they last
-    changed, so that neither an answer nor a change looks at all of them.
-    """
+    """The shared addresses of one pool and family, by number, and which of them has room for given ports."""
 
     def __init__(self) -> None:
-        self._rooms: dict[Key, _Room] = {}
+        self._rooms: dict[Key, Room] = {}
         self._key_of: dict[int, Key] = {}
 
-    def changed(self, number: int, tenancy: Tenancy | None) -> None:
-        """Somebody came to the address ``number``, or left it; ``None`` if it cannot be shared any more."""
+    def changed(self, number: int, tenancy: Tenancy | None, ports: Iterable[PortKey] | None = None) -> None:
+        """Somebody came to the address ``number``, or left it; ``None`` if it cannot be shared any more.
+
+        ``ports`` are those that may have come into use or out of it; without, all may have.
+        """
         key = tenancy.together if tenancy else None
-        before = self._key_of.pop(number, None)
-        if before is not None and before != key:
-            self._rooms[before].remove(number)
-            if not self._rooms[before].addresses:
-                del self._rooms[before]
-        if tenancy is not None and key is not None:
+        before = self._key_of.get(number)
+        if before is not None and (before != key or ports is None):
+            self._forget(number, before)
+        if tenancy is None or key is None:
+            return
+        room = self._rooms.setdefault(key, Room())
+        if number not in room:
             self._key_of[number] = key
-            self._rooms.setdefault(key, _Room()).put(number, tenancy)
+            room.enter(number, tenancy.ports)
+            return
+        for port in ports or ():
+            (room.use if port in tenancy.ports else room.free)(number, port)
 
     def lowest(self, terms: Terms) -> int | None:
         """The lowest number of an address that one more may use on ``terms``."""
         room = self._rooms.get(terms.together) if terms.together else None
         return room.lowest(frozenset(terms.ports)) if room else None
 
-
-class _Room:
-    """The addresses that are shared under one key."""
-
-    def __init__(self) -> None:
-        self.addresses: dict[int, Tenancy] = {}
-        self._heaps: dict[frozenset[PortKey], _Numbers] = {}
-
-    def put(self, number: int, tenancy: Tenancy) -> None:
-        self.addresses[number] = tenancy
-        for ports, heap in self._heaps.items():
-            if tenancy.has_room(ports):
-                heap.push(number)
-
-    def remove(self, number: int) -> None:
-        del self.addresses[number]
-
-    def lowest(self, ports: frozenset[PortKey]) -> int | None:
-        if ports not in self._heaps:
-            if len(self._heaps) >= MAX_SHAPES:
-                self._heaps.clear()
-            self._heaps[ports] = _Numbers([one for one, tenancy in self.addresses.items() if tenancy.has_room(ports)])
-        return self._heaps[ports].lowest(lambda one: one in self.addresses and self.addresses[one].has_room(ports))
-
-
-class _Numbers:
-    """A heap that holds each number once."""
-
-    def __init__(self, numbers: list[int]) -> None:
-        heapify(numbers)
-        self._heap, self._members = numbers, set(numbers)
-
-    def push(self, number: int) -> None:
-        if number not in self._members:
-            self._members.add(number)
-            heappush(self._heap, number)
-
-    def lowest(self, holds: Callable[[int], bool]) -> int | None:
-        """The lowest number for which ``holds``; the lower ones are dropped."""
-        while self._heap and not holds(self._heap[0]):
-            self._members.remove(heappop(self._heap))
-        return self._heap[0] if self._heap else None
+    def _forget(self, number: int, key: Key) -> None:
+        del self._key_of[number]
+        self._rooms[key].leave(number)
+        if not self._rooms[key]:
+            del self._rooms[key]

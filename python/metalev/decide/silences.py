@@ -60,7 +60,7 @@ class Silences:
 
         A Service that is given an address of its own is looked at here, so that all is said in one write.
         """
-        alone = all(set(self._ledger.holders(one)) <= {service.name} for one in allocation.addresses)
+        alone = not any(self._ledger.others_hold(service.name, one) for one in allocation.addresses)
         if not allocation.addresses or allocation.addresses == service.status.addresses or not alone:
             return self._as_said(service)
         given = replace(service, status=ServiceStatus(allocation.addresses))

@@ -10,7 +10,7 @@ from metalev.decide.announcements import Announcements
 from metalev.decide.candidates import Why, preempt_of
 from metalev.decide.groups import Groups
 from metalev.decide.probing import Outlook
-from metalev.model.actions import Conflict, Holding, SpeakerState
+from metalev.model.actions import Conflict, Holding, Patience, SpeakerState
 from metalev.model.cluster import BEACON_SECRET, BeaconKey
 from metalev.model.meta import Name
 from metalev.model.ownership import Fact, OwnershipTable, Peer, Preempt, Probe, Probing
@@ -120,13 +120,17 @@ def speaker_state(
             *_unknown_policies(snapshot),
             *_disabilities(snapshot, node, desired),
             *sorted({fact.message for fact in snapshot.witnessed.values()})[:NAMED],
-            *sorted(snapshot.trouble),
+            *sorted({fact.message for fact in snapshot.trouble}),
         ),
         conflicts=tuple(
             Conflict(address, fact.mac, fact.interface, fact.cause, since(fact))
             for address, fact in sorted(snapshot.conflicts.items())
         ),
         clean=tuple(sorted(snapshot.clean & next_ones)),
+        patience=tuple(
+            Patience(node, round(fact.patience, 3), fact.cause)
+            for node, fact in sorted(snapshot.patience.items())[:NAMED]
+        ),
     )
 
 

@@ -52,11 +52,23 @@ class Conflict(Struct, frozen=True):
     since: int = 0
 
 
+class Patience(Struct, frozen=True):
+    """A node that is given up only after a longer silence than usual: after ``seconds``, and why.
+
+    Of the speaker's own node it is what it asks its peers for.
+    """
+
+    node: str
+    seconds: float
+    cause: str = ""
+
+
 class SpeakerState(Struct, frozen=True):
     """What one speaker says of itself, for people and for the controller (``metalev.io/v1alpha1``).
 
     ``local_addresses`` are those of its node's interfaces, ``gateways`` its default routers: the controller hands out
     none of them. ``conflicts`` are addresses that somebody else has, ``clean`` free ones that nobody answered for.
+    ``patience`` names the nodes that are given up only after a longer silence than usual.
     """
 
     name: Name
@@ -69,6 +81,7 @@ class SpeakerState(Struct, frozen=True):
     gateways: tuple[str, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
     clean: tuple[str, ...] = ()
+    patience: tuple[Patience, ...] = ()
 
 
 class WriteServiceStatus(Struct, frozen=True):
@@ -163,6 +176,7 @@ __all__ = [
     "EventType",
     "Fact",
     "Holding",
+    "Patience",
     "RecordEvent",
     "ReportContest",
     "SetOwnership",

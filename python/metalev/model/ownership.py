@@ -114,6 +114,7 @@ class FactKind(StrEnum):
     HOST_ADDRESSES = "host addresses"
     HOST_GATEWAYS = "host gateways"
     UNHEEDED = "unheeded"
+    UNHEEDED_OVER = "unheeded over"
     UNSENT = "unsent"
     CLEAN = "clean"
     CONFLICT = "conflict"
@@ -124,13 +125,15 @@ class FactKind(StrEnum):
     OWN_KERNEL_OVER = "own kernel over"
     WITNESS = "witness"
     WITNESS_OVER = "witness over"
+    PATIENCE = "patience"
+    PATIENCE_OVER = "patience over"
 
 
 class Fact(Struct, frozen=True):
     """Something that the engine saw or did, with its cause.
 
     ``cause`` is a fixed word (``missed-beacons``, ``first-candidate``, ...); ``message`` is the same for a person, with
-    the figures. ``at`` is in seconds of the engine's clock. What does not apply is empty.
+    the figures. ``at`` is in seconds of the engine's clock, ``patience`` in seconds. What does not apply is empty.
     """
 
     kind: FactKind
@@ -143,3 +146,4 @@ class Fact(Struct, frozen=True):
     peer: str = ""
     interface: str = ""
     mac: str = ""
+    patience: float = 0.0

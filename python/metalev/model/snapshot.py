@@ -132,7 +132,8 @@ class Snapshot(Struct, frozen=True):
     a group (as text) to the fact that it was taken, ``unable`` to the fact that this node cannot announce it.
     ``conflicts`` maps an address (as text) to the fact that somebody else has it, ``clean`` are addresses that nobody
     has, ``witnessed`` maps an address to the fact that it was not answered as it should be, ``trouble`` is what others
-    on the wire do that concerns no address alone, a sentence each.
+    on the wire do that concerns no address alone.
+    ``patience`` maps a node to the fact that it is given up only after a longer silence than usual.
     ``local_addresses`` are those of this host, on whichever interface, ``gateways`` its default routers.
     ``file_keys`` are those that the key file has had since it changed.
     In ``standby`` another program of the same kind does the work.
@@ -162,6 +163,7 @@ class Snapshot(Struct, frozen=True):
     conflicts: Mapping[str, Fact] = {}
     clean: frozenset[str] = frozenset()
     witnessed: Mapping[str, Fact] = {}
-    trouble: frozenset[str] = frozenset()
+    patience: Mapping[str, Fact] = {}
+    trouble: frozenset[Fact] = frozenset()
     synced: bool = False
     standby: bool = False

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from metalev.model.ownership import Fact, FactKind
 
-# Sentences about what others do that are remembered; an attacker who varies its MAC address makes more of them.
+# Facts about what others do that are remembered; an attacker who varies its MAC address makes more of them.
 TROUBLE_KEPT = 20
 
 
@@ -28,7 +28,8 @@ class FactLevels:
         self._conflicts: Mapping[str, Fact] = {}
         self._witnessed: Mapping[str, Fact] = {}
         self._clean: frozenset[str] = frozenset()
-        self._trouble: Mapping[tuple[str, str], str] = {}
+        self._trouble: Mapping[tuple[str, str], Fact] = {}
+        self._patience: Mapping[str, Fact] = {}
 
     def note(self, fact: Fact) -> None:
         """Take one fact into account; kinds that change no level (``overslept``, ...) pass by."""
@@ -69,6 +70,10 @@ class FactLevels:
                 self._heard = {path for path in self._heard if path[1] != fact.interface}
             case FactKind.GATEWAYS:
                 self._gateways[fact.interface] = _routable(fact)
+            case FactKind.PATIENCE:
+                self._patience = {**self._patience, fact.peer: fact}
+            case FactKind.PATIENCE_OVER:
+                self._patience = {peer: one for peer, one in self._patience.items() if peer != fact.peer}
             case _:
                 pass
 
@@ -104,23 +109,28 @@ class FactLevels:
         address = min(map(str, fact.addresses), default="")
         match fact.kind:
             case FactKind.PROXY_ARP:
-                self._begin((FactKind.PROXY_ARP, fact.mac), fact.message)
+                self._begin((FactKind.PROXY_ARP, fact.mac), fact)
             case FactKind.PROXY_ARP_OVER:
                 self._end((FactKind.PROXY_ARP, fact.mac))
             case FactKind.OWN_KERNEL:
-                self._begin((FactKind.OWN_KERNEL, address), fact.message)
+                self._begin((FactKind.OWN_KERNEL, address), fact)
             case FactKind.OWN_KERNEL_OVER:
                 self._end((FactKind.OWN_KERNEL, address))
+            case FactKind.UNHEEDED if fact.peer:
+                # Not of everybody: a state is read by all, and nobody is to have it written by varying a MAC address.
+                self._begin((FactKind.UNHEEDED, _sender(fact)), fact)
+            case FactKind.UNHEEDED_OVER:
+                self._end((FactKind.UNHEEDED, _sender(fact)))
             case _:
                 pass
 
-    def _begin(self, key: tuple[str, str], message: str) -> None:
+    def _begin(self, key: tuple[str, str], fact: Fact) -> None:
         """Keep the newest; somebody may do the same under many names."""
-        others = [(one, text) for one, text in self._trouble.items() if one != key][-TROUBLE_KEPT + 1 :]
-        self._trouble = dict([*others, (key, message)])
+        others = [(one, told) for one, told in self._trouble.items() if one != key][-TROUBLE_KEPT + 1 :]
+        self._trouble = dict([*others, (key, fact)])
 
     def _end(self, key: tuple[str, str]) -> None:
-        self._trouble = {one: text for one, text in self._trouble.items() if one != key}
+        self._trouble = {one: told for one, told in self._trouble.items() if one != key}
 
     def fields(self) -> Mapping[str, object]:
         """The fields of a snapshot that come from here; copies, so that a snapshot never changes."""
@@ -133,6 +143,7 @@ class FactLevels:
             "conflicts": self._conflicts,
             "clean": self._clean,
             "witnessed": self._witnessed,
+            "patience": self._patience,
             "trouble": frozenset(self._trouble.values()),
             "local_addresses": _union([self._host_addresses, *self._addresses.values()]),
             "gateways": _union([self._host_gateways, *self._gateways.values()]),
@@ -142,6 +153,11 @@ class FactLevels:
 def _path(fact: Fact) -> tuple[str, str]:
     """The peer and the path concerned: for UDP ``interface`` also tells where a beacon arrived, which may change."""
     return fact.peer, "udp" if fact.interface.startswith("udp (") else fact.interface
+
+
+def _sender(fact: Fact) -> str:
+    """Who it is that is not heeded, and why: one may send from several places."""
+    return " ".join((fact.cause, fact.peer, fact.mac, *map(str, fact.addresses)))
 
 
 def _routable(fact: Fact) -> frozenset[str]:

@@ -31,6 +31,8 @@ _QUIET = frozenset(
         FactKind.PROXY_ARP_OVER,
         FactKind.OWN_KERNEL_OVER,
         FactKind.WITNESS_OVER,
+        FactKind.PATIENCE_OVER,
+        FactKind.UNHEEDED_OVER,
     }
 )
 

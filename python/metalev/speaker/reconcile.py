@@ -15,6 +15,7 @@ from metalev.decide.diff import configuration_actions, state_actions, table_acti
 from metalev.decide.drills import drilled
 from metalev.decide.refusals import refusals
 from metalev.decide.speaker import SpeakerDecider, SpeakerDesired, speaker_state
+from metalev.decide.troubles import ending, trouble_events
 from metalev.decide.witnessing import witness_events
 from metalev.model.actions import (
     Action,
@@ -85,6 +86,7 @@ class SpeakerReconciler:
         self._published: SpeakerState | None = None
         self._configuration: Configuration | None = None
         self._refused: frozenset[Event] = frozenset()
+        self._ends: dict[Event, Event] = {}
         self._state_at = float("-inf")
         self._state_pause = STATE_PAUSE
         self._problem = ""
@@ -198,12 +200,18 @@ class SpeakerReconciler:
         return desired
 
     def _new_refusals(self, snapshot: Snapshot) -> Iterator[RecordEvent]:
-        """What was not told yet; what holds no longer may be told again."""
-        now = refusals(snapshot, self._node, self._desired) | witness_events(snapshot, self._desired)
-        self._refused &= now
-        return (
-            RecordEvent(event) for event in sorted(now - self._refused, key=lambda one: (one.regarding, one.message))
+        """What was not told yet, also that something is over; what holds no longer may be told again."""
+        now = (
+            refusals(snapshot, self._node, self._desired)
+            | witness_events(snapshot, self._desired)
+            | trouble_events(snapshot, self._node, self._desired)
         )
+        ends = {end: told for told in self._refused - now if (end := ending(told, snapshot)) is not None}
+        # What has an end is remembered until that is told.
+        self._refused = (self._refused & now) | frozenset(ends.values())
+        self._ends = ends
+        news = sorted((now - self._refused) | frozenset(ends), key=lambda one: (one.regarding, one.message))
+        return map(RecordEvent, news)
 
     def _set(self, action: SetOwnership) -> None:
         if action.table.keys:
@@ -226,7 +234,7 @@ class SpeakerReconciler:
                 elif isinstance(action, WriteConfiguration):
                     self._configuration = action.configuration
                 elif isinstance(action, RecordEvent):
-                    self._refused |= {action.event}
+                    self._refused = (self._refused | {action.event}) - {self._ends.get(action.event)}
             self._effects.flush()
         except StaleWrite as error:
             return Retry(str(error))

@@ -6,7 +6,7 @@
 //! so those come first that clients have asked for most recently.
 //!
 //! **The bound.** Frames of first rounds leave at 16,000 a second at most, those of repetitions at 4,000, together
-//! never more than the former, on all interfaces; at no moment more than 32 at once. 5,000 dual-stack Services on one
+//! never more than the former, on all interfaces; at no moment more than 32 at once, of repetitions 16. 5,000 dual-stack Services on one
 //! interface (two frames for IPv4, one for IPv6) are all announced within a second of a takeover, by 10 Mbit/s, and
 //! refreshed by 250 frames a second in the mean.
 
@@ -39,6 +39,16 @@ const REPEATED: Duration = Duration::from_micros(250);
 
 /// So much time may be used up at once, for the engine not to be woken for every frame.
 const SLICE: Duration = Duration::from_millis(2);
+
+/// The same for repetitions, which are no hurry.
+const LONG_SLICE: Duration = Duration::from_millis(4);
+
+/// Refreshes that are due within so long leave together: one by one each would wake up this host, and every speaker that
+/// hears it.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// How many beats lie between two refreshes at least, for them to keep to the beat.
+const LEAST_BEATS: u32 = 10;
 
 /// The addresses that are announced, and when each is next.
 #[derive(Debug)]
@@ -103,9 +113,12 @@ impl Announcer {
 
     /// When the next address is due.
     pub(crate) fn deadline(&self) -> Option<Time> {
-        let due = [self.first(false), self.first(true)].into_iter().flatten().map(|turn| turn.0).min()?;
         // Once the time is used up, a whole slice is waited for.
-        Some(if self.used_up_to >= due { self.used_up_to + SLICE } else { due })
+        let at = |repetition| {
+            let (due, _) = self.first(repetition)?;
+            Some(if self.used_up_to >= due { self.used_up_to + slice(repetition) } else { due })
+        };
+        [at(false), at(true)].into_iter().flatten().min()
     }
 
     /// The address whose turn it is, if there is time for it; its next turn is planned. What is sent for it is to be
@@ -124,8 +137,9 @@ impl Announcer {
 
     /// Use up the time of this many frames. Time that was not used is lost but for one slice.
     pub(crate) fn spend(&mut self, turn: Turn, frames: usize, now: Time) {
-        let each = if turn.round > 0 { REPEATED } else { FIRST };
-        let from = self.used_up_to.max(now - SLICE);
+        let repetition = turn.round > 0;
+        let each = if repetition { REPEATED } else { FIRST };
+        let from = self.used_up_to.max(now - slice(repetition));
         self.used_up_to = from + each * u32::try_from(frames).unwrap_or(u32::MAX);
     }
 
@@ -140,15 +154,28 @@ impl Announcer {
         let at = match BURST.get(round) {
             Some(after) => (turn.since + *after).max(now + SLICE),
             None if self.refresh.is_zero() => return,
-            None => now + self.refresh,
+            None => self.on_the_beat(now + self.refresh),
         };
         self.plan(Turn { round, at, ..turn });
+    }
+
+    /// The last beat before a refresh is due.
+    fn on_the_beat(&self, due: Time) -> Time {
+        if self.refresh < BEAT * LEAST_BEATS {
+            return due;
+        }
+        Time::from_nanos(due.nanos() - due.nanos() % 1_000_000_000)
     }
 
     fn plan(&mut self, turn: Turn) {
         self.turns.insert(turn.place());
         self.addresses.insert(turn.address, turn);
     }
+}
+
+/// How much time may be used up at once.
+fn slice(repetition: bool) -> Duration {
+    if repetition { LONG_SLICE } else { SLICE }
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::herald::Herald;
 use crate::links::Links;
 use crate::misfits::Misfits;
 use crate::ownership::Ownership;
+use crate::patience::Patience;
 use crate::peers::Peers;
 use crate::pulse::{Pulse, Timing};
 use crate::responder::Responder;
@@ -59,6 +60,7 @@ pub struct Engine {
     beacons_received: u64,
     stopping: bool,
     misfits: Misfits,
+    patience: Patience,
     silence: Ordered,
     foreign: foreign::Foreign,
     stopped: bool,
@@ -83,6 +85,7 @@ impl Engine {
             beacons_received: 0,
             stopping: false,
             misfits: Misfits::default(),
+            patience: Patience::default(),
             silence: Ordered::default(),
             foreign: foreign::Foreign::new(config.nonce),
             stopped: false,

@@ -80,6 +80,8 @@ pub struct Host {
     pub addresses: Vec<IpAddr>,
     /// Its default gateways.
     pub gateways: Vec<IpAddr>,
+    /// The MAC addresses of its other interfaces that have addresses, by name: its kernel may answer there.
+    pub others: Vec<(String, MacAddr)>,
 }
 
 /// An output, to be carried out in order.

@@ -68,8 +68,17 @@ pub(crate) fn proxy_over(mac: MacAddr, cause: Cause) -> String {
     format!("{mac} is no longer taken for a router that answers for everybody (proxy ARP): {why}")
 }
 
-pub(crate) fn own_kernel(address: IpAddr, kernel: &Kernel, interface: &str) -> String {
-    let Kernel { peer, mac, .. } = kernel;
+/// `by` is the name of the interface by which it answers, if that is known.
+pub(crate) fn own_kernel(address: IpAddr, kernel: &Kernel, by: Option<&str>, interface: &str) -> String {
+    let Kernel { peer, mac, aside, .. } = kernel;
+    if *aside {
+        let by = by.map_or_else(|| format!("{mac}, see ip link there"), |name| format!("{name}, {mac}"));
+        return format!(
+            "the kernel of node {peer} answers for {address} by an interface that its speaker does not use on this segment \
+             ({by}; heard on {interface}): in kube-proxy's IPVS mode set strictARP: true, else \
+             net.ipv4.conf.all.arp_ignore=1 and arp_announce=2 there"
+        );
+    }
     format!(
         "the kernel of node {peer} ({mac} on {interface}) answers for {address}, which its speaker does not hold: in \
          kube-proxy's IPVS mode set strictARP: true, else net.ipv4.conf.all.arp_ignore=1 and arp_announce=2 there"

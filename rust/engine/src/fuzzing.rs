@@ -308,7 +308,11 @@ impl<'a> Run<'a> {
     fn host(&mut self) {
         let (addresses, gateways) = (self.source.byte(), self.source.byte());
         let list = |bits: u8| (0..8).filter(|bit| bits & (1 << bit) != 0).map(address).collect();
-        self.give(Event::Host(Host { addresses: list(addresses & 0x0c), gateways: list(gateways & 0x30) }));
+        self.give(Event::Host(Host {
+            addresses: list(addresses & 0x0c),
+            gateways: list(gateways & 0x30),
+            ..Host::default()
+        }));
     }
 }
 

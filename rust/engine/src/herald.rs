@@ -229,11 +229,12 @@ impl Herald {
     }
 
     /// That of an interface drawn by lot, which the peer need not hear this node by: all are named in a few beacons, and
-    /// what leaves there is then taken for a stranger's by nobody.
+    /// what leaves there is then taken for a stranger's by nobody. Those that carry no VIPs are among them: the kernel may
+    /// answer there.
     fn some_mac(&self, to: IpAddr, links: &Links) -> MacAddr {
-        let count = links.iter().count().max(1);
+        let count = links.macs().count().max(1);
         let turn = usize::try_from(lot::draw("mac", to, self.sequence) % count as u64).unwrap_or(0);
-        links.iter().nth(turn).map_or(MacAddr::ZERO, |link| link.mac)
+        links.macs().nth(turn).unwrap_or(MacAddr::ZERO)
     }
 
     #[expect(clippy::too_many_arguments, reason = "each is one field of the beacon or chooses one")]

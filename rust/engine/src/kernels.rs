@@ -17,6 +17,8 @@ pub(crate) struct Kernel {
     pub(crate) mac: MacAddr,
     /// The interface of this node on which it was noticed.
     pub(crate) interface: u32,
+    /// Whether it answers by another interface than the one by which its speaker is heard there.
+    pub(crate) aside: bool,
 }
 
 #[derive(Debug)]
@@ -78,7 +80,7 @@ mod tests {
     }
 
     fn kernel() -> Kernel {
-        Kernel { peer: "node2".to_owned(), mac: MacAddr::new([2, 0, 0, 0, 0, 2]), interface: 2 }
+        Kernel { peer: "node2".to_owned(), mac: MacAddr::new([2, 0, 0, 0, 0, 2]), interface: 2, aside: false }
     }
 
     #[test]

@@ -35,6 +35,7 @@ mod memberships;
 mod misfits;
 mod moves;
 mod ownership;
+mod patience;
 mod peer;
 mod peers;
 mod prober;

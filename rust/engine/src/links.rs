@@ -83,6 +83,16 @@ impl Links {
         self.up.values().any(|link| link.mac == mac)
     }
 
+    /// The interface of this node with this MAC address that carries no VIPs.
+    pub(crate) fn other(&self, mac: MacAddr) -> Option<&str> {
+        self.host.others.iter().find(|(_, other)| *other == mac).map(|(name, _)| name.as_str())
+    }
+
+    /// The MAC addresses of all of them, those that carry VIPs first.
+    pub(crate) fn macs(&self) -> impl Iterator<Item = MacAddr> {
+        self.up.values().map(|link| link.mac).chain(self.host.others.iter().map(|(_, mac)| *mac))
+    }
+
     pub(crate) fn name(&self, index: u32) -> &str {
         self.up.get(&index).map_or("", |link| &link.name)
     }

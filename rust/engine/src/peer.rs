@@ -27,7 +27,7 @@ pub(crate) enum Path {
 }
 
 /// MAC addresses of one peer that are remembered; one that has more begins anew.
-const MACS: usize = 16;
+const MACS: usize = 32;
 
 /// Lives of a peer that are remembered to be over, since this one of ours began.
 const FORMER_LIVES: usize = 64;
@@ -125,10 +125,12 @@ impl Peer {
         let known = self.paths.get(path);
         let before = known.filter(|hearing| hearing.alive);
         let was_alive = before.is_some();
+        let jitter = before.map_or(Duration::ZERO, |hearing| hearing.jitter_at(now));
         let hearing = Hearing {
             since: before.map_or(now, |hearing| hearing.since),
             last: now,
-            jitter: before.map_or(Duration::ZERO, |hearing| hearing.jitter_at(now)),
+            jitter,
+            worst: before.map_or(Duration::ZERO, |hearing| hearing.worst).max(jitter),
             // A promise of nothing or of an hour is no promise.
             stated: Duration::from_millis(beacon.interval_ms.clamp(1, 60_000).into()),
             hears_us: beacon.hears_you,
@@ -178,6 +180,12 @@ impl Peer {
             }
         }
         silences
+    }
+
+    /// The longest that it might have been silent on a path since this was asked last, if its being late made it longer.
+    pub(crate) fn longest_patience(&mut self, timing: Timing) -> Option<Duration> {
+        let alive = self.paths.values_mut().filter(|hearing| hearing.alive);
+        alive.filter_map(|hearing| hearing.longest_patience(timing)).max()
     }
 
     /// When the next path would be given up.

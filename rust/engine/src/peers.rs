@@ -215,6 +215,13 @@ impl Peers {
         rows.collect()
     }
 
+    /// For how long each peer is waited for whose being late makes that longer, at the most since this was asked last.
+    pub(crate) fn longer_waits(&mut self) -> BTreeMap<String, Duration> {
+        let timing = self.timing;
+        let waits = self.by_name.iter_mut();
+        waits.filter_map(|(name, peer)| Some((name.to_string(), peer.longest_patience(timing)?))).collect()
+    }
+
     /// Give up the paths that have been silent for too long.
     pub(crate) fn expire(&mut self, now: Time) -> Vec<(String, Silence)> {
         let timing = self.timing;

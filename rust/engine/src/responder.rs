@@ -5,6 +5,7 @@ mod ndp;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::event::{Action, AddressCounters, DropReason, Interface};
 use crate::links::Links;
@@ -26,17 +27,29 @@ pub(crate) enum Outcome {
     Said(Sighting),
 }
 
+/// An address that is held, or that was and still is some Service's.
+#[derive(Debug)]
+struct Known {
+    /// The interfaces on which it is announced, if it is held. Addresses that follow one another share the list: with
+    /// thousands of them it stays in the processor's cache.
+    on: Option<Arc<[u32]>>,
+    /// Whether no Service has it any more: then it is forgotten once it is not held.
+    orphaned: bool,
+    counters: AddressCounters,
+}
+
 /// The held addresses and their counters.
 #[derive(Debug, Default)]
 pub(crate) struct Responder {
-    /// For each held address the interfaces on which it is announced.
-    held: HashMap<IpAddr, Vec<u32>>,
+    /// In one place what a question takes: more than one look-up is what costs when there are thousands of addresses.
+    known: HashMap<IpAddr, Known>,
+    /// The interfaces of the address that was held last.
+    last_on: Arc<[u32]>,
     /// The addresses of which it matters who has them, though this node does not hold them: for long ...
     watched: HashSet<IpAddr>,
     /// ... and while a question is open.
     in_question: HashSet<IpAddr>,
     memberships: Memberships,
-    counters: HashMap<IpAddr, AddressCounters>,
     dropped: BTreeMap<DropReason, u64>,
     /// For addresses that are not held, which of all questions for such was the last one for it.
     asked: HashMap<IpAddr, u64>,
@@ -49,27 +62,41 @@ const ASKED: usize = 65_536;
 impl Responder {
     /// Answer for these addresses on these interfaces from now on.
     pub(crate) fn hold(&mut self, addresses: &[IpAddr], interfaces: &[u32]) {
+        if *self.last_on != *interfaces {
+            self.last_on = interfaces.into();
+        }
         for address in addresses {
             // Joined before what was joined is left, so that what stays is not told as a change.
             self.memberships.join(interfaces, *address);
-            let before = self.held.insert(*address, interfaces.to_vec()).unwrap_or_default();
+            let on = Arc::clone(&self.last_on);
+            let known = self.known(*address);
+            known.orphaned = false;
+            let before = known.on.replace(on).unwrap_or_default();
             self.memberships.leave(&before, *address);
-            self.counter(*address);
         }
     }
 
     /// Answer for these addresses no more.
     pub(crate) fn release(&mut self, addresses: &[IpAddr]) {
         for address in addresses {
-            let before = self.held.remove(address).unwrap_or_default();
+            let Some(known) = self.known.get_mut(address) else { continue };
+            let before = known.on.take().unwrap_or_default();
+            if known.orphaned {
+                self.known.remove(address);
+            }
             self.memberships.leave(&before, *address);
         }
     }
 
-    /// Forget the counters of an address that no Service has any more.
+    /// Forget an address that no Service has any more; one that is held still when it is released.
     pub(crate) fn forget(&mut self, addresses: &[IpAddr]) {
         for address in addresses {
-            self.counters.remove(address);
+            if let Some(known) = self.known.get_mut(address) {
+                known.orphaned = true;
+                if known.on.is_none() {
+                    self.known.remove(address);
+                }
+            }
             self.asked.remove(address);
         }
     }
@@ -95,12 +122,12 @@ impl Responder {
 
     /// Whether an address is held.
     pub(crate) fn holds(&self, address: IpAddr) -> bool {
-        self.held.contains_key(&address)
+        self.interfaces(address).is_some()
     }
 
     /// Count a claim of somebody else to a held address.
     pub(crate) fn count_claim(&mut self, address: IpAddr) {
-        self.counter(address).foreign_claims += 1;
+        self.known(address).counters.foreign_claims += 1;
     }
 
     /// Whether somebody claims what is held. A probe asks, and is answered.
@@ -126,20 +153,24 @@ impl Responder {
 
     /// Whether an address is held and announced on an interface.
     fn holds_on(&self, address: IpAddr, link: &Interface) -> bool {
-        self.held.get(&address).is_some_and(|on| on.contains(&link.index))
+        self.interfaces(address).is_some_and(|on| on.contains(&link.index))
+    }
+
+    /// The interfaces on which an address is announced, if it is held.
+    fn interfaces(&self, address: IpAddr) -> Option<&[u32]> {
+        self.known.get(&address)?.on.as_deref()
     }
 
     /// Whether a question for `target` that came in on `link` is to be answered. `may_answer` is whether the promise
     /// still holds.
     fn admit(&mut self, link: &Interface, target: IpAddr, may_answer: bool) -> Result<(), DropReason> {
-        let Some(interfaces) = self.held.get(&target) else {
+        let Some(Known { on: Some(interfaces), counters: counter, .. }) = self.known.get_mut(&target) else {
             self.note_question(target);
             return Err(DropReason::AnnounceIp);
         };
         if !interfaces.contains(&link.index) {
             return Err(DropReason::NotMatchInterface);
         }
-        let counter = self.counter(target);
         counter.requests_received += 1;
         if !may_answer {
             return Err(DropReason::Lapsed);
@@ -164,12 +195,12 @@ impl Responder {
 
     /// One round of the frames that tell everybody where a held address is, on each interface that carries it.
     pub(crate) fn gratuitous(&mut self, address: IpAddr, links: &Links) -> Vec<Action> {
-        let Some(interfaces) = self.held.get(&address) else {
+        let Some(Known { on: Some(interfaces), counters, .. }) = self.known.get_mut(&address) else {
             return Vec::new();
         };
         let links = interfaces.iter().filter_map(|index| links.get(*index));
         let frames: Vec<Action> = links.flat_map(|link| gratuitous(link, address)).collect();
-        self.counter(address).gratuitous_sent += frames.len() as u64;
+        counters.gratuitous_sent += frames.len() as u64;
         frames
     }
 
@@ -185,19 +216,25 @@ impl Responder {
         *self.dropped.entry(reason).or_default() += 1;
     }
 
-    fn counter(&mut self, address: IpAddr) -> &mut AddressCounters {
-        self.counters.entry(address).or_insert(AddressCounters {
-            address,
-            requests_received: 0,
-            responses_sent: 0,
-            gratuitous_sent: 0,
-            foreign_claims: 0,
+    /// What is known of an address; from now on, if nothing was.
+    fn known(&mut self, address: IpAddr) -> &mut Known {
+        self.known.entry(address).or_insert(Known {
+            on: None,
+            orphaned: false,
+            counters: AddressCounters {
+                address,
+                requests_received: 0,
+                responses_sent: 0,
+                gratuitous_sent: 0,
+                foreign_claims: 0,
+            },
         })
     }
 
     /// What was counted per address, in the order of addresses.
     pub(crate) fn address_counters(&self) -> Vec<AddressCounters> {
-        let mut all: Vec<AddressCounters> = self.counters.values().copied().collect();
+        let mut all: Vec<AddressCounters> =
+            self.known.values().filter(|known| !known.orphaned).map(|known| known.counters).collect();
         all.sort_by_key(|counters| counters.address);
         all
     }

@@ -1,8 +1,9 @@
 //! Whether what is announced is answered as a client would see it, asked on the wire by all speakers in turn.
 //!
 //! Every address is asked for about once in [`PERIOD`], by all speakers together: each goes through all of them in an
-//! order of its own, as many times more slowly as there are speakers, and never faster than one in [`LEAST_GAP`]. What
-//! is new is asked for soon, and so is what was not as it should be. The announcer takes its turn, too: it expects that
+//! order of its own, as many times more slowly as there are speakers, and never faster than one in [`LEAST_GAP`] in the
+//! mean: what is due within a [`BEAT`] is asked for at once, for every question wakes up whoever hears it. What is new is
+//! asked for soon, and so is what was not as it should be. The announcer takes its turn, too: it expects that
 //! nobody else answers.
 
 use core::time::Duration;
@@ -16,8 +17,12 @@ use crate::{Time, lot};
 
 /// How often every address is asked for, by all speakers together.
 pub(crate) const PERIOD: Duration = Duration::from_secs(60);
-/// Between two questions of this speaker.
+/// Between two questions of this speaker, in the mean.
 pub(crate) const LEAST_GAP: Duration = Duration::from_millis(20);
+/// Between two times at which it asks at all.
+pub(crate) const BEAT: Duration = Duration::from_secs(1);
+/// How many questions are asked at once.
+const AT_ONCE: u32 = 50;
 /// After how long what is new is asked for: it has been announced by then.
 pub(crate) const NEW: Duration = Duration::from_secs(5);
 /// After how long what was not as it should be is asked for again.
@@ -104,25 +109,37 @@ impl Witness {
         now >= self.free_at && [soon, self.next].into_iter().flatten().any(|next| next <= now)
     }
 
-    /// The address to ask for now, if it is time; one of `speakers` asks.
-    pub(crate) fn due(&mut self, now: Time, speakers: usize) -> Option<IpAddr> {
-        if now < self.free_at {
-            return None;
+    /// The addresses to ask for now, if it is time; one of `speakers` asks.
+    pub(crate) fn due(&mut self, now: Time, speakers: usize) -> Vec<IpAddr> {
+        if !self.is_due(now) {
+            return Vec::new();
         }
-        if let Some(first) = self.soon.first().copied().filter(|first| first.0 <= now) {
+        self.free_at = now + BEAT;
+        let mut due = Vec::new();
+        while due.len() < AT_ONCE as usize
+            && let Some(first) = self.soon.first().copied().filter(|first| first.0 <= now)
+        {
             self.soon.remove(&first);
-            self.free_at = now + LEAST_GAP;
-            return Some(first.1);
+            due.push(first.1);
         }
-        let count = u32::try_from(self.order.len()).ok().filter(|count| *count > 0)?;
-        if self.next.is_none_or(|next| now < next) {
-            return None;
+        let room = AT_ONCE.saturating_sub(u32::try_from(due.len()).unwrap_or(AT_ONCE));
+        due.extend(self.in_turn(now, speakers, room));
+        due
+    }
+
+    /// Those whose turn it is, `room` at most.
+    fn in_turn(&mut self, now: Time, speakers: usize, room: u32) -> Vec<IpAddr> {
+        let count = u32::try_from(self.order.len()).unwrap_or(u32::MAX);
+        if count == 0 || room == 0 || self.next.is_none_or(|next| now < next) {
+            return Vec::new();
         }
         let round = PERIOD * u32::try_from(speakers).unwrap_or(u32::MAX);
-        self.next = Some(now + (round / count).max(LEAST_GAP));
-        self.free_at = now + LEAST_GAP;
-        self.at = (self.at + 1) % self.order.len();
-        self.order.get(self.at).copied()
+        let gap = (round / count).max(LEAST_GAP);
+        let together = u32::try_from(BEAT.as_nanos() / gap.as_nanos()).unwrap_or(room).clamp(1, room);
+        self.next = Some(now + gap * together);
+        let from = self.at + 1;
+        self.at = (self.at + together as usize) % self.order.len();
+        self.order.iter().cycle().skip(from).take(together as usize).copied().collect()
     }
 
     /// A question was sent.

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::net::IpAddr;
 
-use crate::event::{Cause, FactKind, Interface};
+use crate::event::{Cause, Fact, FactKind, Interface};
 use crate::ownership::Outcome;
 use crate::peer::Source;
 
@@ -68,11 +68,43 @@ pub(crate) fn misfit(cause: Cause, sender: &str, name: &str) -> String {
     }
 }
 
+/// Of what was told with these words nothing is heard any more.
+pub(crate) fn misfit_over(told: &Fact) -> String {
+    let Fact { cause, peer, mac, addresses, .. } = told;
+    let place = mac.map_or_else(|| list(addresses), |mac| mac.to_string());
+    let who = if peer.is_empty() { place } else { format!("{peer} at {place}") };
+    match cause {
+        Cause::OtherKey => format!("no beacons with another key come from {who} any more"),
+        Cause::OtherVersion => format!("no beacons of another version come from {who} any more"),
+        Cause::SameMac => format!("no two nodes have the MAC address of {who} any more"),
+        _ => format!("no second speaker calls itself {peer} any more"),
+    }
+}
+
 pub(crate) fn displaced(node: &str) -> String {
     format!(
         "another speaker calls itself {node} as well, and the peers speak with it: this one takes no address while that one \
          lives; start one of them with its own node's name (--node-name, METALLB_NODE_NAME)"
     )
+}
+
+/// How long `peer` is waited for, which may be this node itself; zero if it is no longer than usual any more.
+pub(crate) fn patience(peer: &str, myself: bool, patience: Duration, usual: Duration) -> String {
+    match (myself, patience.is_zero()) {
+        (_, true) => format!("{peer} is given up after the usual {} again", ms(usual)),
+        (true, _) => format!(
+            "{peer} asks to be given up only after up to {} instead of {}, for its host has no time for its speaker: give \
+             it a CPU request, or take load from this node",
+            ms(patience),
+            ms(usual)
+        ),
+        (false, _) => format!(
+            "{peer} is given up only after up to {} instead of {}, for its beacons come late or get lost: look at the load \
+             of both nodes, and at the network between them",
+            ms(patience),
+            ms(usual)
+        ),
+    }
 }
 
 /// `silence` is how long it lasted, and how long it might have.

@@ -183,6 +183,57 @@ fn two_nodes_with_one_mac_address_agree_by_udp_on_one_announcer() {
     assert_eq!(world.who_has(vip(200)), ["node1"]);
 }
 
+// ===== its end =====
+
+fn over(world: &World, node: &str) -> Vec<(Cause, String)> {
+    let facts = world.facts(node, FactKind::UnheededOver).into_iter();
+    facts.map(|fact| (fact.cause, fact.peer.clone())).collect()
+}
+
+#[test]
+fn a_peer_that_has_the_right_key_again_is_told_to_be_heeded_within_a_minute() {
+    let mut world = World::settled();
+    rekey(&mut world, "node3", vec![other_key()]);
+    world.run(120_000 * MS);
+    assert_eq!(over(&world, "node1"), [], "not while it lasts");
+    rekey(&mut world, "node3", vec![key()]);
+    world.run(65_000 * MS);
+    let other_key = (Cause::OtherKey, "node3".to_owned());
+    assert_eq!(over(&world, "node1"), [other_key.clone(), other_key], "once for its frames and once for its datagrams");
+    let fact = &world.facts("node1", FactKind::UnheededOver)[0];
+    assert!(fact.message.starts_with("no beacons with another key come from node3 at"), "{}", fact.message);
+}
+
+#[test]
+fn the_end_of_what_is_told_names_what_was_told() {
+    let mut world = with_a_second_node1();
+    world.run(5_000 * MS);
+    world.kill("twin");
+    world.run(70_000 * MS);
+    for node in ["node1", "node2", "node3"] {
+        let senders =
+            |kind| world.facts(node, kind).into_iter().map(|fact| (fact.cause, fact.mac, fact.addresses.clone()));
+        let (mut begun, mut ended) =
+            (senders(FactKind::Unheeded).collect::<Vec<_>>(), senders(FactKind::UnheededOver).collect::<Vec<_>>());
+        begun.sort();
+        ended.sort();
+        assert!(!begun.is_empty());
+        assert_eq!(begun, ended, "{node}");
+    }
+}
+
+#[test]
+fn two_nodes_with_one_mac_address_are_told_of_until_one_of_them_is_gone() {
+    let mut world = with_a_cloned_machine();
+    world.run(200_000 * MS);
+    assert!(ORDER.iter().all(|node| over(&world, node).is_empty()));
+    world.kill("node2");
+    world.run(70_000 * MS);
+    for node in ["node1", "node3"] {
+        assert_eq!(over(&world, node).len(), 1, "{node}");
+    }
+}
+
 // ===== lists that change =====
 
 #[test]

@@ -57,7 +57,7 @@ fn a_change_elsewhere_moves_nothing() {
 #[test]
 fn the_host_s_addresses_and_gateways_are_told_whole_when_they_change_and_only_then() {
     let mut world = World::new(1);
-    let both = Host { addresses: vec![vip(1), vip6(1)], gateways: vec![vip(254)] };
+    let both = Host { addresses: vec![vip(1), vip6(1)], gateways: vec![vip(254)], ..Host::default() };
     for host in [both.clone(), both, routed_by(vip(254))] {
         world.event("node1", Event::Host(host));
     }

@@ -85,7 +85,8 @@ impl Driver {
             self.adopt(now, self.wanted.clone());
         }
         ready.sort_unstable();
-        for token in ready.iter().map(|&number| Token::from(number)) {
+        let ready: Vec<_> = ready.iter().map(|&number| Token::from(number)).collect();
+        for token in self.ports.with_all_beacons(&ready) {
             match token {
                 Token::Alarm => self.alarm.acknowledge(),
                 Token::Mailbox => self.read_mail(now),

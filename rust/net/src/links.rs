@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
 use metalev_engine::{Host, Interface};
+use metalev_wire::MacAddr;
 use regex::Regex;
 
 use crate::Error;
@@ -53,8 +54,26 @@ impl Selection {
     }
 
     pub(crate) fn find(&self, listing: Listing, gateways: &[Gateway]) -> Found {
-        let host = host(&listing, gateways);
+        let others = self.others(&listing);
+        let host = Host { others, ..host(&listing, gateways) };
         Found { interfaces: self.eligible(listing, gateways), host }
+    }
+
+    /// The interfaces that carry no VIPs, and on which the kernel may answer all the same: those with addresses of their
+    /// own. The host's ends of its containers' cables have none, and come and go with them.
+    fn others(&self, listing: &Listing) -> Vec<(String, MacAddr)> {
+        let chosen = |link: &Link| self.chooses(&link.name) && carries(link);
+        let used: HashSet<_> = listing.links.iter().filter(|link| chosen(link)).filter_map(|link| link.mac).collect();
+        let addressed = |link: &&Link| {
+            let own = listing.addresses.iter().filter(|own| own.interface == link.index);
+            !assignable(own.map(|own| own.address)).is_empty()
+        };
+        let others = listing.links.iter().filter(|link| !chosen(link) && !of_proxy(link) && carries(link));
+        let others = others.filter(addressed).filter_map(|link| Some((link.name.clone(), link.mac?)));
+        let mut others: Vec<_> = others.filter(|(_, mac)| !used.contains(mac)).collect();
+        others.sort_unstable();
+        others.truncate(OTHERS);
+        others
     }
 
     /// The interfaces that may carry VIPs now, in the order of their indices.
@@ -88,6 +107,9 @@ impl Selection {
     }
 }
 
+/// Interfaces beside those that carry VIPs of which the peers are told.
+const OTHERS: usize = 8;
+
 /// The links on which a service proxy configures every VIP of the cluster: kube-proxy's in IPVS mode, and kube-router's.
 /// What is there is not the host's own.
 const OF_PROXIES: [&str; 2] = ["kube-ipvs", "kube-dummy-if"];
@@ -96,14 +118,18 @@ const OF_PROXIES: [&str; 2] = ["kube-ipvs", "kube-dummy-if"];
 ///
 /// What belongs to a link that is not in the listing is left to the next one: it may be a proxy's.
 fn host(listing: &Listing, gateways: &[Gateway]) -> Host {
-    let of_proxy = |link: &&Link| OF_PROXIES.iter().any(|prefix| link.name.starts_with(prefix));
     let links: HashSet<u32> = listing.links.iter().filter(|link| !of_proxy(link)).map(|link| link.index).collect();
     let addresses = listing.addresses.iter().filter(|own| links.contains(&own.interface));
     let gateways = gateways.iter().filter(|gateway| links.contains(&gateway.interface));
     Host {
         addresses: assignable(addresses.map(|own| own.address)),
         gateways: assignable(gateways.map(|gateway| gateway.address)),
+        others: Vec::new(),
     }
+}
+
+fn of_proxy(link: &Link) -> bool {
+    OF_PROXIES.iter().any(|prefix| link.name.starts_with(prefix))
 }
 
 /// Those that a pool could have, sorted, each once.
@@ -131,8 +157,6 @@ fn carries(link: &Link) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use metalev_wire::MacAddr;
-
     use super::*;
     use crate::netlink::OwnAddress;
 
@@ -236,6 +260,36 @@ mod tests {
         assert_eq!(interfaces[0].addresses, expected);
     }
 
+    /// The interfaces beside eth0 of which the peers are told.
+    fn others_of(links: Vec<Link>, addressed: &[u32]) -> Vec<String> {
+        let own = |index: &u32| OwnAddress { interface: *index, address: "192.0.2.1".parse().unwrap(), prefix: 24 };
+        let listing = Listing { links, addresses: addressed.iter().map(own).collect() };
+        let selection = Selection::new(vec!["eth0".to_owned()], &[]).unwrap();
+        selection.others(&listing).into_iter().map(|(name, _)| name).collect()
+    }
+
+    #[test]
+    fn the_peers_are_told_of_interfaces_with_addresses_that_carry_no_vips() {
+        let mac = |last| Some(MacAddr::new([2, 0, 0, 0, 0, last]));
+        let eth1 = Link { index: 8, mac: mac(8), ..link("eth1") };
+        let veth = Link { index: 9, mac: mac(9), ..link("veth9") };
+        let proxy = Link { index: 10, mac: mac(10), ..link("kube-ipvs0") };
+        let down = Link { index: 11, mac: mac(11), flags: 0, ..link("eth2") };
+        let same = Link { index: 12, ..link("eth0.5") };
+        let all = vec![link("eth0"), eth1, veth, proxy, down, same];
+        assert_eq!(others_of(all, &[7, 8, 10, 11, 12]), ["eth1"]);
+    }
+
+    #[test]
+    fn of_very_many_interfaces_the_peers_are_told_of_a_few() {
+        let many = (20..60).map(|index| Link {
+            index,
+            mac: Some(MacAddr::new([2, 0, 0, 0, 1, u8::try_from(index).unwrap()])),
+            ..link(&format!("vlan{index}"))
+        });
+        assert_eq!(others_of(many.collect(), &(20..60).collect::<Vec<_>>()).len(), OTHERS);
+    }
+
     /// The host's own addresses when these are on a link of this name.
     fn own_on(name: &str, addresses: &[&str]) -> Vec<String> {
         let own = |address: &&str| OwnAddress { interface: 7, address: address.parse().unwrap(), prefix: 24 };
@@ -249,8 +303,11 @@ mod tests {
         let other = OwnAddress { interface: 7, address: "172.17.0.1".parse().unwrap(), prefix: 16 };
         let listing = Listing { links: vec![link("docker0")], addresses: vec![other.clone(), other] };
         let gateways = [Gateway { interface: 7, address: "172.17.0.254".parse().unwrap() }];
-        let host =
-            Host { addresses: vec!["172.17.0.1".parse().unwrap()], gateways: vec!["172.17.0.254".parse().unwrap()] };
+        let host = Host {
+            addresses: vec!["172.17.0.1".parse().unwrap()],
+            gateways: vec!["172.17.0.254".parse().unwrap()],
+            others: vec![("docker0".to_owned(), MacAddr::new([2, 0, 0, 0, 0, 1]))],
+        };
         assert_eq!(selection.find(listing, &gateways), Found { interfaces: Vec::new(), host });
     }
 

@@ -196,6 +196,7 @@ mod tests {
             peer: String::new(),
             interface: String::new(),
             mac: None,
+            patience: Duration::ZERO,
         }
     }
 

@@ -139,6 +139,21 @@ impl Ports {
         runs.map(|run| port.socket_for(&run[0]).send_all(run)).fold(Refused::default(), Refused::and)
     }
 
+    /// These tokens in their order, and after the first beacons the sockets of all the others: a peer speaks on all its
+    /// paths in one breath, and what is read now wakes nobody up a moment later.
+    pub(crate) fn with_all_beacons(&self, ready: &[Token]) -> Vec<Token> {
+        let is_beacon = |token: &Token| matches!(token, Token::Udp | Token::Beacon(_));
+        let questions = ready.iter().position(|token| *token > Token::Beacon(u32::MAX)).unwrap_or(ready.len());
+        let (first, questions) = ready.split_at(questions);
+        let mut all = first.to_vec();
+        if first.iter().any(is_beacon) {
+            let beacons = self.ports.keys().map(|&index| Token::Beacon(index)).chain([Token::Udp]);
+            all.extend(beacons.filter(|token| !first.contains(token)));
+        }
+        all.extend(questions);
+        all
+    }
+
     pub(crate) fn sockets(&self) -> impl Iterator<Item = &PacketSocket> {
         self.ports.values().flat_map(|port| [&port.arp, &port.ndp, &port.beacon])
     }

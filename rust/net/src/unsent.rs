@@ -68,6 +68,7 @@ impl Unsent {
             peer: String::new(),
             interface: way.to_owned(),
             mac: None,
+            patience: Duration::ZERO,
         })
     }
 }

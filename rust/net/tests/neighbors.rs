@@ -3,11 +3,12 @@
 mod lab;
 
 use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
 
-use lab::{FAR, IPV6, Lab, NEAR, await_fact, eventually, ip, next_frame, options, table};
+use lab::{FAR, IPV6, Lab, NEAR, Tape, await_fact, eventually, ip, next_frame, options, table};
 use metalev_engine::{Candidate, FactKind, Group, Preempt, Table};
 use metalev_net::{Options, PacketSocket, Speaker};
-use metalev_wire::MacAddr;
+use metalev_wire::ipv6::{multicast_mac, solicited_node};
 use metalev_wire::ndp::{Message, Packet, Repr};
 
 const VIP6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0x10);
@@ -55,13 +56,77 @@ fn the_kernel_of_a_neighbour_learns_the_address() {
 #[test]
 fn five_thousand_addresses_are_members_of_five_thousand_groups() {
     let lab = Lab::new();
-    let vips: Vec<Ipv6Addr> = (0..5_000).map(|n| Ipv6Addr::from_bits(VIP6.to_bits() + (1 << 16) + n)).collect();
-    // Promises that a build without optimisation keeps as well.
-    let beacon_interval = std::time::Duration::from_millis(500);
-    let speaker = holder_with(Options { beacon_interval, ..options("a", 7946, "v0") }, &vips);
-    eventually("the memberships", || (memberships(lab.near) == 5_000).then_some(()));
+    let speaker = holder_of_thousands();
+    eventually("the memberships", || (memberships(lab.near) == THOUSANDS).then_some(()));
     speaker.stop();
     assert_eq!(memberships(lab.near), 0);
+}
+
+#[test]
+fn the_groups_of_thousands_are_left_when_the_addresses_go_and_joined_again_with_them() {
+    let lab = Lab::new();
+    let speaker = holder_of_thousands();
+    eventually("the memberships", || (memberships(lab.near) == THOUSANDS).then_some(()));
+    speaker.set(owned(&thousands()[..3]));
+    eventually("the end of all but three", || (memberships(lab.near) == 3).then_some(()));
+    speaker.set(owned(&[]));
+    eventually("the end of the last", || (memberships(lab.near) == 0).then_some(()));
+    speaker.set(owned(&thousands()));
+    eventually("the memberships again", || (memberships(lab.near) == THOUSANDS).then_some(()));
+}
+
+/// Each question goes to the group of its address, a hundred at a time, for which any socket has room.
+#[test]
+fn a_question_for_any_of_five_thousand_addresses_is_answered_for_that_one() {
+    let lab = Lab::new();
+    let (far, tape) = (lab.far(IPV6), Tape::new(&lab));
+    let speaker = holder_of_thousands();
+    eventually("the memberships", || (memberships(lab.near) == THOUSANDS).then_some(()));
+    for batch in thousands().chunks(100) {
+        let mut asked: std::collections::BTreeSet<Ipv6Addr> = batch.iter().copied().collect();
+        let frames: Vec<Vec<u8>> = batch.iter().map(|vip| solicitation_for(*vip, ASKER)).collect();
+        assert_eq!(far.send_all(&frames).count, 0);
+        eventually("an answer for each", || {
+            let answer = advertised(&tape.next().1)?;
+            let Message::Advertisement { flags, target_mac } = answer.message else { unreachable!() };
+            if flags.solicited {
+                assert_eq!((answer.dst_ip, target_mac, flags.overrides), (ASKER, Some(NEAR), true));
+                asked.remove(&answer.target);
+            }
+            asked.is_empty().then_some(())
+        });
+    }
+    let answered: u64 = speaker.counters().engine.addresses.iter().map(|address| address.responses_sent).sum();
+    assert_eq!(answered, u64::try_from(THOUSANDS).expect("a few"));
+}
+
+/// The bound of `announcer`: 16,000 frames of first rounds a second, and 32 at once. By what the kernel says of when each
+/// was sent, read by a socket with room for all of them.
+#[test]
+fn the_announcements_of_five_thousand_addresses_are_paced() {
+    let lab = Lab::new();
+    let tape = Tape::new(&lab);
+    let _speaker = holder_of_thousands();
+    let mut unheard: std::collections::BTreeSet<Ipv6Addr> = thousands().into_iter().collect();
+    let mut times: Vec<Duration> = Vec::new();
+    eventually("an announcement of each", || {
+        let (at, bytes) = tape.next();
+        if let Some(told) = advertised(&bytes) {
+            assert_eq!(told.dst_ip, ALL_NODES);
+            unheard.remove(&told.target);
+            times.push(at);
+        }
+        unheard.is_empty().then_some(())
+    });
+    // In 100 ms no more than its share, one slice of 2 ms that was saved up, and one that was under way.
+    let most = 1_600 + 2 * 32 + 32;
+    let mut first = 0;
+    for (last, at) in times.iter().enumerate() {
+        while at.saturating_sub(times[first]) > Duration::from_millis(100) {
+            first += 1;
+        }
+        assert!(last - first < most, "{} frames in 100 ms", last - first + 1);
+    }
 }
 
 #[test]
@@ -83,8 +148,28 @@ fn holder(vips: &[Ipv6Addr]) -> Speaker {
     holder_with(options("a", 7946, "v0"), vips)
 }
 
+const THOUSANDS: usize = 5_000;
+
+/// Addresses with a group each.
+fn thousands() -> Vec<Ipv6Addr> {
+    (0..5_000).map(|n| Ipv6Addr::from_bits(VIP6.to_bits() + (1 << 16) + n)).collect()
+}
+
+/// A speaker that holds them by now, with promises that a build without optimisation keeps as well.
+fn holder_of_thousands() -> Speaker {
+    let beacon_interval = Duration::from_millis(500);
+    holder_with(Options { beacon_interval, ..options("a", 7946, "v0") }, &thousands())
+}
+
 fn holder_with(options: Options, vips: &[Ipv6Addr]) -> Speaker {
     let speaker = Speaker::start(options).expect("it starts");
+    speaker.set(owned(vips));
+    await_fact(&speaker, FactKind::Took);
+    speaker
+}
+
+/// A table of these addresses, each a group of its own.
+fn owned(vips: &[Ipv6Addr]) -> Table {
     let group = |vip: &Ipv6Addr| {
         let key = IpAddr::V6(*vip);
         let candidates = [Candidate { node: "a".to_owned(), score: 0 }].into();
@@ -98,26 +183,33 @@ fn holder_with(options: Options, vips: &[Ipv6Addr]) -> Speaker {
             preempt: Preempt::Sticky,
         }
     };
-    speaker.set(Table { groups: vips.iter().map(group).collect(), ..table(&[], &[]) });
-    await_fact(&speaker, FactKind::Took);
-    speaker
+    Table { groups: vips.iter().map(group).collect(), ..table(&[], &[]) }
 }
 
 fn solicitation(src_ip: Ipv6Addr) -> Vec<u8> {
-    let dst_ip = "ff02::1:ff00:10".parse().expect("the solicited-node group");
+    solicitation_for(VIP6, src_ip)
+}
+
+fn solicitation_for(target: Ipv6Addr, src_ip: Ipv6Addr) -> Vec<u8> {
+    let dst_ip = solicited_node(target);
     let source_mac = (!src_ip.is_unspecified()).then_some(FAR);
-    let repr = Repr { src_ip, dst_ip, target: VIP6, message: Message::Solicitation { source_mac } };
-    repr.frame(MacAddr::new([0x33, 0x33, 0xff, 0, 0, 0x10]), FAR)
+    Repr { src_ip, dst_ip, target, message: Message::Solicitation { source_mac } }.frame(multicast_mac(dst_ip), FAR)
 }
 
 fn next_advertisement(socket: &PacketSocket, wanted: impl Fn(&Repr) -> bool) -> Repr {
     eventually("such an advertisement", || {
-        let frame = next_frame(socket);
-        let packet = Packet::new_checked(&frame[14..]).ok()?;
-        let found = Repr::parse(&packet).ok()?;
-        let advertises = matches!(found.message, Message::Advertisement { .. });
-        (advertises && found.target == VIP6 && wanted(&found)).then_some(found)
+        any_advertisement(socket).filter(|found| found.target == VIP6 && wanted(found))
     })
+}
+
+/// The next frame, if it is an advertisement.
+fn any_advertisement(socket: &PacketSocket) -> Option<Repr> {
+    advertised(&next_frame(socket))
+}
+
+fn advertised(frame: &[u8]) -> Option<Repr> {
+    let packet = Packet::new_checked(frame.get(14..)?).ok()?;
+    Repr::parse(&packet).ok().filter(|repr| matches!(repr.message, Message::Advertisement { .. }))
 }
 
 /// How many solicited-node groups of the VIPs' own the kernel is a member of: theirs end in 00:10 or 01 and more.

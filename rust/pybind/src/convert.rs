@@ -145,6 +145,7 @@ pub(crate) struct Fact {
     peer: String,
     interface: String,
     mac: String,
+    patience: f64,
 }
 
 impl From<engine::Fact> for Fact {
@@ -160,6 +161,7 @@ impl From<engine::Fact> for Fact {
             peer: fact.peer,
             interface: fact.interface,
             mac: fact.mac.map_or_else(String::new, |mac| mac.to_string()),
+            patience: fact.patience.as_secs_f64(),
         }
     }
 }

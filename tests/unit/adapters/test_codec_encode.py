@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import pytest
 
 from metalev.adapters.codec import BadField, Codec, encode
-from metalev.model.actions import Conflict, Event, EventType, Holding, SpeakerState
+from metalev.model.actions import Conflict, Event, EventType, Holding, Patience, SpeakerState
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.pools import PoolStatus, Resting
 from metalev.model.services import Condition, ConditionStatus, Service, ServiceStatus
@@ -61,6 +61,13 @@ def test_the_pools_name_is_written_in_the_newer_spelling_and_the_older_one_is_re
     }
 
 
+def test_the_address_and_the_name_of_its_pool_are_written_in_one_update() -> None:
+    patch = encode.service_patch(Service(WEB, version="7"), status(), NOON)
+    assert patch["status"]["loadBalancer"]["ingress"] == [{"ip": "192.0.2.1"}, {"ip": "2001:db8::1"}]
+    assert patch["metadata"]["annotations"]["metallb.io/ip-allocated-from-pool"] == "first"
+    assert patch["metadata"]["resourceVersion"] == "7"
+
+
 def test_time_is_written_in_utc() -> None:
     assert encode.timestamp(datetime(2026, 1, 2, 12, tzinfo=timezone(timedelta(hours=2)))) == "2026-01-02T10:00:00Z"
 
@@ -95,6 +102,7 @@ def test_speaker_state_reads_back() -> None:
         problems=("no carrier on eth1",),
         conflicts=(Conflict("192.0.2.7", "02:00:00:00:09:09", "eth0", "probe", 1_767_355_200),),
         clean=("192.0.2.8",),
+        patience=(Patience("node2", 0.75, "late-beacons"),),
     )
     assert CODEC.decode(encode.speaker_state(state)) == state
 

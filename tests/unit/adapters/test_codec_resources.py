@@ -88,6 +88,14 @@ def test_unusable_pool_is_named_by_its_field(spec: dict[str, Any], message: str)
     assert str(caught.value) == message
 
 
+def test_what_is_listed_twice_in_a_file_is_no_mistake() -> None:
+    twice = {"namespaces": ["shop", "shop"], "serviceSelectors": [{"matchLabels": {"a": "b"}}] * 2}
+    allocation = pool({"addresses": ["10.0.0.0/30"], "serviceAllocation": twice}).allocation
+    assert allocation is not None
+    assert set(allocation.namespaces) == {"shop"}
+    assert set(advertisement(spec={"ipAddressPools": ["main", "main"]}).pools) == {"main"}
+
+
 def test_pool_outside_our_namespace_is_refused_in_metallbs_words() -> None:
     with pytest.raises(BadInput, match=r"^resource must be created in metallb-system namespace$"):
         pool({"addresses": ["192.0.2.0/24"]}, namespace="default")

@@ -13,6 +13,7 @@ from tests.contract.harness import FixedClock, Recorder, service_key
 from metalev.adapters.files import FilesCluster
 from metalev.adapters.files import cluster as clustering
 from metalev.adapters.files import watch as watching
+from metalev.adapters.files.inotify import Inotify, Notices
 from metalev.adapters.files.watch import Watcher
 
 WEB = service_key("web")
@@ -84,14 +85,48 @@ def test_folder_that_was_replaced_is_watched_again(folder: Path, open_cluster: O
 def test_slow_look_finds_what_the_kernel_did_not_tell(
     folder: Path, open_cluster: Open, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def refuse(*_: object, **__: object) -> Iterator[set[tuple[object, str]]]:
+    def refuse(*_: object) -> Inotify:
         raise OSError(os.strerror(28))
 
-    monkeypatch.setattr(watching, "watch", refuse)
+    monkeypatch.setattr(watching, "Inotify", refuse)
     seen = open_cluster(folder, 0.05)
     (folder / "web.yaml").write_text(SERVICE)
     seen.until(lambda: WEB in seen.objects)
     assert "the kernel does not report changes" in caplog.text
+
+
+def test_slow_look_finds_what_a_kernel_that_says_nothing_did_not_tell(
+    folder: Path, open_cluster: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Inotify.read
+    monkeypatch.setattr(Inotify, "read", lambda inotify: (read(inotify), Notices())[1])
+    seen = open_cluster(folder, 0.01)
+    (folder / "web.yaml").write_text(SERVICE)
+    seen.until(lambda: WEB in seen.objects)
+
+
+def test_everything_is_looked_at_when_the_kernel_had_more_to_tell_than_it_could(
+    folder: Path, open_cluster: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Inotify.read
+    monkeypatch.setattr(Inotify, "read", lambda inotify: (read(inotify), Notices(lost=True))[1])
+    seen = open_cluster(folder, 3600)
+    (folder / "web.yaml").write_text(SERVICE)
+    seen.until(lambda: WEB in seen.objects)
+
+
+def test_what_happens_between_the_start_and_the_first_look_is_noticed(
+    folder: Path, open_cluster: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = Watcher.start
+
+    def late(watcher: Watcher) -> None:
+        (folder / "web.yaml").write_text(SERVICE)
+        start(watcher)
+
+    monkeypatch.setattr(Watcher, "start", late)
+    seen = open_cluster(folder, 3600)
+    seen.until(lambda: WEB in seen.objects)
 
 
 def mounted(folder: Path, kind: str) -> Path:

@@ -162,6 +162,31 @@ def test_what_is_given_back_is_free_at_once(server: LeaseServer) -> None:
     assert other.told == [(True, True)]
 
 
+def test_one_that_somebody_deleted_is_not_free_before_its_holder_knows(server: LeaseServer) -> None:
+    one, other = Candidate(server, "one"), Candidate(server, "other")
+    one.attempt()
+    other.attempt()
+    server.lease = None
+    server.time += RENEW_SECONDS
+    other.attempt()
+    assert (one.sure(), other.told) == (True, [])
+    server.time += DURATION_SECONDS
+    other.attempt()
+    assert (one.sure(), other.told) == (False, [(True, False)])
+
+
+def test_who_holds_one_that_somebody_deleted_makes_it_anew(server: LeaseServer) -> None:
+    one, other = Candidate(server, "one"), Candidate(server, "other")
+    one.attempt()
+    other.attempt()
+    server.lease = None
+    server.time += RENEW_SECONDS
+    one.attempt()
+    other.attempt()
+    assert one.remaining() == DURATION_SECONDS
+    assert (one.told, other.told) == ([(True, True)], [])
+
+
 def test_it_is_not_given_back_while_a_write_may_be_on_its_way(server: LeaseServer) -> None:
     one, other = Candidate(server, "one", settled=False), Candidate(server, "other")
     one.attempt()

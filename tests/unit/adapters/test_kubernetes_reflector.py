@@ -18,7 +18,7 @@ from metalev.adapters.kubernetes import reflector as module
 from metalev.adapters.kubernetes.api import Api
 from metalev.adapters.kubernetes.errors import ApiError, Unreachable
 from metalev.adapters.kubernetes.reflector import Reflector
-from metalev.adapters.kubernetes.resources import Resource
+from metalev.adapters.kubernetes.resources import Resource, resource
 from metalev.adapters.kubernetes.troubles import Troubles
 from metalev.model.meta import Kind, Name, ObjectKey
 
@@ -53,6 +53,7 @@ class Script:
         self.stop = threading.Event()
         self.asked: list[tuple[str, str]] = []
         self.queries: list[Mapping[str, str]] = []
+        self.watched: list[Mapping[str, str]] = []
         self._lists, self._watches = deque(lists), deque(watches)
 
     def get(self, _path: str, query: Mapping[str, str]) -> bytes:
@@ -66,6 +67,7 @@ class Script:
     @contextmanager
     def lines(self, _path: str, query: Mapping[str, str], _silence: float) -> Iterator[Iterator[bytes]]:
         self.asked.append(("watch", query["resourceVersion"]))
+        self.watched.append(dict(query))
         said = self._watches.popleft()
         if not self._watches:
             self.stop.set()
@@ -169,6 +171,18 @@ def test_a_watch_goes_on_from_a_bookmark_which_has_no_name() -> None:
     script = Script(page("7"), watches=[[BOOKMARK], []])
     run(script)
     assert script.asked == [("list", ""), ("watch", "7"), ("watch", "77")]
+
+
+def test_a_watch_asks_for_bookmarks_so_that_it_goes_on_where_nothing_happened() -> None:
+    script = Script(page("7", "a"), watches=[[], []])
+    run(script)
+    assert [query["allowWatchBookmarks"] for query in script.watched] == ["true", "true"]
+
+
+def test_of_services_only_those_of_type_load_balancer_are_listed_and_watched() -> None:
+    script = Script(page("7", "a"), watches=[[]])
+    run(script, resource(Kind.SERVICE, "metallb-system"))
+    assert {query["fieldSelector"] for query in (*script.queries, *script.watched)} == {"spec.type=LoadBalancer"}
 
 
 def test_a_watch_goes_on_where_the_one_before_was_closed() -> None:

@@ -210,7 +210,7 @@ def test_asking_for_the_version_loads_no_program() -> None:
         "metalev.adapters.files",
         "metalev.adapters.kubernetes",
         "prometheus_client",
-        "watchfiles",
+        "ctypes",
         "yaml",
         "http.server",
     }

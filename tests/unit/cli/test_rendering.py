@@ -93,6 +93,12 @@ def test_one_screen() -> None:
     )
 
 
+def test_remarks_stand_below_the_problems() -> None:
+    text = rendering.overview_text(seen(WELL, problems=("broken",), remarks=("node2 is late",)))
+    assert "PROBLEMS\n- broken\n\nREMARKS\n- node2 is late\n" in text
+    assert json.loads(rendering.overview_json(seen(WELL, remarks=("node2 is late",))))["remarks"] == ["node2 is late"]
+
+
 def test_an_empty_cluster_is_one_line() -> None:
     empty = Overview((), (), (), (), ())
     assert rendering.overview_text(empty) == "all is well: there is no Service of type LoadBalancer"

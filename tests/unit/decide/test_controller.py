@@ -301,6 +301,13 @@ def test_a_service_of_another_class_is_not_touched() -> None:
     assert Controller(foreign).reconcile("a") == ()
 
 
+def test_an_address_that_a_service_of_another_class_shows_is_given_like_any_other() -> None:
+    foreign = replace(service("foreign", "10.0.0.0"), load_balancer_class="kube-vip")
+    controller = Controller(foreign, service("a"))
+    controller.settle("foreign", "a")
+    assert controller.held("a") == ["10.0.0.0"]
+
+
 def test_conditions_of_others_are_left_in_place() -> None:
     foreign = Condition("example.com/Ready", ConditionStatus.TRUE, "Ready", "ready")
     controller = Controller(replace(service("a"), status=ServiceStatus(conditions=(foreign,))))

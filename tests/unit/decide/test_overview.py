@@ -10,13 +10,14 @@ from tests.unit.decide.worlds import name, pool, service, world
 
 from metalev.decide.overview import Overview, PoolRow, overview
 from metalev.decide.why import Inquiry
-from metalev.model.actions import SpeakerState
+from metalev.model.actions import Patience, SpeakerState
 from metalev.model.cluster import Heartbeat
 from metalev.model.meta import LabelSelector, Name
 from metalev.model.pools import L2Advertisement, PoolStatus, Resting
 from metalev.model.snapshot import Snapshot
 
 TWO = ("10.0.0.0", "10.0.0.1")
+WAITED = "is given up only after up to"
 
 
 def see(snapshot: Snapshot, namespace: str = "") -> Overview:
@@ -35,6 +36,19 @@ def test_all_is_well() -> None:
     assert [(one.name, one.announces, one.hears) for one in seen.nodes] == [
         *(("node-a", 2, 2), ("node-b", 0, 2), ("node-c", 0, 2))
     ]
+
+
+def test_who_is_given_up_late_is_a_remark_and_no_problem() -> None:
+    late, starved = Patience("node-c", 0.5, "late-beacons"), Patience("node-b", 0.75, "starved")
+    states = [speaker("node-a", *TWO), speaker("node-b"), speaker("node-c")]
+    states[0] = replace(states[0], patience=(late,))
+    states[1] = replace(states[1], patience=(replace(late, seconds=1.0), starved))
+    seen = see(served(*states))
+    assert (seen.healthy, seen.problems) == (True, ())
+    assert seen.remarks == (
+        f"node-b {WAITED} 0.75 s of silence: it asks for that, for its host has no time for its speaker",
+        f"node-c {WAITED} 1 s of silence: its beacons come late or get lost on the way to node-a, node-b",
+    )
 
 
 def test_what_is_without_traffic_comes_first_and_is_counted() -> None:

@@ -13,7 +13,8 @@ from tests.unit.decide.allocations import IPS, complaint, given, ledger, pool, s
 from metalev.decide.allocation import decide_addresses
 from metalev.decide.ledger import ALONE, Ledger
 from metalev.decide.outcome import Allocation
-from metalev.decide.sharing import MAX_SHAPES, Openings, Tenancy, Terms, terms_of
+from metalev.decide.rooms import PortKey
+from metalev.decide.sharing import Openings, Tenancy, Terms, terms_of
 from metalev.model.meta import Name
 from metalev.model.services import Port, Service, TrafficPolicy
 
@@ -163,45 +164,50 @@ def test_when_the_tenants_leave_the_next_in_line_may_stay() -> None:
     for name, key in ((first, "k"), (second, "l"), (third, "l")):
         tenancy.enter(name, Terms(key, ports=(("TCP", len(tenancy.everybody())),)), A)
     assert (list(tenancy.tenants), list(tenancy.intruders)) == ([first], [second, third])
-    assert not tenancy.leave(first, A)
-    assert list(tenancy.tenants) == [second, third]
+    assert set(tenancy.leave(first, A)) == {("TCP", 0), ("TCP", 1), ("TCP", 2)}
+    assert (list(tenancy.tenants), set(tenancy.ports)) == ([second, third], {("TCP", 1), ("TCP", 2)})
+
+
+def test_who_is_the_only_one_on_an_address_is_known_be_it_by_right_or_not() -> None:
+    tenancy, (first, second) = Tenancy(), (Name("shop", one) for one in "ab")
+    tenancy.enter(first, Terms("k"), A)
+    assert (tenancy.is_only(first), tenancy.is_only(second)) == (True, False)
+    tenancy.enter(second, Terms("l"), A)
+    assert (tenancy.is_only(first), tenancy.is_only(second)) == (False, False)
+    tenancy.leave(first, A)
+    assert (tenancy.is_only(first), tenancy.is_only(second)) == (False, True)
 
 
 PORTS = st.frozensets(st.sampled_from([80, 81, 82]), min_size=1, max_size=2)
-STEPS = st.tuples(st.integers(0, 4), st.sampled_from("abcdef"), st.sampled_from(["", "k", "l"]), PORTS, st.booleans())
+DEEDS = st.sampled_from(["enter", "enter", "enter", "leave", "leave", "come first", "barred", "as it is"])
+STEPS = st.tuples(st.integers(0, 4), st.sampled_from("abcdef"), st.sampled_from(["", "k", "l"]), PORTS, DEEDS)
 
 
 @given_values(st.lists(STEPS, max_size=40))
 def test_the_lowest_address_with_room_is_the_one_that_a_search_finds(
-    steps: list[tuple[int, str, str, frozenset[int], bool]],
+    steps: list[tuple[int, str, str, frozenset[int], str]],
 ) -> None:
-    openings, uses = Openings(), {number: Tenancy() for number in range(5)}
-    for number, name, key, ports, leaves in steps:
+    openings, uses, barred = Openings(), {number: Tenancy() for number in range(5)}, set[int]()
+    for number, name, key, ports, deed in steps:
         service_name, address = Name("shop", name), ip_address(number)
         terms = Terms(key, ports=tuple(("TCP", port) for port in sorted(ports)))
-        if leaves:
-            uses[number].leave(service_name, address)
-        else:
-            uses[number].enter(service_name, terms, address)
-        openings.changed(number, uses[number] if uses[number].everybody() else None)
+        touched: tuple[PortKey, ...] | None = None
+        if deed == "leave":
+            touched = uses[number].leave(service_name, address)
+        elif deed == "enter":
+            touched = uses[number].enter(service_name, terms, address)
+        elif deed == "come first":
+            uses[number].give_way_to(service_name, terms, address)
+        barred = barred - {number} if deed != "barred" else barred | {number}
+        openings.changed(number, uses[number] if uses[number].everybody() and number not in barred else None, touched)
         for asked in (Terms("k", ports=(("TCP", 80),)), Terms("l", ports=(("TCP", 81), ("TCP", 82))), Terms()):
             fits = (one for one, use in uses.items() if use.tenants and not use.refusal(Name("", "new"), asked, A))
-            assert openings.lowest(asked) == next(fits, None)
+            assert openings.lowest(asked) == next((one for one in fits if one not in barred), None)
 
 
-def test_more_sets_of_ports_than_are_remembered_are_answered_all_the_same() -> None:
-    openings, tenancy = Openings(), Tenancy()
-    tenancy.enter(HOLDER.name, terms_of(HOLDER), A)
-    openings.changed(0, tenancy)
-    answers = [openings.lowest(Terms("k", ports=(("TCP", port),))) for port in range(70, 2 * MAX_SHAPES + 70)]
-    assert answers == [None if port == 80 else 0 for port in range(70, 2 * MAX_SHAPES + 70)]
-
-
-def test_no_more_sets_of_ports_are_remembered_than_are_allowed() -> None:
-    openings, tenancy = Openings(), Tenancy()
-    tenancy.enter(HOLDER.name, terms_of(HOLDER), A)
-    openings.changed(0, tenancy)
-    for port in range(1000, 10 * MAX_SHAPES + 1000):
-        openings.lowest(Terms("k", ports=(("TCP", port),)))
-    (room,) = openings._rooms.values()
-    assert 0 < len(room._heaps) <= MAX_SHAPES
+def test_nothing_is_kept_of_a_key_when_the_last_one_who_shares_under_it_has_left() -> None:
+    made = books(HOLDER, sharer("web", str(A), port=81), sharer("dns", "10.0.0.1"))
+    for name in ("holder", "web", "dns"):
+        made.release(Name("shop", name))
+    openings = made._openings["main", 4]
+    assert (openings._rooms, openings._key_of, made._use) == ({}, {}, {})

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from tests.unit.decide.allocations import POOL, decide, ledger, pool, service
 
 from metalev.decide.ledger import Ledger
+from metalev.decide.words import quoted_list
 from metalev.model.pools import ServiceAllocation
 from metalev.model.services import FamilyPolicy, Service, ServiceStatus
 
@@ -19,7 +20,8 @@ def shortage(subject: Service, books: Ledger) -> str:
     """What follows MetalLB's words in the condition and, the same, in the event."""
     allocation = decide(subject, books)
     assert allocation.condition is not None
-    assert [event.message for event in allocation.events] == [allocation.condition.message]
+    kept = [f"Assigned IP {quoted_list(allocation.addresses)}"] if allocation.addresses else []
+    assert "; ".join([*kept, *(event.message for event in allocation.events)]) == allocation.condition.message
     return allocation.condition.message.partition(" (")[2]
 
 
@@ -66,8 +68,7 @@ def test_pools_that_are_not_for_the_service_are_named_with_the_reason() -> None:
     )
 
 
-def test_what_the_service_gives_up_does_not_count_as_in_use() -> None:
-    """Else it would be told something else as soon as it has given it up."""
+def test_who_keeps_one_address_of_two_is_told_the_same_as_one_who_has_none() -> None:
     subject = service("10.0.0.0", families=(4, 6), policy=FamilyPolicy.REQUIRE)
     subject = replace(subject, cluster_ips=(ip_address("10.96.0.1"), ip_address("fd00::1")))
     books = ledger(pool("a", "10.0.0.0/32", "2001:db8::/128"), taken="2001:db8::")

@@ -14,6 +14,7 @@ from metalev.decide.speaker import SpeakerDecider, SpeakerDesired, speaker_state
 from metalev.model.actions import (
     Action,
     Holding,
+    Patience,
     RecordEvent,
     SetOwnership,
     SpeakerState,
@@ -119,6 +120,14 @@ def test_the_state_says_what_is_held_heard_and_wrong() -> None:
     assert state.peers_heard == ("node-b", "node-c")
     assert state.interfaces == ("eth0",)
     assert state.problems == ("web.yaml:1: invalid CIDR",)
+
+
+def test_the_state_says_who_is_given_up_only_after_a_longer_silence() -> None:
+    fact = Fact(FactKind.PATIENCE, 1.0, "late-beacons", "late", peer="node-b", patience=0.5)
+    snapshot = replace(world(WEB), patience={"node-b": fact})
+    state = speaker_state(snapshot, "node-a", desired_speaker(snapshot, "node-a"))
+    assert state.patience == (Patience("node-b", 0.5, "late-beacons"),)
+    assert state.problems == ()
 
 
 def test_a_group_held_after_its_service_is_gone_is_still_said() -> None:

@@ -116,12 +116,11 @@ def test_one_address_is_kept_with_the_words_with_which_it_was_given() -> None:
     assert decide(subject, holding(subject, V4_ONLY)).condition == assigned.condition
 
 
-def test_who_comes_to_require_both_is_completed_or_moved_or_cleared() -> None:
+def test_who_comes_to_require_both_is_completed_or_moved() -> None:
     subject = requires("10.0.0.2")
     completed = decide(subject, holding(subject, pool("a", "10.0.0.0/30", "fd00::/126")))
     assert given(completed) == ["10.0.0.2", "fd00::"]
     assert given(decide(subject, holding(subject, V4_ONLY, BOTH))) == ["10.0.2.0", "fd00::"]
-    assert complaint(decide(subject, holding(subject, V4_ONLY))) == "no available IPs"
 
 
 def test_who_comes_to_prefer_both_keeps_what_it_has_and_gets_one_where_both_were_not_to_be_had() -> None:

@@ -26,7 +26,7 @@ from tests.unit.decide.worlds import name, pool, service, world
 
 from metalev.decide.findings import Answer
 from metalev.decide.why import Inquiry
-from metalev.model.actions import SpeakerState
+from metalev.model.actions import Patience, SpeakerState
 from metalev.model.cluster import SpeakerPod
 from metalev.model.services import Endpoint, Port
 from metalev.model.snapshot import Snapshot
@@ -52,6 +52,15 @@ def test_a_dead_announcer_is_not_believed_once_another_has_taken_over() -> None:
     assert answer(chain, "announced").details == ("node-a said so before (term 1), and is heard no more",)
     assert answer(chain, "speakers").text == (
         "node-a: its state is old, for it is heard no more by node-b, node-c: dead, or its beacons are lost"
+    )
+
+
+def test_who_is_given_up_late_is_said_beside_the_speakers_and_is_no_remark() -> None:
+    waiting = replace(speaker("node-a", VIP), patience=(Patience("node-c", 0.5, "late-beacons"),))
+    chain = ask(announced(settled(world(WEB)), waiting, speaker("node-b"), speaker("node-c")))
+    assert chain.verdict == f"all is well: node-a answers for {VIP}"
+    assert answer(chain, "speakers").details == (
+        "node-c is given up only after up to 0.5 s of silence: its beacons come late or get lost on the way to node-a",
     )
 
 

@@ -137,7 +137,8 @@ def test_every_cause_is_explained() -> None:
     of_witness = first_column(CONFLICTS, "result", "what it means")
     of_peers = {"beacon-heard", "not-heard", "goodbye"}
     explained = first_column(FAILOVER, "cause", "meaning") | of_strangers | of_conflicts | of_witness | of_peers
-    assert explained == words_of("Cause")
+    of_patience = first_column(DETECTION, "cause of patience", "what it is")
+    assert explained | of_patience == words_of("Cause")
     assert of_witness == set(WITNESS_RESULTS)
 
 

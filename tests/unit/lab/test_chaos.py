@@ -3,6 +3,7 @@
 from metalev.lab.census import Double, Record, Report, Span
 from metalev.lab.chaos.judge import OBSERVED_MS, PROGRAMS, Cost, Happened, judge
 from metalev.lab.chaos.meter import Lateness, late_by
+from metalev.lab.chaos.patience import in_force, was_in_force
 from metalev.lab.chaos.schedule import BOUNDS, DEAD_MS, MEANING, MEET_MS, Event, Kind, schedule
 from metalev.lab.chaos.story import table, told
 
@@ -63,6 +64,26 @@ def test_what_the_speakers_said_to_wait_longer_widens_the_bound_of_a_failover() 
     for kind, allowed in bounds.items():
         happened = Happened(Event(1, kind, "web", "node1", 1.0), "node1", 10.0, 11.0, 12.0, patient=0.2)
         assert judge(happened, report, []).silent_bound_ms == allowed
+
+
+def test_the_dead_time_in_force_is_the_longest_that_any_speaker_shows() -> None:
+    usual = {"metalev_promise_seconds": 0.15, 'metalev_peer_patience_seconds{path="eth0",peer="node2"}': 0.16}
+    late = usual | {'metalev_peer_patience_seconds{path="udp",peer="node3"}': 0.23}
+    starved = usual | {"metalev_promise_seconds": 0.45}
+    assert in_force([usual, usual]) == 0
+    assert round(in_force([usual, late]), 3) == 0.07
+    assert round(in_force([starved, late]), 3) == 0.3
+
+
+def test_what_it_was_meanwhile_is_read_from_their_logs() -> None:
+    lost = "node1 is no longer heard on eth0: silent for {} ms (patience {} ms) cause=missed-beacons"
+    slept = "did not run for 400 ms (the promise lasts 150 ms): listening before anything is taken"
+    in_time, late = lost.format(161, 160), lost.format(400, 310)
+    assert was_in_force({"node1": "took 192.168.1.200", "node2": ""}, "node3") == 0
+    assert was_in_force({"node1": in_time}, "node3") == 0
+    assert round(was_in_force({"node1": in_time, "node2": late}, "node3"), 3) == 0.15
+    assert round(was_in_force({"node1": in_time, "node2": slept}, "node3"), 3) == 0.55
+    assert was_in_force({"node1": in_time, "node2": slept}, "node2") == 0, "that is what was done to it"
 
 
 def test_a_fault_that_may_silence_for_as_long_as_it_lasts_may_not_for_longer() -> None:

@@ -301,6 +301,42 @@ def test_a_cluster_that_does_not_answer_gets_the_state_later_and_the_engine_its_
     assert len(speaker.assigned()) == 1
 
 
+KERNEL = Fact(FactKind.OWN_KERNEL, 1.0, "frame", "a kernel answers", addresses=(ip_address("192.0.2.1"),), peer="node2")
+KERNEL_OVER = replace(KERNEL, kind=FactKind.OWN_KERNEL_OVER, message="it answers no longer")
+
+
+def trouble_of(speaker: Speaker) -> list[str]:
+    return sorted(
+        f"{one.regarding.name.name} {one.reason}" for one in speaker.cluster.events if "a kernel answers" in one.message
+    )
+
+
+def test_a_kernel_that_answers_is_told_once_and_so_is_its_end_and_again_when_it_begins_anew() -> None:
+    speaker = Speaker(web(), KEY)
+    begun, ended = ["node2 KernelAnswers", "web KernelAnswers"], ["node2 KernelAnswersOver", "web KernelAnswersOver"]
+    speaker.notice(Noticed(KERNEL))
+    speaker.notice(Noticed(replace(KERNEL, at=20.0)))
+    assert trouble_of(speaker) == begun
+    speaker.notice(Noticed(KERNEL_OVER))
+    speaker.settle(within=60)
+    assert trouble_of(speaker) == sorted([*begun, *ended])
+    speaker.notice(Noticed(KERNEL))
+    speaker.settle(within=60)
+    assert trouble_of(speaker) == sorted([*begun, *begun, *ended])
+
+
+def test_an_end_that_could_not_be_told_is_told_later() -> None:
+    speaker = Speaker(web(), KEY)
+    speaker.notice(Noticed(KERNEL))
+    speaker.settle(within=60)
+    speaker.cluster.unavailable = "connection refused"
+    speaker.notice(Noticed(KERNEL_OVER))
+    speaker.settle(within=1)
+    speaker.cluster.unavailable = ""
+    speaker.settle(within=120)
+    assert len([one for one in trouble_of(speaker) if one.endswith("Over")]) == 2
+
+
 def test_without_a_key_there_is_no_table_and_the_speaker_is_not_ready() -> None:
     speaker = Speaker(web())
     assert speaker.engine.tables == []

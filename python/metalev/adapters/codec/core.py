@@ -11,7 +11,7 @@ from ipaddress import ip_address
 
 from metalev.adapters.codec import wire
 from metalev.adapters.codec.fields import BadField, parse_address
-from metalev.model.actions import Conflict, Holding, SpeakerState
+from metalev.model.actions import Conflict, Holding, Patience, SpeakerState
 from metalev.model.address import IPAddress
 from metalev.model.cluster import OUT_OF_SERVICE_TAINT, BeaconKey, BeaconSecret, Namespace, Node, SpeakerPod
 from metalev.model.drills import LONGEST, Drill, DrillMode
@@ -150,6 +150,7 @@ def speaker_state(document: wire.SpeakerState, name: Name) -> SpeakerState:
             for item in status.conflicts
         ),
         clean=tuple(status.clean),
+        patience=tuple(Patience(item.node, item.seconds, item.cause) for item in status.patience),
     )
 
 

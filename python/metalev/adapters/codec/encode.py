@@ -117,6 +117,7 @@ def speaker_state(state: SpeakerState) -> Encoded:
             "gateways": list(state.gateways),
             "conflicts": [_conflict(conflict) for conflict in state.conflicts],
             "clean": list(state.clean),
+            "patience": [msgspec.to_builtins(patience) for patience in state.patience],
         }
     }
 

@@ -324,6 +324,12 @@ class Conflict(Wire, frozen=True):
     since: datetime | None = None
 
 
+class Patience(Wire, frozen=True):
+    node: str
+    seconds: float = 0.0
+    cause: str = ""
+
+
 class SpeakerStatus(Wire, frozen=True):
     holdings: list[Holding] = []
     peers_heard: list[str] = []
@@ -333,6 +339,7 @@ class SpeakerStatus(Wire, frozen=True):
     gateways: list[str] = []
     conflicts: list[Conflict] = []
     clean: list[str] = []
+    patience: list[Patience] = []
 
 
 class SpeakerState(Wire, frozen=True):

@@ -70,6 +70,8 @@ class FilesCluster:
     def start(self, sink: ChangeSink) -> None:
         """Deliver everything, then what changes. Raises ``StartError`` if a folder cannot be used."""
         self._check_folders()
+        if self._watcher:
+            self._watcher.listen()
         with self._lock:
             self._sink = sink
             self._take_up(self._view.rescan())
@@ -237,6 +239,7 @@ class FilesCluster:
             relist=self.relist,
             relist_seconds=relist_seconds,
             concerns=self._view.concerns,
+            descend=lambda folder: self._view.concerns(folder) or state.is_relative_to(folder),
         )
 
 

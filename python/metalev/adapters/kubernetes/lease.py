@@ -88,6 +88,8 @@ class KubernetesLease:
         """The version that was last seen, and when it had been seen first."""
         self.tried = threading.Event()
         """Set once it has been tried to take it for the first time, with whatever success."""
+        self._ends_at = float("-inf")
+        """When the one that was last seen with somebody else ends, unless it is renewed."""
         self._free_at = float("inf")
         """When it may be taken, unless it is seen renewed."""
         self._held_until = 0.0
@@ -161,7 +163,7 @@ class KubernetesLease:
         lease = self._read()
         read_at = self._now()
         if lease is None:
-            self._create(asked_at)
+            self._create_when_free(asked_at)
             return
         holder = lease.spec.holder_identity or ""
         if holder == self._identity:
@@ -173,11 +175,18 @@ class KubernetesLease:
         if self._seen[0] != lease.metadata.resource_version:
             # It may have been renewed at any time until the answer came.
             self._seen = (lease.metadata.resource_version, read_at)
-        free_at = self._seen[1] + (lease.spec.lease_duration_seconds or self._duration)
-        if not holder or asked_at > free_at:
+        self._ends_at = self._seen[1] + (lease.spec.lease_duration_seconds or self._duration)
+        if not holder or asked_at > self._ends_at:
             self._write(lease, asked_at, clean=not holder)
         else:
-            self._free_at = free_at
+            self._free_at = self._ends_at
+
+    def _create_when_free(self, asked_at: float) -> None:
+        """Make a Lease where there is none. Whoever was seen to hold one that was deleted may write until it ends."""
+        if self.remaining() > 0 or asked_at > self._ends_at:
+            self._create(asked_at)
+        else:
+            self._free_at = self._ends_at
 
     def _read(self) -> _Lease | None:
         try:
@@ -194,7 +203,7 @@ class KubernetesLease:
             if error.status == 409:
                 return  # somebody else was first; in a moment its Lease is read
             raise
-        self._gain(asked_at, clean=True)
+        self._gain(asked_at, clean=not self._seen[0])
 
     def _write(self, lease: _Lease, asked_at: float, *, clean: bool) -> None:
         try:

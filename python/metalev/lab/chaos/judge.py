@@ -2,7 +2,8 @@
 
 The bound is widened by what is not metalev's: the questions' own pace, and three times what the meter found this
 machine to have missed meanwhile, for the last beacon, the takeover and the answer each come from another program. It is
-widened, too, by as much as the speakers said that they wait longer than usual, because their host had been starved.
+widened, too, by the dead time that was really in force: by as much as the speakers said that they wait longer than
+usual, because beacons came late or their host had been starved.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ BEFORE_S = 1.0  # lateness of beacons is remembered, and makes the others more p
 class Happened(Struct, frozen=True):
     """An event, on which node, and its times (s of CLOCK_BOOTTIME): begun, mended, and all addresses answered again.
 
-    ``patient``: by how many seconds the speakers said to wait longer than usual for one another, before or after it.
+    ``patient``: by how many seconds the speakers said to wait longer than usual for one another, before, during
+    or after it.
     """
 
     event: Event

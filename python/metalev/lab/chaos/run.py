@@ -16,11 +16,13 @@ from metalev.lab.census import Report
 from metalev.lab.chaos import meter
 from metalev.lab.chaos.deeds import DEEDS
 from metalev.lab.chaos.judge import Cost, Happened, judge
+from metalev.lab.chaos.patience import in_force, was_in_force
 from metalev.lab.chaos.schedule import Event, Kind
 from metalev.lab.cluster import LabCluster
 from metalev.lab.host import Node, answer_in
 from metalev.lab.links import UPLINK
 from metalev.lab.namespace import LabError
+from metalev.lab.process import Process
 from metalev.lab.topology import home_network
 from metalev.model.address import Family, IPAddress
 
@@ -32,10 +34,6 @@ QUIET_S = 1.2  # until everybody has spoken to everybody again, and late beacons
 STARVED_QUIET_S = 2.2  # until a speaker has forgotten that it was starved itself
 SHORT_QUIET_S = 0.3  # where that is so already
 QUIETLY: frozenset[Kind] = frozenset({"death", "kill", "term", "restart", "firewall"})
-PROMISE_S = 0.15  # what a speaker promises that is in time
-MOST_PATIENCE_S = 1.0
-USUAL_S = 0.02  # later than that no beacon is on a machine that has time
-JITTER = "metalev_peer_beacon_jitter_seconds"
 _ETHERTYPES = (0x0806, 0x86DD)
 
 
@@ -86,6 +84,7 @@ class Chaos:
         announcer = self._announcers(self._addresses[event.service][0]) if event.service else []
         node = announcer[0] if announcer else self.cluster.lab.node(event.node)
         patient = self._patient()
+        said = Said(self.cluster)
         began = now()
         mend = DEEDS[event.kind](self.cluster, node)
         hold(max(0.0, began + event.seconds - now()))
@@ -94,19 +93,14 @@ class Chaos:
         self._settle()
         settled = now()
         hold(_quiet_after(event.kind))
-        return Happened(event, node.name, began, mended, settled, max(patient, self._patient()))
+        patient = max(patient, self._patient(), was_in_force(said.since(), node.name))
+        return Happened(event, node.name, began, mended, settled, patient)
 
     # ===== what is seen =====
 
     def _patient(self) -> float:
-        """By how many seconds a speaker may wait longer than usual for another.
-
-        If any says that it was starved, or that beacons came late: as long as that ever makes it wait.
-        """
-        samples = [self.cluster.metrics(name) for name in self.cluster.lab.nodes]
-        late = max(one[name] for one in samples for name in one if name.startswith(JITTER))
-        starved = max(one["metalev_promise_seconds"] for one in samples) - PROMISE_S
-        return MOST_PATIENCE_S if max(late, starved) > USUAL_S else 0.0
+        """By how many seconds a speaker may wait longer than usual for another now, as they show it."""
+        return in_force(self.cluster.metrics(name) for name in self.cluster.lab.nodes)
 
     def _settle(self) -> None:
         """Wait until each address is answered by exactly one node."""
@@ -134,6 +128,21 @@ class Chaos:
                         if (mac := answer_in(frame, address)) is not None:
                             macs[mac] = None
         return {address: list(macs) for address, macs in found.items()}
+
+
+class Said:
+    """What the speakers log from now on, also those that are started meanwhile."""
+
+    def __init__(self, cluster: LabCluster) -> None:
+        self._cluster = cluster
+        self._before = {process: len(process.output()) for process in self._speakers().values()}
+
+    def since(self) -> dict[str, str]:
+        """The new part of each node's log."""
+        return {name: process.output()[self._before.get(process, 0) :] for name, process in self._speakers().items()}
+
+    def _speakers(self) -> dict[str, Process]:
+        return {name: self._cluster.speaker(name) for name in self._cluster.lab.nodes}
 
 
 def _quiet_after(kind: Kind) -> float:

@@ -114,12 +114,37 @@ impl Engine {
             listening,
             goodbye: false,
         };
+        let in_round = successors.is_some();
         let beacons = if let Some(successors) = successors {
             self.herald.round(now, &mut self.peers, &successors, content)
         } else {
             self.herald.urgent(now, &mut self.peers, content)
         };
         self.outbox.extend(beacons);
+        if in_round && self.patience.due(now) {
+            self.tell_patience(now);
+            self.misfits_over(now);
+        }
+    }
+
+    /// Tell for whom is waited longer than usual, and whether this node asks for that itself.
+    fn tell_patience(&mut self, now: Time) {
+        let (usual, mut waits) =
+            (self.timing.patience(self.timing.interval, Duration::ZERO), self.peers.longer_waits());
+        if self.pulse.promise() > self.timing.dead_time() {
+            waits.insert(self.node.clone(), self.pulse.promise());
+        }
+        for (peer, patience) in self.patience.look(now, usual, &waits) {
+            let starved = peer == self.node;
+            let (kind, cause) = match patience {
+                None => (FactKind::PatienceOver, Cause::InTime),
+                Some(_) if starved => (FactKind::Patience, Cause::Starved),
+                Some(_) => (FactKind::Patience, Cause::LateBeacons),
+            };
+            let patience = patience.unwrap_or_default();
+            let message = words::patience(&peer, starved, patience, usual);
+            self.report(Fact { peer, patience, ..Fact::new(kind, now, cause, message) });
+        }
     }
 
     pub(super) fn next_deadline(&self) -> Option<Time> {

@@ -200,33 +200,60 @@ impl Engine {
                 }
             }
         }
-        if self.peers.displaced_until(now).is_some() && self.misfits.note(Cause::SameName, Source::Mac(MacAddr::ZERO)) {
+        let myself = Source::Mac(MacAddr::ZERO);
+        if self.peers.displaced_until(now).is_some() && self.misfits.note(now, Cause::SameName, myself) {
             let message = words::displaced(&self.node);
             let peer = self.node.clone();
-            self.report(Fact { peer, ..Fact::new(FactKind::Unheeded, now, Cause::SameName, message) });
+            self.report_misfit(myself, Fact { peer, ..Fact::new(FactKind::Unheeded, now, Cause::SameName, message) });
         }
     }
 
     /// Tell of a beacon that is not heeded, once for each sender.
     fn misfit(&mut self, now: Time, cause: Cause, interface: u32, from: Source, name: &str) {
-        if !self.misfits.note(cause, from) {
+        if !self.misfits.note(now, cause, from) {
             return;
         }
         let who = self.peers.by_source(from).unwrap_or_default().to_owned();
         let interface = self.links.name(interface).to_owned();
         let message = words::misfit(cause, &words::sender(from, &who, &interface), name);
         let peer = if name.is_empty() { who } else { name.to_owned() };
-        self.report(Fact { peer, interface, ..Fact::new(FactKind::Unheeded, now, cause, message) });
+        let fact = Fact { peer, interface, ..Fact::new(FactKind::Unheeded, now, cause, message) };
+        self.report_misfit(from, fact);
+    }
+
+    fn report_misfit(&mut self, from: Source, fact: Fact) {
+        let (mac, addresses) = match from {
+            Source::Mac(mac) => (Some(mac), Vec::new()),
+            Source::Ip(ip) => (None, vec![ip]),
+        };
+        let fact = Fact { addresses, mac, ..fact };
+        self.misfits.tell(fact.cause, from, &fact);
+        self.report(fact);
+    }
+
+    /// Tell of those who are heeded again, or gone.
+    pub(super) fn misfits_over(&mut self, now: Time) {
+        let (links, peers) = (&self.links, &self.peers);
+        let still = |cause, from| match from {
+            Source::Mac(mac) if cause == Cause::SameMac => peers.living_with(mac) + usize::from(links.has_mac(mac)) > 1,
+            _ => false,
+        };
+        for told in self.misfits.over(now, still) {
+            let message = words::misfit_over(&told);
+            self.report(Fact { kind: FactKind::UnheededOver, at: now, message, ..told });
+        }
     }
 
     /// Two peers that are heard under one MAC address: the switch sends what is for the one to the other.
     fn same_mac(&mut self, now: Time, interface: u32, mac: MacAddr, peer: &str, other: &str) {
-        if self.misfits.note(Cause::SameMac, Source::Mac(mac)) {
+        let from = Source::Mac(mac);
+        if self.misfits.note(now, Cause::SameMac, from) {
             let interface = self.links.name(interface).to_owned();
             let message =
                 words::misfit(Cause::SameMac, &format!("{mac} on {interface}"), &format!("{peer} and {other}"));
             let peer = peer.to_owned();
-            self.report(Fact { peer, interface, ..Fact::new(FactKind::Unheeded, now, Cause::SameMac, message) });
+            let fact = Fact { peer, interface, ..Fact::new(FactKind::Unheeded, now, Cause::SameMac, message) };
+            self.report_misfit(from, fact);
         }
     }
 

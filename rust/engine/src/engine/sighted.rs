@@ -26,7 +26,7 @@ impl Engine {
         }
         let asked = seen.form == Form::Answer && self.foreign.witness.hear(seen.address, seen.mac);
         // No stranger is a peer that takes over, whose frames may be faster than its beacon.
-        if let Some(peer) = self.peers.by_mac(seen.mac).map(ToOwned::to_owned) {
+        if let Some(peer) = self.node_with(seen.mac) {
             let news = self.foreign.conflicts.acquit(seen.address, seen.mac);
             return self.tell(now, news) | self.sighted_peer(now, interface, seen, &peer);
         }
@@ -97,13 +97,27 @@ impl Engine {
             return false;
         }
         self.foreign.prober.answered(address, now);
-        if self.says_it_holds(peer, address) {
+        let aside = self.is_aside(peer, mac, interface);
+        if !aside && self.says_it_holds(peer, address) {
             return true;
         }
         if self.foreign.kernels.answered(address, now) >= AGAIN / 2 && self.foreign.defence.tells(address, mac, now) {
-            self.own_kernel(now, address, Kernel { peer: peer.to_owned(), mac, interface });
+            self.own_kernel(now, address, Kernel { peer: peer.to_owned(), mac, interface, aside });
         }
         true
+    }
+
+    /// The node of ours, this one included, of which an interface has this MAC address, though it may carry no VIPs.
+    fn node_with(&self, mac: MacAddr) -> Option<String> {
+        let own = self.links.other(mac).map(|_| self.node.clone());
+        own.or_else(|| self.peers.by_mac(mac).map(ToOwned::to_owned))
+    }
+
+    /// Whether a MAC address of a node is another one than that by which its speaker is heard on an interface: it has two
+    /// on one segment, and no speaker answers by that one.
+    fn is_aside(&self, node: &str, mac: MacAddr, interface: u32) -> bool {
+        let known = self.peers.get(node).and_then(|peer| peer.mac_on(interface));
+        self.links.other(mac).is_some() || known.is_some_and(|known| known != mac)
     }
 
     pub(super) fn says_it_holds(&self, peer: &str, address: IpAddr) -> bool {
@@ -113,16 +127,18 @@ impl Engine {
 
     /// Whoever answers and is one of ours that does not hold the address does so by its kernel.
     pub(super) fn name_kernel(&mut self, now: Time, interface: u32, address: IpAddr, mac: MacAddr) {
-        let peer = self.peers.by_mac(mac).map(ToOwned::to_owned);
-        if let Some(peer) = peer.filter(|peer| !self.says_it_holds(peer, address))
-            && self.foreign.defence.tells(address, mac, now)
-        {
-            self.own_kernel(now, address, Kernel { peer, mac, interface });
+        let Some(peer) = self.node_with(mac) else {
+            return;
+        };
+        let aside = self.is_aside(&peer, mac, interface);
+        if (aside || !self.says_it_holds(&peer, address)) && self.foreign.defence.tells(address, mac, now) {
+            self.own_kernel(now, address, Kernel { peer, mac, interface, aside });
         }
     }
 
     fn own_kernel(&mut self, now: Time, address: IpAddr, kernel: Kernel) {
-        let message = words::own_kernel(address, &kernel, self.links.name(kernel.interface));
+        let by = self.links.other(kernel.mac);
+        let message = words::own_kernel(address, &kernel, by, self.links.name(kernel.interface));
         self.report_kernel(FactKind::OwnKernel, now, Cause::Frame, address, &kernel, message);
         self.foreign.kernels.tell(address, now, kernel);
     }

@@ -25,7 +25,7 @@ impl Engine {
             return;
         }
         let speakers = self.peers.iter().filter(|(_, peer)| peer.alive()).count() + 1;
-        while let Some(address) = self.foreign.witness.due(now, speakers) {
+        for address in self.foreign.witness.due(now, speakers) {
             if let Some(expected) = self.expected(address) {
                 self.put_question(expected.interface, address);
                 self.responder.ask(address, true);

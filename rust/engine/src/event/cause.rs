@@ -81,6 +81,12 @@ pub enum Cause {
     TwoAnswers,
     /// The announcer answered alone.
     Answered,
+    /// The peer's beacons come late.
+    LateBeacons,
+    /// This node's host has no time for its speaker.
+    Starved,
+    /// It is in time again.
+    InTime,
 }
 
 impl fmt::Display for Cause {
@@ -124,6 +130,9 @@ impl fmt::Display for Cause {
             Self::WrongAnswer => "wrong-answer",
             Self::TwoAnswers => "two-answers",
             Self::Answered => "answered",
+            Self::LateBeacons => "late-beacons",
+            Self::Starved => "starved",
+            Self::InTime => "in-time",
         })
     }
 }

@@ -1,6 +1,7 @@
 //! What the engine reports, to be told to whoever watches.
 
 use core::fmt;
+use core::time::Duration;
 use std::net::IpAddr;
 
 use metalev_wire::MacAddr;
@@ -31,13 +32,16 @@ pub struct Fact {
     pub interface: String,
     /// The MAC address of somebody else that is concerned.
     pub mac: Option<MacAddr>,
+    /// For how long a peer is waited for, or a promise of this node's lasts; zero where that is not what is told.
+    pub patience: Duration,
 }
 
 impl Fact {
     /// A fact about nothing in particular yet.
     pub(crate) fn new(kind: FactKind, at: Time, cause: Cause, message: String) -> Self {
         let (peer, interface) = (String::new(), String::new());
-        Self { kind, at, cause, message, group: None, addresses: Vec::new(), term: 0, peer, interface, mac: None }
+        let (addresses, patience) = (Vec::new(), Duration::ZERO);
+        Self { kind, at, cause, message, group: None, addresses, term: 0, peer, interface, mac: None, patience }
     }
 }
 
@@ -78,6 +82,8 @@ pub enum FactKind {
     HostGateways,
     /// Beacons come that are not heeded, because of whom they come from or how they are made: told once of each sender.
     Unheeded,
+    /// None of that kind came for a while.
+    UnheededOver,
     /// The kernel does not take what this node sends.
     Unsent,
     /// Nobody answered the probes for an address.
@@ -98,6 +104,10 @@ pub enum FactKind {
     Witness,
     /// It is again.
     WitnessOver,
+    /// A peer is waited for longer than usual, or this node asks its peers for that.
+    Patience,
+    /// No longer than usual any more.
+    PatienceOver,
 }
 
 impl fmt::Display for FactKind {
@@ -120,6 +130,7 @@ impl fmt::Display for FactKind {
             Self::HostAddresses => "host addresses",
             Self::HostGateways => "host gateways",
             Self::Unheeded => "unheeded",
+            Self::UnheededOver => "unheeded over",
             Self::Unsent => "unsent",
             Self::Clean => "clean",
             Self::Conflict => "conflict",
@@ -130,6 +141,8 @@ impl fmt::Display for FactKind {
             Self::OwnKernelOver => "own kernel over",
             Self::Witness => "witness",
             Self::WitnessOver => "witness over",
+            Self::Patience => "patience",
+            Self::PatienceOver => "patience over",
         })
     }
 }

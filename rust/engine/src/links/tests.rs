@@ -88,7 +88,8 @@ fn an_address_that_the_host_has_elsewhere_is_never_announced() {
 #[test]
 fn of_the_host_only_the_lists_that_are_others_are_told() {
     let mut links = links();
-    let host = || Host { addresses: vec![[172, 17, 0, 1].into()], gateways: vec![[10, 0, 0, 1].into()] };
+    let host =
+        || Host { addresses: vec![[172, 17, 0, 1].into()], gateways: vec![[10, 0, 0, 1].into()], ..Host::default() };
     let told: Vec<_> = links.set_host(host()).into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(told, [FactKind::HostAddresses, FactKind::HostGateways]);
     assert_eq!(links.set_host(host()), []);

@@ -19,6 +19,8 @@ pub(crate) struct Hearing {
     pub(crate) stated: Duration,
     /// By how much its beacons have been late, lately: forgotten by an eighth with each that is in time.
     pub(crate) jitter: Duration,
+    /// The most that it was since that was looked at last.
+    pub(crate) worst: Duration,
     /// Whether it said that it hears us on this path.
     pub(crate) hears_us: bool,
     /// Whether it was reported that it does not.
@@ -40,6 +42,13 @@ impl Hearing {
     /// For how long it may be silent.
     pub(crate) fn patience(&self, timing: Timing) -> Duration {
         timing.patience(self.stated, self.jitter)
+    }
+
+    /// For how long it may have been silent since that was looked at last, if its being late made that longer.
+    pub(super) fn longest_patience(&mut self, timing: Timing) -> Option<Duration> {
+        let worst = timing.patience(self.stated, self.worst);
+        self.worst = self.jitter;
+        (worst > timing.patience(self.stated, Duration::ZERO)).then_some(worst)
     }
 
     /// How many beacons were due before the one that comes at `now`, and did not come. One that is late by less than half

@@ -110,6 +110,11 @@ impl Peers {
         sessions.map(|session| session.acknowledged).min().unwrap_or(u64::MAX)
     }
 
+    /// How many peers live on an interface by this MAC address.
+    pub(crate) fn living_with(&self, mac: MacAddr) -> usize {
+        self.by_name.values().filter(|peer| peer.paths.values().any(|one| one.alive && one.mac == mac)).count()
+    }
+
     /// The peer that has this MAC address.
     pub(crate) fn by_mac(&self, mac: MacAddr) -> Option<&str> {
         self.by_name.iter().find(|(_, peer)| peer.has_mac(mac)).map(|(name, _)| name)

@@ -41,7 +41,7 @@ impl Responder {
             arp::Operation::Reply => return Err(DropReason::ArpReply),
             arp::Operation::Unknown(_) => return Err(DropReason::MessageType),
         }
-        if request.sender_ip == request.target_ip && !self.held.contains_key(&request.target_ip.into()) {
+        if request.sender_ip == request.target_ip && !self.holds(request.target_ip.into()) {
             // The announcer's own gratuitous request: nobody has asked.
             return Err(DropReason::AnnounceIp);
         }

@@ -131,3 +131,58 @@ fn what_is_asked_and_answered_is_counted_per_address() {
     let counters = responder.address_counters();
     assert_eq!((counters[0].requests_received, counters[0].responses_sent), (2, 2));
 }
+
+#[test]
+fn an_address_without_a_service_is_answered_until_it_is_released_and_counted_no_more() {
+    let mut responder = responder();
+    ask(&mut responder, &who_has(), MacAddr::BROADCAST);
+    responder.forget(&[VIP.into()]);
+    assert_eq!(responder.address_counters(), []);
+    assert!(matches!(ask(&mut responder, &who_has(), MacAddr::BROADCAST), Outcome::Answer(_)));
+    responder.release(&[VIP.into()]);
+    assert_eq!(ask(&mut responder, &who_has(), MacAddr::BROADCAST), Outcome::Drop(DropReason::AnnounceIp));
+    responder.hold(&[VIP.into()], &[2]);
+    assert_eq!(responder.address_counters()[0].requests_received, 0);
+}
+
+#[test]
+fn the_groups_of_an_address_without_a_service_are_left_when_it_is_released() {
+    let vip: IpAddr = "2001:db8::1".parse().unwrap();
+    let mut responder = Responder::default();
+    responder.hold(&[vip], &[2]);
+    responder.memberships().changes();
+    responder.forget(&[vip]);
+    responder.release(&[vip]);
+    assert_eq!(responder.memberships().changes(), [Action::SetGroups { interface: 2, groups: vec![] }]);
+}
+
+#[test]
+fn addresses_on_other_interfaces_do_not_share_theirs() {
+    let mut responder = Responder::default();
+    let other: IpAddr = [192, 168, 1, 201].into();
+    responder.hold(&[VIP.into()], &[2]);
+    responder.hold(&[other], &[3]);
+    assert!(responder.holds_on(VIP.into(), &link()) && !responder.holds_on(other, &link()));
+    responder.hold(&[other], &[2, 3]);
+    assert!(responder.holds_on(VIP.into(), &link()) && responder.holds_on(other, &link()));
+}
+
+/// By one look at a hash each: how long it takes is measured by `bench/bench_questions.py`.
+#[test]
+fn each_of_fifty_thousand_addresses_is_answered_for_itself_and_no_other() {
+    let mut responder = Responder::default();
+    let address = |n: u32| IpAddr::from((0x0a00_0000 + n).to_be_bytes());
+    let (held, others): (Vec<u32>, Vec<u32>) = (0..100_000).partition(|n| n % 2 == 0);
+    responder.hold(&held.iter().map(|&n| address(n)).collect::<Vec<_>>(), &[2]);
+    for n in held {
+        let asked = question(Operation::Request, [192, 168, 1, 50], (0x0a00_0000 + n).to_be_bytes());
+        let Outcome::Answer(Action::SendFrame { bytes, .. }) = ask(&mut responder, &asked, MacAddr::BROADCAST) else {
+            panic!("no answer for {}", address(n))
+        };
+        assert_eq!(bytes[28..32], (0x0a00_0000 + n).to_be_bytes());
+    }
+    for n in others {
+        let asked = question(Operation::Request, [192, 168, 1, 50], (0x0a00_0000 + n).to_be_bytes());
+        assert_eq!(ask(&mut responder, &asked, MacAddr::BROADCAST), Outcome::Drop(DropReason::AnnounceIp));
+    }
+}

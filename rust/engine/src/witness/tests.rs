@@ -26,9 +26,7 @@ fn asking(count: u16) -> Witness {
 fn questions(witness: &mut Witness, speakers: usize, end: Time) -> Vec<(Time, IpAddr)> {
     let mut all = Vec::new();
     while let Some(now) = witness.deadline().filter(|now| *now <= end) {
-        while let Some(address) = witness.due(now, speakers) {
-            all.push((now, address));
-        }
+        all.extend(witness.due(now, speakers).into_iter().map(|address| (now, address)));
     }
     all
 }
@@ -65,10 +63,20 @@ fn of_three_speakers_each_takes_three_times_as_long() {
 }
 
 #[test]
+fn what_is_due_within_a_second_is_asked_for_at_once() {
+    let asked = questions(&mut asking(1_000), 3, at(240_000));
+    let later: Vec<Time> = asked.iter().map(|(now, _)| *now).filter(|now| *now >= at(120_000)).collect();
+    let moments: BTreeSet<Time> = later.iter().copied().collect();
+    // 1,000 in 180 s.
+    assert!((600..=700).contains(&later.len()), "{}", later.len());
+    assert!(moments.len() <= 135, "{}", moments.len());
+}
+
+#[test]
 fn however_many_addresses_there_are_the_pace_is_bounded() {
     let asked = questions(&mut asking(50_000), 1, at(120_000));
-    for pair in asked.windows(2) {
-        assert!(pair[1].0.since(pair[0].0) >= LEAST_GAP, "{pair:?}");
+    for fifty in asked.windows(AT_ONCE as usize + 1) {
+        assert!(fifty[AT_ONCE as usize].0.since(fifty[0].0) >= BEAT, "{fifty:?}");
     }
 }
 

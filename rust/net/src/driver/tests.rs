@@ -65,6 +65,20 @@ fn a_request_from_before_a_sleep_is_thrown_away_unseen() {
     assert_eq!((counters.addresses[0].requests_received, counters.dropped), (0, Vec::new()));
 }
 
+/// As of a thread that is stopped between its waking and its reading. The address is given up before the frame is looked
+/// at, so it is not the promise that the frame is counted for.
+#[test]
+fn a_request_that_is_read_after_the_promise_is_over_gets_no_answer() {
+    let lab = Lab::new();
+    let (mut driver, now) = holder(&lab);
+    let mut ready = ask(&lab, &driver);
+    lab::eventually("the end of the promise", || (clock::now() > now + Duration::from_secs(1)).then_some(()));
+    driver.turn(now, &mut ready);
+    let counters = driver.engine.counters();
+    assert_eq!(counters.dropped, [(metalev_engine::DropReason::AnnounceIp, 1)]);
+    assert_eq!((counters.addresses[0].requests_received, counters.addresses[0].responses_sent), (0, 0));
+}
+
 #[test]
 fn what_the_kernel_does_not_take_is_counted() {
     let lab = Lab::new();

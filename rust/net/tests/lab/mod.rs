@@ -67,6 +67,40 @@ impl Lab {
     }
 }
 
+/// Every IPv6 frame that arrives at the far end, with the time at which the kernel had it, and room for thousands.
+pub(crate) struct Tape {
+    fd: OwnedFd,
+}
+
+impl Tape {
+    pub(crate) fn new(lab: &Lab) -> Self {
+        let tape = Self { fd: lab.far_unfiltered(ETHERTYPE_IPV6) };
+        let (fd, bytes) = (tape.fd.as_raw_fd(), libc::c_int::from(1 << 14) << 12); // 64 MiB
+        let len = libc::socklen_t::try_from(size_of_val(&bytes)).unwrap();
+        // SAFETY: pointer and length describe `bytes`, which outlives the call.
+        let result =
+            unsafe { libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, (&raw const bytes).cast(), len) };
+        assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+        tape.stamp(); // the first time says nothing, and has the kernel begin
+        tape
+    }
+
+    /// The next frame. None within a minute fails the test.
+    pub(crate) fn next(&self) -> (Duration, Vec<u8>) {
+        let frame = next_octets(&self.fd);
+        (self.stamp(), frame)
+    }
+
+    /// When the frame that was read last arrived.
+    fn stamp(&self) -> Duration {
+        const SIOCGSTAMPNS: libc::Ioctl = 0x8907; // socket(7)
+        let mut at = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: the kernel writes a `struct timespec` there and keeps no pointer.
+        unsafe { libc::ioctl(self.fd.as_raw_fd(), SIOCGSTAMPNS, &raw mut at) };
+        Duration::new(at.tv_sec.cast_unsigned(), u32::try_from(at.tv_nsec).unwrap())
+    }
+}
+
 /// Run `ip` with these arguments in the namespace of this thread.
 pub(crate) fn ip(arguments: &str) {
     output(arguments);
