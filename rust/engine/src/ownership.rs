@@ -47,6 +47,8 @@ pub(crate) struct Ownership {
     claims: Claims,
     /// Groups to decide about again.
     dirty: BTreeSet<IpAddr>,
+    /// Groups that were last decided about while a rival's word was not confirmed on their segment.
+    doubtful: BTreeSet<IpAddr>,
     /// Groups to decide about again at a time, though nothing else happens.
     timers: BTreeSet<(Time, IpAddr)>,
     outcomes: Vec<Outcome>,
@@ -71,6 +73,7 @@ impl Ownership {
             group_of: HashMap::new(),
             claims: Claims::default(),
             dirty: BTreeSet::new(),
+            doubtful: BTreeSet::new(),
             timers: BTreeSet::new(),
             outcomes: Vec::new(),
             successors: None,
@@ -157,6 +160,11 @@ impl Ownership {
         self.touch_waiting();
     }
 
+    /// What a peer said is confirmed by another path: that decides about what it announces and this node does, too.
+    pub(crate) fn touch_doubtful(&mut self) {
+        self.dirty.append(&mut self.doubtful);
+    }
+
     /// The group of an address is to be decided about again.
     pub(crate) fn touch(&mut self, address: IpAddr) {
         self.dirty.extend(self.group_of.get(&address));
@@ -194,6 +202,9 @@ impl Ownership {
                 continue;
             };
             let before = group.offer;
+            if group.is_doubtful(peers) {
+                self.doubtful.insert(key);
+            }
             let verdict = group.decide(peers, moment);
             self.report_ability(group, peers);
             self.carry_out(group, verdict, peers, now);

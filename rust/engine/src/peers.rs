@@ -42,8 +42,10 @@ pub(crate) struct Heard {
     pub(crate) deaf: bool,
     /// It has got further with our own list.
     pub(crate) progressed: bool,
-    /// What it said before is to be looked at again: it has begun or ceased to hear us, or this path confirms it.
+    /// This path confirms what it said by another.
     pub(crate) confirmed: bool,
+    /// It has begun or ceased to hear us.
+    pub(crate) turned: bool,
 }
 
 /// All other nodes' speakers.
@@ -298,14 +300,25 @@ fn proven(peer: &mut Peer, now: Time, way: (Path, u32), timing: Timing, beacon: 
     let left = if goodbye { peer.leave() } else { Vec::new() };
     let awoke = !goodbye && peer.heard(now, way.0, way.1, &beacon);
     let deaf = peer.newly_deaf(now, way.0, timing);
-    let confirmed = behind || peer.hears_us() != knew_us;
+    let turned = peer.hears_us() != knew_us;
     let news = session_of(peer).map_or_else(Vec::new, |session| session.learn(beacon));
     if !news.is_empty() {
         peer.leave_behind(way.0);
     }
     let progressed = session_of(peer).is_some_and(|session| session.acknowledged > acknowledged_before);
     let wants_answer = !goodbye && (awoke || !hears_us || !news.is_empty());
-    Ok(Heard { peer: sender, news, forgotten: Vec::new(), awoke, deaf, left, wants_answer, progressed, confirmed })
+    Ok(Heard {
+        peer: sender,
+        news,
+        forgotten: Vec::new(),
+        awoke,
+        deaf,
+        left,
+        wants_answer,
+        progressed,
+        confirmed: behind,
+        turned,
+    })
 }
 
 /// A beacon that does not echo our nonce: from somebody who has not heard us yet, or recorded and played again. It
@@ -327,6 +340,7 @@ fn unproven(peer: &mut Peer, beacon: &Beacon) -> Result<Heard, DropReason> {
         wants_answer: true,
         progressed: false,
         confirmed: false,
+        turned: false,
     })
 }
 

@@ -36,6 +36,11 @@ impl Group {
         })
     }
 
+    /// Whether somebody announces it beside this node who is not, or not yet, heard to on the segment.
+    pub(crate) fn is_doubtful(&self, peers: &Peers) -> bool {
+        self.held && self.holders(peers).any(|other| !peers.confirmed_on(&other.name, &self.segment))
+    }
+
     /// What the living say of its addresses.
     fn claims<'a>(&'a self, peers: &'a Peers) -> impl Iterator<Item = (&'a str, Claim)> {
         self.spec.addresses.iter().flat_map(|address| peers.claims(*address))

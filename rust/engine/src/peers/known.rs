@@ -94,6 +94,13 @@ impl Peers {
         behind.any(|peer| peer.hears_us_on(interfaces))
     }
 
+    /// Whether wherever a peer is heard others, too, have not told yet all that they announce: who waits, waits on.
+    pub(crate) fn others_tell_beside(&self, name: &str) -> bool {
+        let alive = self.by_name.get(name).into_iter().flat_map(|peer| peer.paths.values()).filter(|path| path.alive);
+        let mut others = alive.map(|path| self.any_tells_on(&[path.arrived_on]));
+        others.all(|tells| tells)
+    }
+
     /// The number that names a peer's present life.
     pub(crate) fn life(&self, name: &str) -> Option<u64> {
         self.by_name.get(name)?.session.as_ref().map(|session| session.nonce)
