@@ -102,8 +102,7 @@ impl Herald {
     ) -> Vec<Action> {
         self.rounds = self.rounds.wrapping_add(1);
         let latest = content.claims.latest();
-        let often: Vec<bool> =
-            peers.iter().map(|(name, _)| content.listening || successors.contains(name)).collect();
+        let often: Vec<bool> = peers.iter().map(|(name, _)| content.listening || successors.contains(name)).collect();
         let (mut often_told, mut seldom_told, mut more) = (0, 0, 0);
         for ((_, peer), often) in peers.iter().zip(&often) {
             let beacons = ways(peer, content.links);

@@ -4,6 +4,7 @@ mod known;
 mod roster;
 
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use metalev_wire::beacon::{self, Claim, Key, Repr as Beacon};

@@ -33,11 +33,11 @@ impl Paths {
         self.0.iter_mut().map(|(path, hearing)| (*path, hearing))
     }
 
-    pub(super) fn values(&self) -> impl Iterator<Item = &Hearing> {
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Hearing> {
         self.0.iter().map(|(_, hearing)| hearing)
     }
 
-    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut Hearing> {
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Hearing> {
         self.0.iter_mut().map(|(_, hearing)| hearing)
     }
 }
