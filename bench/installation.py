@@ -26,8 +26,10 @@ POOL = "192.168.64.0/18"  # 16,384 addresses of the segment, of which no host ha
 EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
 PATIENCE_S = 180
 POLL_S = 0.25
-CALM = 0.02  # of a core: less than announcing thousands of addresses takes, which goes on for some ten seconds
-CALM_S = 1.0
+# Of a core: less than announcing thousands of addresses takes, and then probing the next free ones, of which the last
+# word is a state of all addresses: one write, read by all, some seconds after the last frame.
+CALM = 0.01
+CALM_S = 10.0
 
 
 class Installation:
@@ -59,13 +61,25 @@ class Installation:
     def cpu_use(self, seconds: float) -> tuple[float, float]:
         """The parts of a core that the controller and the speaker use during the next ``seconds``."""
         pids = (self.controller.pid, self.speaker.pid)
-        before, began = [cores.cpu_seconds(pid) for pid in pids], time.monotonic()
+        before, began = [cores.threads_seconds(pid) for pid in pids], time.monotonic()
         threading.Event().wait(seconds)  # there is nothing to wait for but time
         elapsed = time.monotonic() - began
         controller, speaker = (
-            (cores.cpu_seconds(pid) - used) / elapsed for pid, used in zip(pids, before, strict=True)
+            (cores.threads_seconds(pid) - used) / elapsed for pid, used in zip(pids, before, strict=True)
         )
         return controller, speaker
+
+    def add(self) -> None:
+        """Write all the Services into the manifests, and wait until every one is announced."""
+        self._write_services(Manifests(self._directory / "manifests", self._lab.topology))
+        self.wait_for("every Service to be announced", lambda: self._announced() == self._services)
+
+    def remove(self) -> None:
+        """Remove all the Services, and wait until the programs have forgotten them."""
+        files = Manifests(self._directory / "manifests", self._lab.topology)
+        for index in range(self._services):
+            files.path(f"app-{index}").unlink()
+        self.wait_for("every Service to be forgotten", lambda: self._allocated() == 0 and self._announced() == 0)
 
     def wait_for(self, what: str, condition: Callable[[], bool]) -> None:
         """Wait until ``condition`` holds; :class:`LabError` after three minutes, or when a program ends."""
@@ -106,6 +120,9 @@ class Installation:
         files.write_cluster()
         files.write("nodes", *map(_node, self._lab.topology.nodes))
         files.write_pool(POOL)
+        self._write_services(files)
+
+    def _write_services(self, files: Manifests) -> None:
         pods = list(self._lab.topology.pods)
         for index in range(self._services):
             name = f"app-{index}"

@@ -156,7 +156,7 @@ def test_applications_that_are_exposed_by_kubectl_have_an_address_each(reader: R
 def test_the_twelfth_service_of_eleven_addresses_is_pending_and_a_larger_range_helps_it(reader: Reader) -> None:
     (more,) = reader.room.take()
     services = [WEB_SERVICE.replace("web-service", f"app{number}") for number in range(1, 12)]
-    reader.create("---".join(services))
+    reader.create("---\n".join(services))
     for number in range(1, 12):
         reader.room.address(f"app{number}")
     reader.create(WEB_SERVICE.replace("web-service", "app12"))

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from ipaddress import IPv6Address
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import yaml
 
-from metalev.lab import arp, links
+from metalev.lab import arp, links, ndp
+from metalev.lab.arp import Frame
 from metalev.lab.capture import packet_socket, receive
 from metalev.lab.cluster import LabCluster
 from metalev.lab.host import Host
@@ -23,12 +25,17 @@ WAKE_S = 0.2
 
 
 class Answering:
-    """A host that answers every ARP request for some addresses by its own MAC address, probes too, while it is open."""
+    """A host that answers every question for some addresses by its own MAC address, probes too, while it is open.
+
+    The addresses are of one family.
+    """
 
     def __init__(self, host: Host, addresses: Collection[IPAddress]) -> None:
         self._host = host
         self._addresses = frozenset(addresses)
-        self._socket = packet_socket(host.namespace, links.UPLINK, arp.ETHERTYPE_ARP)
+        of_ipv4 = any(address.version == 4 for address in addresses)
+        kind = arp.ETHERTYPE_ARP if of_ipv4 else ndp.ETHERTYPE_IPV6
+        self._socket = packet_socket(host.namespace, links.UPLINK, kind)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="answering", daemon=True)
 
@@ -50,17 +57,36 @@ class Answering:
                 frame = receive(self._socket)
             except TimeoutError:
                 continue
-            asked = frame.arp
-            if asked and not frame.outgoing and asked.operation == arp.REQUEST and asked.target in self._addresses:
-                self._socket.send(arp.reply(self._host.mac, asked.target, asked.sender_mac, asked.sender))
+            answer = None if frame.outgoing else self._answer(frame)
+            if answer is not None:
+                self._socket.send(answer)
+
+    def _answer(self, frame: Frame) -> bytes | None:
+        if (asked := frame.arp) and asked.operation == arp.REQUEST and asked.target in self._addresses:
+            return arp.reply(self._host.mac, asked.target, asked.sender_mac, asked.sender)
+        if (sought := frame.ndp) and sought.kind == ndp.SOLICITATION and sought.target in self._addresses:
+            if sought.source.is_unspecified:
+                return ndp.advertisement(self._host.mac, sought.target)
+            return ndp.answer(self._host.mac, sought.target, frame.source, sought.source)
+        return None
+
+
+def broadcasts_lost(cluster: LabCluster) -> AbstractContextManager[None]:
+    """The switch carries no ARP request to everybody from one node to another; beacons get through."""
+    return _lost(cluster, f"ether daddr {arp.BROADCAST} arp operation request")
+
+
+def solicitations_lost(cluster: LabCluster, address: IPv6Address) -> AbstractContextManager[None]:
+    """The switch carries nothing from one node to another that is for the group at which an address is asked for."""
+    group = "33:33:" + ndp.solicited_node(address).packed[-4:].hex(":")
+    return _lost(cluster, f"ether daddr {group}")
 
 
 @contextmanager
-def broadcasts_lost(cluster: LabCluster) -> Iterator[None]:
-    """The switch carries no ARP request to everybody from one node to another; beacons get through."""
+def _lost(cluster: LabCluster, what: str) -> Iterator[None]:
     switch = cluster.lab.namespace_of(SWITCH)
     ports = "{ " + ", ".join(f'"{name}"' for name in cluster.lab.nodes) + " }"
-    rule = f"iifname {ports} oifname {ports} ether daddr {arp.BROADCAST} arp operation request drop"
+    rule = f"iifname {ports} oifname {ports} {what} drop"
     chain = f"chain forward {{\n type filter hook forward priority 1;\n {rule}\n }}"
     switch.run(["nft", "-f", "-"], stdin=f"table bridge broadcasts {{\n {chain}\n}}\n")
     try:
@@ -81,7 +107,7 @@ def events(cluster: LabCluster) -> str:
     return "\n".join(f"{event['reason']} {event['message']}" for event in found)
 
 
-def states(cluster: LabCluster) -> list[dict[str, list[str]]]:
+def states(cluster: LabCluster) -> list[dict[str, Any]]:
     """What each speaker says of itself."""
     return [yaml.safe_load(path.read_text())["status"] for path in cluster.state.glob("*/state.yaml")]
 
@@ -97,9 +123,10 @@ def nodes_that_answer(cluster: LabCluster, asker: Host, address: IPAddress) -> l
     return [nodes[mac] for mac in asker.who_has(address) if mac in nodes]
 
 
-def in_conflict(cluster: LabCluster) -> bool:
-    """Whether any speaker says of any address that somebody else has it."""
-    return any(state["conflicts"] for state in states(cluster))
+def in_conflict(cluster: LabCluster, mac: str = "") -> bool:
+    """Whether any speaker says of any address that somebody else has it, or that the one with this MAC address does."""
+    found = [conflict for state in states(cluster) for conflict in state["conflicts"]]
+    return any(not mac or conflict["mac"] == mac for conflict in found)
 
 
 def samples(cluster: LabCluster, pattern: str) -> float:

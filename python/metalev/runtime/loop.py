@@ -31,7 +31,11 @@ N = TypeVar("N", bound=Hashable)
 BATCH = 128
 # Names with a write under way or waiting for a worker, for each worker: enough that none of them waits for the loop,
 # and few enough that nothing is written long after it was decided.
-IN_FLIGHT = 4
+IN_FLIGHT = 8
+# While each worker has so much to do, the loop lets what comes gather for up to a moment, in seconds: to look at each
+# answer by itself would take the workers' turns at Python's one lock away from them.
+ENOUGH = 2
+GATHERING_SECONDS = 0.02
 
 log = logging.getLogger("metalev.loop")
 
@@ -126,6 +130,8 @@ class Loop(Generic[N]):
         """Work until ``stop``; raises what ``fail`` was given."""
         deadline: float | None = self._clock.now()
         while not self._stopped:
+            if self._workers is not None:
+                self._workers.wait_for_fewer(ENOUGH * self._workers.count, GATHERING_SECONDS)
             timeout = None if deadline is None else max(0.0, deadline - self._clock.now())
             deadline = self.step(self._clock.now(), self.inbox.take(timeout))
         if self._failure is not None:

@@ -21,8 +21,10 @@ class Workers:
         """Set while there is nothing to do; what can wait waits for it."""
         self.idle.set()
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._lock = threading.Lock()
+        self._change = threading.Condition(threading.Lock())
         self._unfinished = 0
+        self._awaited = 0
+        """Whoever waits, waits for fewer jobs than that."""
         self._stopped = threading.Event()
         self._threads = [
             threading.Thread(target=self._work, name=f"{name} {number}", daemon=True) for number in range(count)
@@ -32,10 +34,17 @@ class Workers:
 
     def submit(self, job: Callable[[], None]) -> None:
         """Have ``job`` done by the next thread that is free."""
-        with self._lock:
+        with self._change:
             self._unfinished += 1
             self.idle.clear()
         self._jobs.put(job)
+
+    def wait_for_fewer(self, count: int, timeout: float) -> None:
+        """Wait until fewer than ``count`` jobs are begun or wait, for up to ``timeout`` seconds; for one thread."""
+        with self._change:
+            self._awaited = count
+            self._change.wait_for(lambda: self._unfinished < count, timeout)
+            self._awaited = 0
 
     @property
     def ended(self) -> bool:
@@ -57,7 +66,9 @@ class Workers:
                 job()
             except Exception:
                 log.exception("a job failed")
-            with self._lock:
+            with self._change:
                 self._unfinished -= 1
+                if self._unfinished < self._awaited:
+                    self._change.notify()
                 if not self._unfinished:
                     self.idle.set()

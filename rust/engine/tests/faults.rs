@@ -178,6 +178,16 @@ fn two_nodes_with_one_mac_address_are_named_by_both_and_by_others() {
 }
 
 #[test]
+fn two_nodes_that_come_to_have_one_mac_address_while_both_are_heard_are_named() {
+    let mut world = World::settled();
+    let clone = Interface { mac: link(1).mac, ..link(2) };
+    world.nodes.get_mut("node2").expect("one of the nodes").mac = clone.mac;
+    world.event("node2", Event::Interfaces(vec![clone]));
+    world.run(3_000 * MS);
+    assert_eq!(told(&world, "node3", Cause::SameMac).len(), 1);
+}
+
+#[test]
 fn two_nodes_with_one_mac_address_agree_by_udp_on_one_announcer() {
     let mut world = with_a_cloned_machine();
     assert_eq!(world.who_has(vip(200)), ["node1"]);

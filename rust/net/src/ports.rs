@@ -172,6 +172,15 @@ mod tests {
     }
 
     #[test]
+    fn who_reads_a_beacon_looks_for_others_before_any_question() {
+        let ports = Ports::default();
+        let ready = [Token::Mailbox, Token::Beacon(9), Token::Arp(1)];
+        assert_eq!(ports.with_all_beacons(&ready), [Token::Mailbox, Token::Beacon(9), Token::Udp, Token::Arp(1)]);
+        let ready = [Token::Alarm, Token::Arp(1)];
+        assert_eq!(ports.with_all_beacons(&ready), ready);
+    }
+
+    #[test]
     fn orders_come_before_what_is_received_and_beacons_before_questions() {
         let mut numbers = [Token::Ndp(1), Token::Arp(1), Token::Beacon(9), Token::Udp, Token::Mailbox].map(u64::from);
         numbers.sort_unstable();

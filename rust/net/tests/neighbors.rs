@@ -79,7 +79,7 @@ fn the_groups_of_thousands_are_left_when_the_addresses_go_and_joined_again_with_
 #[test]
 fn a_question_for_any_of_five_thousand_addresses_is_answered_for_that_one() {
     let lab = Lab::new();
-    let (far, tape) = (lab.far(IPV6), Tape::new(&lab));
+    let (far, tape) = (lab.far(IPV6), Tape::of_answers(&lab));
     let speaker = holder_of_thousands();
     eventually("the memberships", || (memberships(lab.near) == THOUSANDS).then_some(()));
     for batch in thousands().chunks(100) {
@@ -101,7 +101,7 @@ fn a_question_for_any_of_five_thousand_addresses_is_answered_for_that_one() {
 }
 
 /// The bound of `announcer`: 16,000 frames of first rounds a second, and 32 at once. By what the kernel says of when each
-/// was sent, read by a socket with room for all of them.
+/// was sent. A frame that the reader misses makes that no stricter and no wrong; its address is announced again.
 #[test]
 fn the_announcements_of_five_thousand_addresses_are_paced() {
     let lab = Lab::new();

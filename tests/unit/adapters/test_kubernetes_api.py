@@ -284,3 +284,17 @@ def test_stop_breaks_a_watch_that_waits(server: Server, monkeypatch: pytest.Monk
     held.set()
     with pytest.raises(Unreachable), api.lines("/x", {}, PATIENCE):
         pass
+
+
+def test_a_path_of_the_server_precedes_that_of_every_request(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "find", lambda _: Credentials(f"{server.url}/k8s/clusters/c-1"))
+    api = Api(Source(), timeout=PATIENCE)
+    api.get("/api/v1/nodes", {"limit": "1"})
+    api.patch("/api/v1/nodes/n", {}, MERGE)
+    with api.lines("/api/v1/pods", {"watch": "1"}, PATIENCE):
+        pass
+    assert [request.path.removeprefix("/k8s/clusters/c-1/api/v1/") for request in server.asked] == [
+        "nodes",
+        "nodes/n",
+        "pods",
+    ]

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from metalev.adapters.kubernetes import plain
+from metalev.adapters.kubernetes.connections import connections_of
 from metalev.adapters.kubernetes.credentials import Credentials, find
+from metalev.adapters.kubernetes.kubeconfig import load
 from metalev.adapters.kubernetes.plain import plainly
 from metalev.adapters.places import Source
 
@@ -108,3 +110,27 @@ def test_a_pod_is_what_its_service_account_says(tmp_path: Path, monkeypatch: pyt
     assert plainly(Source()) == Credentials(
         "https://[fd00::1]:443", ca="an authority", token="a-token", token_file=token_file
     )
+
+
+def test_a_path_of_the_server_is_kept_for_requests_over_tls() -> None:
+    assert connections_of(Credentials("https://rancher.example/k8s/clusters/c-1")).prefix == "/k8s/clusters/c-1"
+    assert connections_of(Credentials(SERVER)).prefix == ""
+
+
+@pytest.mark.parametrize("written", ["a-token", "a-token\n", "a-token\r\n"])
+def test_a_token_is_without_the_newline_that_ends_its_file(tmp_path: Path, written: str) -> None:
+    (tmp_path / "token").write_text(written)
+    assert find(kubeconfig(tmp_path, {"tokenFile": "token"})).token == "a-token"
+    assert find(kubeconfig(tmp_path, {"token": written})).token == "a-token"
+
+
+def test_a_service_accounts_token_is_without_the_newline_that_ends_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text("a-token\n")
+    (tmp_path / "ca.crt").write_text("an authority")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "192.0.2.1")
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
+    monkeypatch.setattr("kubernetes.config.incluster_config.SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setattr("kubernetes.config.incluster_config.SERVICE_CERT_FILENAME", str(tmp_path / "ca.crt"))
+    assert load(Source()).token == "a-token"

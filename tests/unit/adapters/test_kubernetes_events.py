@@ -27,11 +27,14 @@ class Events:
     def __init__(self) -> None:
         self.stored: dict[str, dict[str, Any]] = {}
         self.calls: list[str] = []
+        self.asked: list[Mapping[str, str] | None] = []
+        """The query of each creation."""
         self.error: Exception | None = None
         self._lock = threading.Lock()
 
-    def post(self, path: str, body: Mapping[str, Any]) -> bytes:
+    def post(self, path: str, body: Mapping[str, Any], query: Mapping[str, str] | None = None) -> bytes:
         self._call("POST")
+        self.asked.append(query)
         with self._lock:
             key = f"{path}/{body['metadata']['name']}"
             if key in self.stored:
@@ -70,6 +73,11 @@ def recorder(server: Events, uid: str = "uid-1") -> EventRecorder:
 
 def event(message: str = "words", on: ObjectKey = WEB) -> Event:
     return Event(on, EventType.WARNING, "AllocationFailed", message, "metallb-controller")
+
+
+def test_the_server_need_not_decode_an_event_twice(server: Events) -> None:
+    recorder(server).record(event(), NOW)
+    assert server.asked == [{"fieldValidation": "Ignore"}]
 
 
 def test_an_event_is_created_once_and_then_counted(server: Events) -> None:

@@ -6,7 +6,7 @@ import logging
 
 import pytest
 from tests.fakes.clock import VirtualClock
-from tests.fakes.server import Reply, Server, status
+from tests.fakes.server import Reply, Request, Server, status
 from tests.unit.decide.worlds import service
 
 from metalev.adapters.kubernetes import CONTROLLER, Api, KubernetesCluster, api
@@ -106,6 +106,23 @@ def test_who_stands_by_does_not_complain_for_ever_of_what_he_could_not_write(
     assert caught.value.told
     wrong = f"the API server {server.url} answers 500 etcd"
     assert lines(told) == [wrong, f"over: {wrong}"]
+
+
+def test_the_server_need_not_decode_a_services_patch_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    queries: list[dict[str, str]] = []
+
+    def answer(request: Request) -> Reply:
+        queries.append(request.query)
+        return Reply(500, status(500, "InternalError", "etcd"))
+
+    with Server(answer) as server:
+        monkeypatch.setattr(api, "find", lambda _: Credentials(server.url))
+        cluster = KubernetesCluster(Api(Source()), VirtualClock(), namespace="metallb-system", writer=CONTROLLER)
+        cluster._mirror.open(lambda _: None)
+        with pytest.raises(ApiError):
+            cluster.write_service_status(service("web"), ServiceStatus())
+        cluster.stop()
+    assert queries == [{"fieldValidation": "Ignore"}]
 
 
 def test_one_write_that_is_not_answered_is_everyday_life_and_the_next_one_is_not(

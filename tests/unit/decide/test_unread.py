@@ -344,3 +344,11 @@ def test_the_answer_says_that_nothing_new_is_announced_until_it_is_mended() -> N
     chain = Inquiry(announced(broken, speaker("node-a", "10.0.0.0"))).chain(name("web"))
     (found,) = (one for one in chain.findings if one.asked == "advertised")
     assert (found.answer, "and nothing new" in found.advice) == (Answer.MIND, True)
+
+
+def test_a_service_that_appears_unreadable_while_the_controller_runs_keeps_what_its_status_shows() -> None:
+    controller = Controller(service("web"), pools=(MAIN,))
+    controller.settle("web")
+    controller.put(replace(holder("late", "10.0.0.1"), hidden=True), service("next"))
+    controller.settle("late", "next")
+    assert controller.holders() == {"web": ["10.0.0.0"], "late": ["10.0.0.1"], "next": ["10.0.0.2"]}

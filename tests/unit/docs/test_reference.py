@@ -198,3 +198,18 @@ def test_every_benchmark_and_each_of_their_helpers_is_listed() -> None:
     measuring = {name for name in files if name.startswith("bench_")}
     assert first_column(bench / "README.md", "file", "measures") == measuring
     assert files <= set(code_spans(prose(bench / "README.md")))
+
+
+FAULTS = list(tables(ROOT / "docs" / "concepts" / "failover-proof.md", "fault", "line", "what to do", "tests"))
+
+
+def test_the_line_of_every_fault_among_the_nodes_is_one_of_the_codes() -> None:
+    texts = source_text()
+    assert len(FAULTS) == 9
+    assert [line for row in FAULTS for line in code_spans(row[1]) if line not in texts] == []
+
+
+def test_every_fault_among_the_nodes_has_a_test() -> None:
+    existing = existing_tests()
+    assert [row[0] for row in FAULTS if not code_spans(row[3])] == []
+    assert [name for row in FAULTS for name in code_spans(row[3]) if name not in existing] == []

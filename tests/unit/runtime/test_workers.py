@@ -20,6 +20,17 @@ def workers() -> Iterator[Workers]:
     made.stop(PATIENCE)
 
 
+def held_up(workers: Workers) -> threading.Event:
+    """One job that is not done until the event is set."""
+    go = threading.Event()
+
+    def wait() -> None:
+        go.wait(PATIENCE)
+
+    workers.submit(wait)
+    return go
+
+
 def test_jobs_are_done_several_at_a_time(workers: Workers) -> None:
     both = threading.Barrier(2)
 
@@ -33,12 +44,7 @@ def test_jobs_are_done_several_at_a_time(workers: Workers) -> None:
 
 
 def test_it_is_idle_only_when_nothing_is_left(workers: Workers) -> None:
-    go = threading.Event()
-
-    def wait() -> None:
-        go.wait(PATIENCE)
-
-    workers.submit(wait)
+    go = held_up(workers)
     assert not workers.idle.is_set()
     go.set()
     assert workers.idle.wait(PATIENCE)
@@ -75,3 +81,20 @@ def test_what_has_not_begun_is_not_begun_after_the_end() -> None:
     workers.stop(PATIENCE)
     assert [*ended, workers.ended] == [False, True]
     assert done == ["first"]
+
+
+def test_who_waits_for_fewer_jobs_goes_on_as_soon_as_there_are(workers: Workers) -> None:
+    go = held_up(workers)
+    waiter = threading.Thread(target=workers.wait_for_fewer, args=(1, 10 * PATIENCE))
+    waiter.start()
+    assert waiter.is_alive()
+    go.set()
+    waiter.join(PATIENCE)
+    assert not waiter.is_alive()
+
+
+def test_who_waits_for_fewer_jobs_waits_no_longer_than_agreed(workers: Workers) -> None:
+    go = held_up(workers)
+    workers.wait_for_fewer(1, 0.01)
+    assert not workers.idle.is_set()
+    go.set()

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 
 from metalev.adapters.codec import Codec, encode
-from metalev.adapters.kubernetes.api import JSON_PATCH, MERGE, STRATEGIC, Api
+from metalev.adapters.kubernetes.api import JSON_PATCH, MERGE, STRATEGIC, UNCHECKED, Api
 from metalev.adapters.kubernetes.configstate import ConfigurationStates
 from metalev.adapters.kubernetes.errors import ApiError, cause_of
 from metalev.adapters.kubernetes.events import EventRecorder
@@ -162,7 +162,7 @@ class KubernetesCluster:
         body = encode.service_patch(service, status, self._clock.wall())
         try:
             with self._writing(key_of(service)):
-                answer = self.api.patch(f"{item(Kind.SERVICE, service.name)}/status", body, STRATEGIC)
+                answer = self.api.patch(f"{item(Kind.SERVICE, service.name)}/status", body, STRATEGIC, UNCHECKED)
         except StaleWrite:
             if not service.wants_address:
                 self._leavers.add(service.name)  # no watch tells of it

@@ -53,10 +53,14 @@ class Token:
 
 
 class Connections(Struct, frozen=True):
-    """The ways to one server: ``exchange`` for a request and its answer, ``pool`` for what streams."""
+    """The ways to one server: ``exchange`` for a request and its answer, ``pool`` for what streams.
+
+    ``prefix`` comes before the path of every request: one server may stand for many clusters (``/k8s/clusters/c-1``).
+    """
 
     exchange: Exchange
     pool: urllib3.HTTPConnectionPool
+    prefix: str = ""
 
     def close(self) -> None:
         """Let go of those that wait for a request."""
@@ -69,15 +73,16 @@ def connections_of(credentials: Credentials) -> Connections:
     url = urlsplit(credentials.host)
     if not url.hostname:
         raise StartError(f'"{credentials.host}" is no address of an API server: it begins with https://')
+    prefix = url.path.rstrip("/")
     if url.scheme == "http":
         options = [*HTTPConnection.default_socket_options, *_KEEPALIVE]
         pool = urllib3.HTTPConnectionPool(
             url.hostname, url.port or 80, maxsize=CONNECTIONS, socket_options=options, retries=False
         )
-        return Connections(Exchange(url.hostname, url.port or 80, _KEEPALIVE), pool)
+        return Connections(Exchange(url.hostname, url.port or 80, _KEEPALIVE), pool, prefix)
     context = _context(credentials)
     exchange = Exchange(url.hostname, url.port or 443, _KEEPALIVE, context, credentials.server_name)
-    return Connections(exchange, _secure_pool(url, credentials, context))
+    return Connections(exchange, _secure_pool(url, credentials, context), prefix)
 
 
 def _secure_pool(url: SplitResult, credentials: Credentials, context: ssl.SSLContext) -> urllib3.HTTPSConnectionPool:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from metalev.adapters.codec import encode, wire
-from metalev.adapters.kubernetes.api import MERGE, Api
+from metalev.adapters.kubernetes.api import MERGE, UNCHECKED, Api
 from metalev.adapters.kubernetes.errors import ApiError
 from metalev.model.actions import Event
 from metalev.model.errors import StaleWrite
@@ -100,7 +100,7 @@ class EventRecorder:
         document["reportingComponent"] = event.component
         path = f"/api/v1/namespaces/{document['metadata']['namespace']}/events"
         try:
-            self._api.post(path, document)
+            self._api.post(path, document, UNCHECKED)
             self._remember(name, f"{path}/{name}", 1)
         except ApiError as error:
             if error.reason != "AlreadyExists":

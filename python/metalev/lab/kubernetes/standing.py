@@ -45,7 +45,8 @@ A Kubernetes is up on {nodes} ({version}, kube-proxy in {mode} mode), and metale
   kubectl annotate node node1 {power}=off     a power cut; {power}-: power is back
   metalev status --kubeconfig $KUBECONFIG
 
-The network: nodes 192.168.1.10, .11, .12, the client .100, the pool .200 to .210. Every Pod is a small web server.
+The network: nodes {addresses}, the client .100, the pool .200 to .210.
+Every Pod is a small web server.
 Logs: {folder}. The end of it: make lab-down
 """
 
@@ -148,11 +149,18 @@ def _words(folder: Path, lab: KubernetesLab, kubeconfig: Path) -> str:
         mode=lab.mode,
         bin=folder / "bin",
         hosts=", ".join(["client", *lab.nodes]),
+        addresses=_addresses(lab),
         kubeconfig=kubeconfig,
         manifests=MANIFESTS,
         power=POWER_ANNOTATION,
         folder=folder,
     )
+
+
+def _addresses(lab: KubernetesLab) -> str:
+    """Those of the nodes, the first one whole: 192.168.1.10, .11, .12."""
+    first, *others = (str(node.address) for node in lab.topology.nodes)
+    return ", ".join([first, *("." + one.rpartition(".")[2] for one in others)])
 
 
 def _write_owner(folder: Path, pid: int) -> None:

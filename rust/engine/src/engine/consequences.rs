@@ -123,7 +123,7 @@ impl Engine {
         self.outbox.extend(beacons);
         if in_round && self.patience.due(now) {
             self.tell_patience(now);
-            self.misfits_over(now);
+            self.look_at_misfits(now);
         }
     }
 

@@ -231,8 +231,11 @@ impl Engine {
         self.report(fact);
     }
 
-    /// Tell of those who are heeded again, or gone.
-    pub(super) fn misfits_over(&mut self, now: Time) {
+    /// Tell of those who are heeded again, or gone; and of those who have one MAC address only since they are heard.
+    pub(super) fn look_at_misfits(&mut self, now: Time) {
+        for (interface, mac, other, peer) in self.peers.namesakes() {
+            self.same_mac(now, interface, mac, &peer, &other);
+        }
         let (links, peers) = (&self.links, &self.peers);
         let still = |cause, from| match from {
             Source::Mac(mac) if cause == Cause::SameMac => peers.living_with(mac) + usize::from(links.has_mac(mac)) > 1,

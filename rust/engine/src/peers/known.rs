@@ -1,5 +1,6 @@
 //! What is known of the peers, for whoever decides by it.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use metalev_wire::MacAddr;
@@ -7,6 +8,7 @@ use metalev_wire::beacon::Claim;
 
 use super::Peers;
 use crate::Time;
+use crate::peer::Path;
 use crate::session::Session;
 
 impl Peers {
@@ -115,6 +117,23 @@ impl Peers {
     pub(crate) fn acknowledged_by_all(&self) -> u64 {
         let sessions = self.by_name.values().filter_map(|peer| peer.session.as_ref());
         sessions.map(|session| session.acknowledged).min().unwrap_or(u64::MAX)
+    }
+
+    /// Two living peers that have one MAC address on an interface, for each such address.
+    pub(crate) fn namesakes(&self) -> Vec<(u32, MacAddr, String, String)> {
+        let mut known: HashMap<(u32, MacAddr), &str> = HashMap::new();
+        let mut found = Vec::new();
+        for (name, peer) in self.by_name.iter() {
+            for (path, hearing) in peer.paths.iter().filter(|(_, hearing)| hearing.alive) {
+                let Path::Interface(index) = path else { continue };
+                if let Some(other) = known.insert((index, hearing.mac), name)
+                    && hearing.mac != MacAddr::ZERO
+                {
+                    found.push((index, hearing.mac, other.to_owned(), name.to_owned()));
+                }
+            }
+        }
+        found
     }
 
     /// How many peers live on an interface by this MAC address.
