@@ -237,7 +237,7 @@ fn what_came_by_another_network_counts_as_soon_as_a_beacon_on_the_segment_confir
     };
     let after = taken_back(&mut apart());
     let mut world = apart();
-    world.run(after - 30 * MS);
+    world.run(after.saturating_sub(30 * MS));
     world.cut_segment("node1", "node2");
     world.run(40 * MS);
     assert_eq!(
