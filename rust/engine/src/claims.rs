@@ -4,7 +4,7 @@
 //! acknowledged, as many as fit; the peer applies them in order and acknowledges. So a change reaches everybody in one
 //! frame when it is small, a newcomer is brought up to date in as many as it takes, and nothing is repeated once heard.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use metalev_wire::beacon::{Claim, Standing};
@@ -14,6 +14,8 @@ use metalev_wire::beacon::{Claim, Standing};
 pub(crate) struct Claims {
     by_revision: BTreeMap<u64, Claim>,
     revision_of: HashMap<IpAddr, u64>,
+    /// The revisions that say of an address that it is gone: few among thousands.
+    gone: BTreeSet<u64>,
     latest: u64,
 }
 
@@ -45,8 +47,12 @@ impl Claims {
         }
         if let Some(revision) = old {
             self.by_revision.remove(&revision);
+            self.gone.remove(&revision);
         }
         self.latest += 1;
+        if standing == Standing::Gone {
+            self.gone.insert(self.latest);
+        }
         self.by_revision.insert(self.latest, claim);
         self.revision_of.insert(address, self.latest);
         true
@@ -70,13 +76,8 @@ impl Claims {
 
     /// Forget the addresses that are gone and that every peer who might still believe in them knows to be gone.
     pub(crate) fn forget_gone(&mut self, acknowledged_by_all: u64) {
-        let gone: Vec<u64> = self
-            .by_revision
-            .range(..=acknowledged_by_all)
-            .filter(|(_, claim)| claim.standing == Standing::Gone)
-            .map(|(revision, _)| *revision)
-            .collect();
-        for revision in gone {
+        while let Some(revision) = self.gone.first().copied().filter(|revision| *revision <= acknowledged_by_all) {
+            self.gone.remove(&revision);
             if let Some(claim) = self.by_revision.remove(&revision) {
                 self.revision_of.remove(&claim.address);
             }
@@ -170,5 +171,15 @@ mod tests {
         assert_eq!(claims.since(0, PLENTY).claims.len(), 1);
         claims.forget_gone(2);
         assert_eq!(claims.since(0, PLENTY).claims.len(), 0);
+    }
+
+    #[test]
+    fn what_was_gone_and_is_back_is_not_forgotten() {
+        let mut claims = Claims::default();
+        claims.set(ip(1), 1, Standing::Holds(0));
+        claims.set(ip(1), 1, Standing::Gone);
+        claims.set(ip(1), 2, Standing::Holds(0));
+        claims.forget_gone(3);
+        assert_eq!(groups(&claims.since(0, PLENTY)), [ip(1)]);
     }
 }

@@ -146,9 +146,9 @@ impl Group {
         !self.held && self.vacant_since.is_none() && self.better_since.is_none()
     }
 
-    /// Whether a peer may announce it, or speaks of its addresses.
-    pub(crate) fn concerns(&self, peer: &str, peers: &Peers) -> bool {
-        self.may(peer) || self.spec.addresses.iter().any(|address| peers.claim(peer, *address).is_some())
+    /// Whether a peer says anything of its addresses.
+    pub(crate) fn is_spoken_of(&self, peer: &str, peers: &Peers) -> bool {
+        self.spec.addresses.iter().any(|address| peers.claim(peer, *address).is_some())
     }
 
     /// What to do now. Changes nothing but the memory of who announced it, since when nobody does or this node would do

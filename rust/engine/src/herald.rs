@@ -75,7 +75,9 @@ impl Herald {
 
     /// Tell a peer without delay.
     pub(crate) fn hurry_at_once(&mut self, peer: &str) {
-        self.at_once.insert(peer.to_owned());
+        if !self.at_once.contains(peer) {
+            self.at_once.insert(peer.to_owned());
+        }
     }
 
     /// Answer a peer before the next round, if the budget has room.
@@ -100,20 +102,22 @@ impl Herald {
     ) -> Vec<Action> {
         self.rounds = self.rounds.wrapping_add(1);
         let latest = content.claims.latest();
-        let often = |name: &str| content.listening || successors.contains(name);
-        let beacons = |wanted: bool| -> usize {
-            let there = peers.iter().filter(|(name, peer)| (often(name) || peer.farewell > 0) == wanted);
-            there.map(|(_, peer)| ways(peer, content.links)).sum()
-        };
-        let (often_told, seldom_told) = (beacons(true), beacons(false));
-        let sought = peers.iter().filter(|(name, peer)| !often(name) && peer.farewell == 0 && peer.lost_lately(now));
-        let more = sought.map(|(_, peer)| ways(peer, content.links)).sum::<usize>() * (SEEKING as usize - 1);
+        let often: Vec<bool> = peers.iter().map(|(name, _)| content.listening || successors.contains(name)).collect();
+        let (mut often_told, mut seldom_told, mut more) = (0, 0, 0);
+        for ((_, peer), often) in peers.iter().zip(&often) {
+            let beacons = ways(peer, content.links);
+            if *often || peer.farewell > 0 {
+                often_told += beacons;
+            } else {
+                seldom_told += beacons;
+                more += if peer.lost_lately(now) { beacons * (SEEKING as usize - 1) } else { 0 };
+            }
+        }
         // Only as far as nobody else hears less for it.
         let seeking = seldom_told + more <= budget::PER_SECOND as usize / 2;
         let (fast, slow) = self.paces(often_told, seldom_told + if seeking { more } else { 0 });
         let half = self.timing.interval / 2;
-        for (lot, (name, peer)) in peers.iter_mut().enumerate() {
-            let often = often(name);
+        for (lot, ((name, peer), often)) in peers.iter_mut().zip(often).enumerate() {
             let interval = if often { fast.max(content.stated) } else { slow };
             let sought = seeking && !often && peer.lost_lately(now);
             let slow = if sought { (slow / SEEKING).max(fast) } else { slow };
@@ -254,7 +258,7 @@ impl Herald {
             nonce,
             echo: peer.stranger.or(session.map(|session| session.nonce)).unwrap_or(0),
             sequence: self.sequence,
-            hears_you: session.is_some() && peer.paths.get(&path).is_some_and(|hearing| hearing.alive),
+            hears_you: session.is_some() && peer.paths.get(path).is_some_and(|hearing| hearing.alive),
             goodbye: content.goodbye,
             interval_ms: u32::try_from(stated.as_millis()).unwrap_or(u32::MAX),
             mac,

@@ -1,10 +1,11 @@
 //! Who announces which group: runs the decision for every group that may have changed and keeps the consequences.
 
 mod asking;
+mod concerned;
 mod telling;
 
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use metalev_wire::beacon::{Claim, Standing};
@@ -18,6 +19,8 @@ use crate::moves::{self, Offer};
 use crate::peers::Peers;
 use crate::pulse::Timing;
 use crate::{Time, table};
+
+use concerned::Concerned;
 
 pub(crate) use telling::Outcome;
 use telling::outcome;
@@ -37,13 +40,15 @@ pub(crate) struct Ownership {
     /// Whether everything is to be handed over, for the speaker ends.
     stopping: bool,
     groups: BTreeMap<IpAddr, Group>,
-    /// The keys of those that concern this node: it may announce them, or did when the table came.
-    mine: Vec<IpAddr>,
+    /// Of those that concern this node, which concern each peer.
+    concerned: Concerned,
     /// The key of the group that has an address.
-    group_of: BTreeMap<IpAddr, IpAddr>,
+    group_of: HashMap<IpAddr, IpAddr>,
     claims: Claims,
     /// Groups to decide about again.
     dirty: BTreeSet<IpAddr>,
+    /// Groups that were last decided about while a rival's word was not confirmed on their segment.
+    doubtful: BTreeSet<IpAddr>,
     /// Groups to decide about again at a time, though nothing else happens.
     timers: BTreeSet<(Time, IpAddr)>,
     outcomes: Vec<Outcome>,
@@ -64,10 +69,11 @@ impl Ownership {
             hold_down,
             stopping: false,
             groups: BTreeMap::new(),
-            mine: Vec::new(),
-            group_of: BTreeMap::new(),
+            concerned: Concerned::default(),
+            group_of: HashMap::new(),
             claims: Claims::default(),
             dirty: BTreeSet::new(),
+            doubtful: BTreeSet::new(),
             timers: BTreeSet::new(),
             outcomes: Vec::new(),
             successors: None,
@@ -81,7 +87,7 @@ impl Ownership {
     }
 
     /// Take over the whole list of groups. Answers the addresses that are in none of them any more.
-    pub(crate) fn set(&mut self, specs: Vec<table::Group>, links: &Links) -> Vec<IpAddr> {
+    pub(crate) fn set(&mut self, specs: Vec<table::Group>, links: &Links, peers: &Peers) -> Vec<IpAddr> {
         let old = std::mem::take(&mut self.groups);
         let before = std::mem::take(&mut self.group_of);
         for spec in specs {
@@ -93,10 +99,11 @@ impl Ownership {
             self.groups.insert(group.spec.key, group);
         }
         let mine = self.groups.values().filter(|group| group.held || group.may(&self.me));
-        self.mine = mine.map(|group| group.spec.key).collect();
+        self.concerned = Concerned::new(mine, peers);
         self.place(links, &[]);
         self.report_regrouped(&old);
-        let gone: Vec<IpAddr> = before.into_keys().filter(|address| !self.group_of.contains_key(address)).collect();
+        let mut gone: Vec<IpAddr> = before.into_keys().filter(|address| !self.group_of.contains_key(address)).collect();
+        gone.sort_unstable();
         for address in &gone {
             self.claims.set(*address, 0, Standing::Gone);
         }
@@ -125,14 +132,15 @@ impl Ownership {
         self.dirty.extend(self.groups.keys());
     }
 
-    /// Somebody said something of an address. If its group does not concern this node, the term is all that there is to
+    /// A peer said something of an address. If its group does not concern this node, the term is all that there is to
     /// remember.
-    pub(crate) fn hear(&mut self, claim: &Claim) {
+    pub(crate) fn hear(&mut self, peer: &str, claim: &Claim) {
         let Some(group) = self.group_of.get(&claim.address).and_then(|key| self.groups.get_mut(key)) else {
             return;
         };
         if group.held || group.may(&self.me) {
             self.dirty.insert(group.spec.key);
+            self.concerned.note(peer, group);
         } else {
             group.term = group.term.max(claim.term);
         }
@@ -141,11 +149,20 @@ impl Ownership {
     /// What is known of a peer has changed: whether it lives, where, and whether it hears this node. The groups that it
     /// may announce, or speaks of, are to be decided about again, and all that wait.
     pub(crate) fn touch_peer(&mut self, name: &str, peers: &Peers) {
-        let all = peers.any_ignorant();
-        let groups = self.mine.iter().filter_map(|key| self.groups.get(key));
-        let concerned = groups.filter(|group| all || group.concerns(name, peers));
-        self.dirty.extend(concerned.map(|group| group.spec.key));
+        if peers.any_ignorant() {
+            self.dirty.extend(self.concerned.all());
+        } else {
+            self.dirty.extend(self.concerned.candidacies(name));
+            let strays = self.concerned.strays().filter_map(|key| self.groups.get(&key));
+            let spoken_of = strays.filter(|group| group.is_spoken_of(name, peers));
+            self.dirty.extend(spoken_of.map(|group| group.spec.key));
+        }
         self.touch_waiting();
+    }
+
+    /// What a peer said is confirmed by another path: that decides about what it announces and this node does, too.
+    pub(crate) fn touch_doubtful(&mut self) {
+        self.dirty.append(&mut self.doubtful);
     }
 
     /// The group of an address is to be decided about again.
@@ -178,18 +195,23 @@ impl Ownership {
         let me = self.me.clone();
         let Self { grace, slack, limit, hold_down, stopping, .. } = *self;
         let moment = Moment { me: &me, now, grace, slack, listening_until, stopping, limit, hold_down };
+        // Out of the way while they are decided about: what follows of one touches no other.
+        let mut groups = std::mem::take(&mut self.groups);
         for key in std::mem::take(&mut self.dirty) {
-            let Some(mut group) = self.groups.remove(&key) else {
+            let Some(group) = groups.get_mut(&key) else {
                 continue;
             };
             let before = group.offer;
+            if group.is_doubtful(peers) {
+                self.doubtful.insert(key);
+            }
             let verdict = group.decide(peers, moment);
-            self.report_ability(&mut group, peers);
-            self.carry_out(&mut group, verdict, peers, now);
-            self.report_offer(&group, before);
-            self.declare(&group);
-            self.groups.insert(key, group);
+            self.report_ability(group, peers);
+            self.carry_out(group, verdict, peers, now);
+            self.report_offer(group, before);
+            self.declare(group);
         }
+        self.groups = groups;
         std::mem::take(&mut self.outcomes)
     }
 

@@ -1,9 +1,11 @@
 //! One peer: the ways on which it is heard, and when it is spoken to next.
 
 mod hearing;
+mod paths;
+mod presence;
 
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
 
 use metalev_wire::{MacAddr, beacon::Repr as Beacon};
@@ -13,6 +15,7 @@ use crate::session::Session;
 use crate::{Time, table};
 
 pub(crate) use hearing::Hearing;
+use paths::Paths;
 
 /// A way that beacons take. Liveness is kept for each: a management network says nothing of the segment of a VIP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,7 +55,7 @@ pub(crate) struct Peer {
     /// The nonce of a life that has not yet proven itself, to be echoed once.
     pub(crate) stranger: Option<u64>,
     /// How it is heard.
-    pub(crate) paths: BTreeMap<Path, Hearing>,
+    pub(crate) paths: Paths,
     /// Whether the last thing it said was goodbye.
     pub(crate) gone: bool,
     /// When it got its last beacon.
@@ -102,7 +105,7 @@ impl Peer {
             addresses: spec.addresses.clone(),
             session: None,
             stranger: None,
-            paths: BTreeMap::new(),
+            paths: Paths::default(),
             gone: false,
             told: None,
             next_send: None,
@@ -119,7 +122,7 @@ impl Peer {
 
     /// Take note of a proven beacon. Answers whether the peer was not alive on this path before.
     pub(crate) fn heard(&mut self, now: Time, path: Path, arrived_on: u32, beacon: &Beacon) -> bool {
-        let known = self.paths.get(&path);
+        let known = self.paths.get(path);
         let before = known.filter(|hearing| hearing.alive);
         let was_alive = before.is_some();
         let jitter = before.map_or(Duration::ZERO, |hearing| hearing.jitter_at(now));
@@ -156,7 +159,7 @@ impl Peer {
 
     /// Whether it is now to be reported that the peer, alive here for longer than an answer takes, does not hear us.
     pub(crate) fn newly_deaf(&mut self, now: Time, path: Path, timing: Timing) -> bool {
-        let Some(hearing) = self.paths.get_mut(&path) else {
+        let Some(hearing) = self.paths.get_mut(path) else {
             return false;
         };
         let settled = now.since(hearing.since) >= timing.dead_time();
@@ -173,7 +176,7 @@ impl Peer {
             let patience = hearing.patience(timing);
             if silent_for >= patience {
                 hearing.alive = false;
-                silences.push(Silence { path: *path, arrived_on: hearing.arrived_on, silent_for, patience });
+                silences.push(Silence { path, arrived_on: hearing.arrived_on, silent_for, patience });
             }
         }
         silences
@@ -198,7 +201,7 @@ impl Peer {
 
     /// The interface on which it came in by a path.
     pub(crate) fn arrived_on(&self, path: Path) -> u32 {
-        self.paths.get(&path).map_or(0, |hearing| hearing.arrived_on)
+        self.paths.get(path).map_or(0, |hearing| hearing.arrived_on)
     }
 
     /// It said goodbye. Answers the paths on which it was alive.
@@ -213,80 +216,9 @@ impl Peer {
         alive
             .map(|(path, hearing)| {
                 hearing.alive = false;
-                *path
+                path
             })
             .collect()
-    }
-
-    /// Whether it is alive on any path: what it says can be believed to be its present mind.
-    pub(crate) fn alive(&self) -> bool {
-        self.paths.values().any(|hearing| hearing.alive)
-    }
-
-    /// Whether it is alive on one of these interfaces, by whichever path came in there.
-    pub(crate) fn alive_on(&self, interfaces: &[u32]) -> bool {
-        self.paths.values().any(|hearing| hearing.alive && interfaces.contains(&hearing.arrived_on))
-    }
-
-    /// Whether it fell silent on a path not long ago, without a goodbye: it may be back at any moment.
-    pub(crate) fn lost_lately(&self, now: Time) -> bool {
-        let lately = |hearing: &Hearing| !hearing.alive && now.since(hearing.last) < SOUGHT;
-        !self.gone && self.paths.values().any(lately)
-    }
-
-    /// Whether it was ever heard on one of these interfaces.
-    pub(crate) fn ever_on(&self, interfaces: &[u32]) -> bool {
-        self.paths.values().any(|hearing| interfaces.contains(&hearing.arrived_on))
-    }
-
-    /// Whether it is alive on one of these interfaces and says that it hears us there.
-    pub(crate) fn hears_us_on(&self, interfaces: &[u32]) -> bool {
-        let there = |hearing: &Hearing| hearing.alive && interfaces.contains(&hearing.arrived_on);
-        self.paths.values().any(|hearing| there(hearing) && hearing.hears_us)
-    }
-
-    /// Whether it says on any path that it hears us.
-    pub(crate) fn hears_us(&self) -> bool {
-        self.paths.values().any(|hearing| hearing.alive && hearing.hears_us)
-    }
-
-    /// Whether the latest of what it says was heard on one of these interfaces too.
-    pub(crate) fn confirmed_on(&self, interfaces: &[u32]) -> bool {
-        let there = |hearing: &Hearing| hearing.alive && interfaces.contains(&hearing.arrived_on);
-        self.paths.values().any(|hearing| there(hearing) && !hearing.behind)
-    }
-
-    /// It has said something new by a path: the others have yet to confirm it.
-    pub(crate) fn leave_behind(&mut self, but: Path) {
-        self.paths.iter_mut().filter(|(path, _)| **path != but).for_each(|(_, hearing)| hearing.behind = true);
-    }
-
-    /// Whether a path has yet to confirm what came by another.
-    pub(crate) fn is_behind(&self, path: Path) -> bool {
-        self.paths.get(&path).is_some_and(|hearing| hearing.behind)
-    }
-
-    /// Since when it is alive on one of these interfaces, by whichever path was first.
-    pub(crate) fn heard_since(&self, interfaces: &[u32]) -> Option<Time> {
-        let there = self.paths.values().filter(|hearing| hearing.alive && interfaces.contains(&hearing.arrived_on));
-        there.map(|hearing| hearing.since).min()
-    }
-
-    /// Since when it is alive, by whichever path was first.
-    pub(crate) fn since(&self) -> Option<Time> {
-        self.paths.values().filter(|hearing| hearing.alive).map(|hearing| hearing.since).min()
-    }
-
-    /// When it was last heard on one of these interfaces.
-    pub(crate) fn last_heard_on(&self, interfaces: &[u32]) -> Option<Time> {
-        let there = self.paths.values().filter(|hearing| interfaces.contains(&hearing.arrived_on));
-        there.map(|hearing| hearing.last).max()
-    }
-
-    /// The MAC address to reach it on an interface, while it is alive there.
-    pub(crate) fn mac_on(&self, interface: u32) -> Option<MacAddr> {
-        let hearing = self.paths.get(&Path::Interface(interface))?;
-        (hearing.alive && hearing.mac != MacAddr::ZERO).then_some(hearing.mac)
     }
 
     /// Whether one of its interfaces has this MAC address.
@@ -299,7 +231,7 @@ impl Peer {
     pub(crate) fn is_twin(&self, path: Path, from: Source, beacon: &Beacon) -> bool {
         let other_life = self.session.as_ref().is_some_and(|session| session.nonce != beacon.nonce);
         let elsewhere = match from {
-            Source::Mac(_) => self.paths.get(&path).is_some_and(|hearing| hearing.alive && hearing.mac != beacon.mac),
+            Source::Mac(_) => self.paths.get(path).is_some_and(|hearing| hearing.alive && hearing.mac != beacon.mac),
             Source::Ip(ip) => !self.addresses.contains(&ip) && !self.sources.contains(&ip),
         };
         self.alive() && other_life && elsewhere
@@ -338,11 +270,6 @@ impl Peer {
     pub(crate) fn is_over(&self, nonce: u64, sequence: u64) -> bool {
         let former = self.former.iter().find(|life| life.nonce == nonce);
         former.is_some_and(|life| self.alive() || sequence <= life.highest)
-    }
-
-    /// Whether it has still to hear of revision `latest`.
-    pub(crate) fn lags(&self, latest: u64) -> bool {
-        self.alive() && self.session.as_ref().is_some_and(|session| session.acknowledged < latest)
     }
 }
 

@@ -1,11 +1,11 @@
 //! The peers: who is alive, and what they say.
 
 mod known;
+mod roster;
 
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use metalev_wire::beacon::{self, Claim, Key, Repr as Beacon};
 use metalev_wire::{Error, MacAddr};
@@ -18,6 +18,9 @@ use crate::pulse::Timing;
 use crate::sayings::Sayings;
 use crate::session::Session;
 use crate::{Time, table};
+
+use roster::Roster;
+pub(crate) use roster::{Number, Renumbered};
 
 /// What a beacon brought.
 #[derive(Debug)]
@@ -39,8 +42,10 @@ pub(crate) struct Heard {
     pub(crate) deaf: bool,
     /// It has got further with our own list.
     pub(crate) progressed: bool,
-    /// What it said before is to be looked at again: it has begun or ceased to hear us, or this path confirms it.
+    /// This path confirms what it said by another.
     pub(crate) confirmed: bool,
+    /// It has begun or ceased to hear us.
+    pub(crate) turned: bool,
 }
 
 /// All other nodes' speakers.
@@ -51,7 +56,7 @@ pub(crate) struct Peers {
     pub(crate) nonce: u64,
     timing: Timing,
     keys: Vec<Key>,
-    by_name: BTreeMap<Arc<str>, Peer>,
+    by_name: Roster,
     sayings: Sayings,
     /// No path is to be given up before; worked out again when it has come.
     expiry: Option<Time>,
@@ -72,7 +77,7 @@ impl Peers {
             nonce,
             timing,
             keys: Vec::new(),
-            by_name: BTreeMap::new(),
+            by_name: Roster::default(),
             sayings: Sayings::default(),
             expiry: None,
             displaced: None,
@@ -83,11 +88,9 @@ impl Peers {
     pub(crate) fn set(&mut self, peers: &[table::Peer], keys: Vec<Key>) -> bool {
         let rekeyed = self.keys != keys;
         self.keys = keys;
-        self.by_name.values_mut().for_each(|peer| peer.listed = false);
-        for spec in peers.iter().filter(|spec| spec.node != self.me) {
-            let peer = self.by_name.entry(spec.node.as_str().into()).or_insert_with(|| Peer::new(spec));
-            peer.addresses.clone_from(&spec.addresses);
-            peer.listed = true;
+        let others = peers.iter().filter(|spec| spec.node != self.me);
+        if let Some(numbers) = self.by_name.list(others) {
+            self.sayings.renumber(&numbers);
         }
         self.forget_struck_off();
         rekeyed
@@ -95,14 +98,9 @@ impl Peers {
 
     /// Drop those that the table does not name any more, once they are silent.
     fn forget_struck_off(&mut self) {
-        let Self { by_name, sayings, .. } = self;
-        by_name.retain(|name, peer| {
-            let stays = peer.listed || peer.alive();
-            if !stays {
-                sayings.forget(name);
-            }
-            stays
-        });
+        if let Some(numbers) = self.by_name.strike_off() {
+            self.sayings.renumber(&numbers);
+        }
     }
 
     /// The key that signs.
@@ -127,7 +125,7 @@ impl Peers {
             return Err(DropReason::NotForUs.into());
         }
         let timing = self.timing;
-        let peer = self.by_name.get_mut(beacon.sender.as_str()).ok_or(DropReason::NotForUs)?;
+        let peer = self.by_name.get_mut(&beacon.sender).ok_or(DropReason::NotForUs)?;
         if peer.is_twin(path, from, &beacon) {
             let answer = peer.shout(now, timing);
             return Err(Refusal { answer, ..Refusal::of(DropReason::SameName, Cause::SameName, &beacon.sender) });
@@ -143,11 +141,11 @@ impl Peers {
             }
             let expiry = peer.expiry(timing);
             self.expiry = expiry.min(self.expiry).or(expiry).or(self.expiry);
-            if reborn {
-                heard.forgotten = self.sayings.forget(&heard.peer);
-            }
-            if let Some((name, _)) = self.by_name.get_key_value(heard.peer.as_str()) {
-                heard.news.iter().for_each(|claim| self.sayings.learn(name, *claim));
+            if let Some(number) = self.by_name.number(&heard.peer).filter(|_| reborn || !heard.news.is_empty()) {
+                if reborn {
+                    heard.forgotten = self.sayings.forget(number);
+                }
+                heard.news.iter().for_each(|claim| self.sayings.learn(number, *claim));
             }
             return Ok(heard);
         }
@@ -187,7 +185,7 @@ impl Peers {
             Source::Mac(mac) => self.by_mac(mac),
             Source::Ip(ip) => {
                 let has = |peer: &Peer| peer.addresses.contains(&ip) || peer.sources.contains(&ip);
-                self.by_name.iter().find(|(_, peer)| has(peer)).map(|(name, _)| &**name)
+                self.by_name.iter().find(|(_, peer)| has(peer)).map(|(name, _)| name)
             }
         }
     }
@@ -195,8 +193,8 @@ impl Peers {
     /// Another living peer that has the MAC address of `name` on an interface.
     pub(crate) fn namesake_of_mac(&self, name: &str, interface: u32) -> Option<(&str, MacAddr)> {
         let mac = self.by_name.get(name)?.mac_on(interface)?;
-        let mut others = self.by_name.iter().filter(|(other, _)| ***other != *name);
-        others.find(|(_, peer)| peer.mac_on(interface) == Some(mac)).map(|(other, _)| (&**other, mac))
+        let mut others = self.by_name.iter().filter(|(other, _)| *other != name);
+        others.find(|(_, peer)| peer.mac_on(interface) == Some(mac)).map(|(other, _)| (other, mac))
     }
 
     /// How each peer is heard on each path.
@@ -204,7 +202,7 @@ impl Peers {
         let paths = self.by_name.iter().flat_map(|(name, peer)| peer.paths.iter().map(move |path| (name, path)));
         let rows = paths.filter_map(|(name, (path, hearing))| {
             let path = match path {
-                Path::Interface(index) => links.get(*index)?.name.clone(),
+                Path::Interface(index) => links.get(index)?.name.clone(),
                 Path::Udp => "udp".to_owned(),
             };
             Some(PathCounters {
@@ -253,7 +251,7 @@ impl Peers {
     /// Hear everybody anew. Answers who was alive where.
     pub(crate) fn forget_hearing(&mut self) -> Vec<(String, Path, u32)> {
         let mut forgotten = Vec::new();
-        for (name, peer) in &mut self.by_name {
+        for (name, peer) in self.by_name.iter_mut() {
             for path in peer.give_up() {
                 forgotten.push((name.to_string(), path, peer.arrived_on(path)));
             }
@@ -270,11 +268,11 @@ impl Peers {
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Peer)> {
-        self.by_name.iter().map(|(name, peer)| (&**name, peer))
+        self.by_name.iter()
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (&str, &mut Peer)> {
-        self.by_name.iter_mut().map(|(name, peer)| (&**name, peer))
+        self.by_name.iter_mut()
     }
 }
 
@@ -302,14 +300,25 @@ fn proven(peer: &mut Peer, now: Time, way: (Path, u32), timing: Timing, beacon: 
     let left = if goodbye { peer.leave() } else { Vec::new() };
     let awoke = !goodbye && peer.heard(now, way.0, way.1, &beacon);
     let deaf = peer.newly_deaf(now, way.0, timing);
-    let confirmed = behind || peer.hears_us() != knew_us;
+    let turned = peer.hears_us() != knew_us;
     let news = session_of(peer).map_or_else(Vec::new, |session| session.learn(beacon));
     if !news.is_empty() {
         peer.leave_behind(way.0);
     }
     let progressed = session_of(peer).is_some_and(|session| session.acknowledged > acknowledged_before);
     let wants_answer = !goodbye && (awoke || !hears_us || !news.is_empty());
-    Ok(Heard { peer: sender, news, forgotten: Vec::new(), awoke, deaf, left, wants_answer, progressed, confirmed })
+    Ok(Heard {
+        peer: sender,
+        news,
+        forgotten: Vec::new(),
+        awoke,
+        deaf,
+        left,
+        wants_answer,
+        progressed,
+        confirmed: behind,
+        turned,
+    })
 }
 
 /// A beacon that does not echo our nonce: from somebody who has not heard us yet, or recorded and played again. It
@@ -331,6 +340,7 @@ fn unproven(peer: &mut Peer, beacon: &Beacon) -> Result<Heard, DropReason> {
         wants_answer: true,
         progressed: false,
         confirmed: false,
+        turned: false,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use metalev_wire::beacon::Key;
 
@@ -54,8 +55,8 @@ pub struct Group {
     pub key: IpAddr,
     /// Every address of it.
     pub addresses: Vec<IpAddr>,
-    /// The nodes that may announce it, in the order in which they are asked.
-    pub candidates: Vec<Candidate>,
+    /// The nodes that may announce it, in the order in which they are asked; shared by all who have this list.
+    pub candidates: Arc<[Candidate]>,
     /// Names of the interfaces to announce on; empty means all.
     pub interfaces: Vec<String>,
     /// Whether a speaker that is no peer is coming up to announce it (`MetalLB`'s, on the way back): whoever announces it

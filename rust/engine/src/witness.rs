@@ -78,6 +78,8 @@ pub(crate) struct Witness {
     free_at: Time,
     soon: BTreeSet<(Time, IpAddr)>,
     open: BTreeMap<IpAddr, Inquiry>,
+    /// When the time of each open question is over: with many addresses up to fifty are open, and every event asks.
+    ends: BTreeSet<(Time, IpAddr)>,
     /// What was last told to be wrong.
     troubles: BTreeMap<IpAddr, Cause>,
     found: BTreeMap<&'static str, u64>,
@@ -97,6 +99,7 @@ impl Witness {
         self.soon.retain(|(_, address)| after.contains(address));
         self.soon.extend(after.difference(&before).map(|address| (now + NEW, *address)));
         self.open.retain(|address, _| after.contains(address));
+        self.ends.retain(|(_, address)| after.contains(address));
         self.next.get_or_insert(now + PERIOD);
         let over: Vec<IpAddr> = self.troubles.keys().filter(|address| !after.contains(*address)).copied().collect();
         self.troubles.retain(|address, _| after.contains(address));
@@ -144,7 +147,15 @@ impl Witness {
 
     /// A question was sent.
     pub(crate) fn asked(&mut self, address: IpAddr, expected: Expected, now: Time) {
-        self.open.insert(address, Inquiry { expected, asked: 1, until: now + WAIT, heard: BTreeSet::new() });
+        self.open_up(address, Inquiry { expected, asked: 1, until: now + WAIT, heard: BTreeSet::new() });
+    }
+
+    fn open_up(&mut self, address: IpAddr, inquiry: Inquiry) {
+        let until = inquiry.until;
+        if let Some(before) = self.open.insert(address, inquiry) {
+            self.ends.remove(&(before.until, address));
+        }
+        self.ends.insert((until, address));
     }
 
     /// Take in an answer; tells whether it was asked for.
@@ -159,23 +170,26 @@ impl Witness {
     /// Forget the open questions: answers may have been missed.
     pub(crate) fn restart(&mut self) {
         self.open.clear();
+        self.ends.clear();
     }
 
     /// What is to be done about the questions whose time is over.
     pub(crate) fn over(&mut self, now: Time) -> Vec<Step> {
-        let over: Vec<IpAddr> =
-            self.open.iter().filter(|(_, inquiry)| inquiry.until <= now).map(|(address, _)| *address).collect();
+        let mut over: Vec<IpAddr> =
+            self.ends.iter().take_while(|(until, _)| *until <= now).map(|(_, address)| *address).collect();
+        over.sort_unstable();
         over.into_iter().filter_map(|address| self.conclude(address, now)).collect()
     }
 
     fn conclude(&mut self, address: IpAddr, now: Time) -> Option<Step> {
         let mut inquiry = self.open.remove(&address)?;
+        self.ends.remove(&(inquiry.until, address));
         let silent = inquiry.heard.is_empty() && inquiry.expected.peer.is_some();
         if silent && inquiry.asked < TRIES {
             inquiry.asked += 1;
             inquiry.until = now + WAIT;
             let interface = inquiry.expected.interface;
-            self.open.insert(address, inquiry);
+            self.open_up(address, inquiry);
             return Some(Step::Ask(interface, address));
         }
         let wanted = inquiry.expected.peer.as_ref().map(|peer| peer.1);
@@ -212,7 +226,7 @@ impl Witness {
     /// When something is due.
     pub(crate) fn deadline(&self) -> Option<Time> {
         let soon = self.soon.first().map(|first| first.0);
-        let over = self.open.values().map(|inquiry| inquiry.until).min();
+        let over = self.ends.first().map(|first| first.0);
         let next = self.next.filter(|_| !self.order.is_empty());
         let question = [soon, next].into_iter().flatten().min().map(|due| due.max(self.free_at));
         [question, over].into_iter().flatten().min()

@@ -8,6 +8,8 @@ use common::{MS, ORDER, World, group, vip};
 use metalev_engine::{Candidate, Cause, Event, FactKind, Group, Preempt};
 
 const S: Duration = Duration::from_secs(1);
+/// An interface that carries no address of a Service.
+const MANAGEMENT: u32 = 7;
 /// What the engines of the simulation are told.
 const HOLD_DOWN: Duration = Duration::from_secs(30);
 
@@ -224,4 +226,26 @@ fn a_drill_that_moved_it_away_is_undone_after_the_hold_down_only() {
     assert_eq!(world.who_has(vip(200)), ["node2"]);
     let took = taken_back(&mut world);
     assert_about(took + 10 * MS, HOLD_DOWN);
+}
+
+#[test]
+fn what_came_by_another_network_counts_as_soon_as_a_beacon_on_the_segment_confirms_it() {
+    let apart = || {
+        let mut world = back_again(scored(Preempt::Sticky, &[("node1", 5), ("node2", 0), ("node3", 0)]));
+        world.udp_interface = MANAGEMENT;
+        world
+    };
+    let after = taken_back(&mut apart());
+    let mut world = apart();
+    world.run(after.saturating_sub(30 * MS));
+    world.cut_segment("node1", "node2");
+    world.run(40 * MS);
+    assert_eq!(
+        world.holders(vip(200)),
+        ["node1", "node2"],
+        "the takeover was heard of by the management network alone"
+    );
+    world.heal();
+    world.run(60 * MS);
+    assert_eq!(world.holders(vip(200)), ["node1"]);
 }

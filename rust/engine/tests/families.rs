@@ -69,7 +69,7 @@ fn every_address_of_a_group_moves_when_its_announcer_dies() {
 fn a_takeover_is_announced_at_once_in_every_family() {
     for group in groups() {
         let mut world = World::new(1);
-        world.set_groups(vec![Group { candidates: group.candidates[..1].to_vec(), ..group.clone() }]);
+        world.set_groups(vec![Group { candidates: group.candidates[..1].into(), ..group.clone() }]);
         world.run_until("node1 took it", |world| world.holders(group.key) == ["node1"]);
         let took = world.facts("node1", FactKind::Took)[0].at;
         world.now = took;

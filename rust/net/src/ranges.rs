@@ -107,7 +107,7 @@ mod tests {
         let group = Group {
             key: addresses[0],
             addresses,
-            candidates: Vec::new(),
+            candidates: [].into(),
             interfaces: Vec::new(),
             gives_way: false,
             keeps: false,

@@ -172,7 +172,7 @@ fn holder_with(options: Options, vips: &[Ipv6Addr]) -> Speaker {
 fn owned(vips: &[Ipv6Addr]) -> Table {
     let group = |vip: &Ipv6Addr| {
         let key = IpAddr::V6(*vip);
-        let candidates = vec![Candidate { node: "a".to_owned(), score: 0 }];
+        let candidates = [Candidate { node: "a".to_owned(), score: 0 }].into();
         Group {
             key,
             addresses: vec![key],

@@ -57,7 +57,7 @@ impl Engine {
         }
         for outcome in &outcomes {
             // Who may announce it is to know before it thinks of that itself.
-            let concerned = self.ownership.group(outcome.group).into_iter().flat_map(|group| &group.spec.candidates);
+            let concerned = self.ownership.group(outcome.group).into_iter().flat_map(|group| &*group.spec.candidates);
             concerned.for_each(|candidate| self.herald.hurry_at_once(&candidate.node));
         }
         for outcome in outcomes {

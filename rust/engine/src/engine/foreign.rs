@@ -210,7 +210,7 @@ fn duty(me: &str, links: &Links, peers: &Peers, address: IpAddr, concerns: bool)
         return Duty::Nowhere;
     };
     let path = Path::Interface(link.index);
-    let there = peers.iter().filter(|(_, peer)| peer.paths.get(&path).is_some_and(|hearing| hearing.alive));
+    let there = peers.iter().filter(|(_, peer)| peer.paths.get(path).is_some_and(|hearing| hearing.alive));
     if lot::is_mine(me, there.map(|(name, _)| name), address) {
         Duty::Mine(link.index)
     } else if concerns {

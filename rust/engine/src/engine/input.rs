@@ -65,7 +65,7 @@ impl Engine {
             self.misfits.forget();
         }
         self.foreign.begin(&table.groups);
-        let removed = self.ownership.set(table.groups, &self.links);
+        let removed = self.ownership.set(table.groups, &self.links, &self.peers);
         self.responder.forget(&removed);
         self.probing(now, &table.probing, &removed);
         self.listen_for_all();
@@ -291,15 +291,19 @@ impl Engine {
         if heard.deaf {
             self.report_peer(FactKind::OneWay, now, Cause::NotHeard, &heard.peer, path, arrived_on, None);
         }
-        heard.news.iter().for_each(|claim| self.ownership.hear(claim));
+        heard.news.iter().for_each(|claim| self.ownership.hear(&heard.peer, claim));
         heard.forgotten.iter().for_each(|address| self.ownership.touch(*address));
-        if !heard.news.is_empty() && self.peers.is_in_step(&heard.peer) {
+        // Of hundreds that begin at once each has much to tell: what waits for all of them is looked at after the last.
+        let told = !heard.news.is_empty() && self.peers.is_in_step(&heard.peer);
+        if told && !self.peers.others_tell_beside(&heard.peer) {
             self.ownership.touch_waiting();
         }
-        if heard.awoke || heard.confirmed || !heard.left.is_empty() {
+        if heard.awoke || heard.turned || !heard.left.is_empty() {
             // Where nobody was ever heard, being heard anywhere has to do: that is over for all groups now.
             let first = heard.awoke && self.peers.count_on(arrived_on) == 1;
             self.stirred(&heard.peer, first);
+        } else if heard.confirmed {
+            self.ownership.touch_doubtful();
         }
         if heard.progressed {
             self.ownership.forget_gone(self.peers.acknowledged_by_all());

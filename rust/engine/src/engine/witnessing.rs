@@ -54,7 +54,7 @@ impl Engine {
         if holders.next().is_some() {
             return None;
         }
-        let hearing = self.peers.get(name)?.paths.get(&Path::Interface(interface)).filter(|hearing| hearing.alive)?;
+        let hearing = self.peers.get(name)?.paths.get(Path::Interface(interface)).filter(|hearing| hearing.alive)?;
         Some(Expected { interface, peer: Some((name.to_owned(), hearing.mac)) })
     }
 

@@ -36,8 +36,13 @@ impl Group {
         })
     }
 
+    /// Whether somebody announces it beside this node who is not, or not yet, heard to on the segment.
+    pub(crate) fn is_doubtful(&self, peers: &Peers) -> bool {
+        self.held && self.holders(peers).any(|other| !peers.confirmed_on(&other.name, &self.segment))
+    }
+
     /// What the living say of its addresses.
-    fn claims<'a>(&'a self, peers: &'a Peers) -> impl Iterator<Item = (&'a str, &'a Claim)> {
+    fn claims<'a>(&'a self, peers: &'a Peers) -> impl Iterator<Item = (&'a str, Claim)> {
         self.spec.addresses.iter().flat_map(|address| peers.claims(*address))
     }
 
@@ -87,7 +92,7 @@ impl Group {
 
     /// Whether a living candidate, heard by whatever way, has subnets for more of the addresses than this node.
     pub(super) fn is_outdone(&self, peers: &Peers) -> bool {
-        let outdoes = |(name, claim): (&str, &Claim)| {
+        let outdoes = |(name, claim): (&str, Claim)| {
             self.may(name) && off_link(claim.standing).is_some_and(|theirs| theirs < self.off_link)
         };
         self.off_link > 0 && self.claims(peers).any(outdoes)

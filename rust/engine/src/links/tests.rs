@@ -25,7 +25,7 @@ fn group(address: [u8; 4], interfaces: &[&str]) -> Group {
     Group::new(table::Group {
         key,
         addresses: vec![key],
-        candidates: vec![],
+        candidates: [].into(),
         interfaces,
         gives_way: false,
         keeps: false,

@@ -53,7 +53,7 @@ fn lateness_is_forgotten_while_beacons_are_in_time() {
 #[test]
 fn beacons_that_did_not_come_are_counted_and_late_ones_are_not() {
     let peer = heard_at(&[0, 50, 120, 170, 320, 370]);
-    let hearing = &peer.paths[&Path::Interface(2)];
+    let hearing = peer.paths.get(Path::Interface(2)).unwrap();
     assert_eq!((hearing.received, hearing.missed), (6, 2));
 }
 

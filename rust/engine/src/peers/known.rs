@@ -8,18 +8,26 @@ use metalev_wire::beacon::Claim;
 
 use super::Peers;
 use crate::Time;
-use crate::peer::{Path, Peer};
+use crate::peer::Path;
 use crate::session::Session;
 
 impl Peers {
     /// What the living say of an address, and who says it.
-    pub(crate) fn claims(&self, address: IpAddr) -> impl Iterator<Item = (&str, &Claim)> {
-        self.sayings.of(address).filter(|(name, _)| self.by_name.get(*name).is_some_and(Peer::alive))
+    pub(crate) fn claims(&self, address: IpAddr) -> impl Iterator<Item = (&str, Claim)> {
+        self.sayings.of(address).filter_map(|(number, claim)| {
+            let (name, peer) = self.by_name.at(number)?;
+            peer.alive().then_some((name, claim))
+        })
+    }
+
+    /// Who says anything of an address, or said it before it fell silent.
+    pub(crate) fn speakers(&self, address: IpAddr) -> impl Iterator<Item = &str> {
+        self.sayings.of(address).filter_map(|(number, _)| self.by_name.at(number)).map(|(name, _)| name)
     }
 
     /// What a peer says of an address, or said before it fell silent.
-    pub(crate) fn claim(&self, name: &str, address: IpAddr) -> Option<&Claim> {
-        self.sayings.by(name, address)
+    pub(crate) fn claim(&self, name: &str, address: IpAddr) -> Option<Claim> {
+        self.sayings.by(self.by_name.number(name)?, address)
     }
 
     /// Whether a peer is alive on one of these interfaces.
@@ -57,7 +65,7 @@ impl Peers {
     pub(crate) fn is_ignorant(&self, name: &str, interfaces: &[u32]) -> bool {
         let session = self.by_name.get(name).and_then(|peer| peer.session.as_ref());
         session.is_some_and(|session| session.ignorant)
-            && self.by_name.iter().any(|(other, peer)| **other != *name && peer.hears_us_on(interfaces))
+            && self.by_name.iter().any(|(other, peer)| other != name && peer.hears_us_on(interfaces))
     }
 
     /// Whether a peer that is alive on one of these interfaces hears us there.
@@ -78,14 +86,21 @@ impl Peers {
 
     /// Whether everything that the living on these interfaces have said is known.
     pub(crate) fn in_step(&self, interfaces: &[u32]) -> bool {
-        let there = self.by_name.values().filter(|peer| peer.alive_on(interfaces));
-        there.filter_map(|peer| peer.session.as_ref()).all(Session::in_step)
+        let mut behind = self.by_name.values().filter(|peer| peer.tells());
+        !behind.any(|peer| peer.alive_on(interfaces))
     }
 
     /// Whether one that is alive on these interfaces, and hears us there, has not told yet all that it announces.
     pub(crate) fn any_tells_on(&self, interfaces: &[u32]) -> bool {
-        let mut there = self.by_name.values().filter(|peer| peer.hears_us_on(interfaces));
-        there.any(|peer| peer.session.as_ref().is_some_and(|session| !session.in_step()))
+        let mut behind = self.by_name.values().filter(|peer| peer.tells());
+        behind.any(|peer| peer.hears_us_on(interfaces))
+    }
+
+    /// Whether wherever a peer is heard others, too, have not told yet all that they announce: who waits, waits on.
+    pub(crate) fn others_tell_beside(&self, name: &str) -> bool {
+        let alive = self.by_name.get(name).into_iter().flat_map(|peer| peer.paths.values()).filter(|path| path.alive);
+        let mut others = alive.map(|path| self.any_tells_on(&[path.arrived_on]));
+        others.all(|tells| tells)
     }
 
     /// The number that names a peer's present life.
@@ -108,13 +123,13 @@ impl Peers {
     pub(crate) fn namesakes(&self) -> Vec<(u32, MacAddr, String, String)> {
         let mut known: HashMap<(u32, MacAddr), &str> = HashMap::new();
         let mut found = Vec::new();
-        for (name, peer) in &self.by_name {
+        for (name, peer) in self.by_name.iter() {
             for (path, hearing) in peer.paths.iter().filter(|(_, hearing)| hearing.alive) {
-                let Path::Interface(index) = *path else { continue };
+                let Path::Interface(index) = path else { continue };
                 if let Some(other) = known.insert((index, hearing.mac), name)
                     && hearing.mac != MacAddr::ZERO
                 {
-                    found.push((index, hearing.mac, other.to_owned(), name.to_string()));
+                    found.push((index, hearing.mac, other.to_owned(), name.to_owned()));
                 }
             }
         }
@@ -128,6 +143,6 @@ impl Peers {
 
     /// The peer that has this MAC address.
     pub(crate) fn by_mac(&self, mac: MacAddr) -> Option<&str> {
-        self.by_name.iter().find(|(_, peer)| peer.has_mac(mac)).map(|(name, _)| &**name)
+        self.by_name.iter().find(|(_, peer)| peer.has_mac(mac)).map(|(name, _)| name)
     }
 }

@@ -120,3 +120,24 @@ fn trouble_is_news_once_and_so_is_its_end_and_it_is_asked_for_again_soon() {
 fn an_answer_that_nobody_asked_for_is_none() {
     assert!(!asking(2).hear(ip(1), OTHER));
 }
+
+#[test]
+fn a_question_that_is_put_once_more_while_it_is_open_is_over_once() {
+    let mut witness = asking(2);
+    for asked in [0, 0, 400] {
+        witness.asked(ip(1), Expected { interface: 2, peer: None }, at(asked));
+    }
+    assert_eq!(witness.deadline(), Some(at(1_400)));
+    assert_eq!(witness.over(at(1_000)), []);
+    assert_eq!(witness.over(at(1_400)).len(), 1);
+    assert_eq!(witness.over(at(9_000)), []);
+}
+
+#[test]
+fn what_is_asked_for_no_longer_is_never_over() {
+    let mut witness = asking(2);
+    witness.asked(ip(1), by_peer(), at(0));
+    witness.set("node1", [ip(0)].into_iter(), at(10));
+    assert_eq!(witness.over(at(9_000)), []);
+    assert_eq!(witness.deadline(), Some(at(0) + NEW));
+}
