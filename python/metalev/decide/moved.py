@@ -12,7 +12,7 @@ from metalev.model.ownership import Fact
 
 COMPONENT = "metallb-speaker"
 # Causes for which a node takes what nobody had, or tells anew of what it has.
-_NO_MOVE = frozenset({"first-candidate", "link", "regrouped"})
+_NO_MOVE = frozenset({"first-candidate", "resumed", "link", "regrouped"})
 # The fact then names whom it passed over, not who had it.
 _PASSED_OVER = "passed-over"
 

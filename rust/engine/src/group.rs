@@ -14,6 +14,8 @@ mod heard;
 use core::cmp::Reverse;
 use core::time::Duration;
 
+use metalev_wire::beacon::Standing;
+
 use crate::event::Cause;
 use crate::moves::Offer;
 use crate::peers::Peers;
@@ -266,9 +268,17 @@ impl Group {
         match (&self.announcer, ahead) {
             (Some(last), _) if peers.said_goodbye(last) => (Cause::Released, last.clone()),
             (Some(last), _) if !peers.alive_on(last, &self.segment) => (Cause::MissedBeacons, last.clone()),
+            // It waits for whoever announced it and starts again: see `reborn`.
+            (None, Some(first)) if self.could_take(first, peers) => (Cause::Resumed, String::new()),
             (_, Some(first)) => (Cause::PassedOver, first.to_owned()),
             (Some(last), None) => (Cause::Released, last.clone()),
             (None, None) => (Cause::FirstCandidate, String::new()),
         }
+    }
+
+    /// Whether a peer says that it could announce it, and so has it in its table.
+    fn could_take(&self, peer: &str, peers: &Peers) -> bool {
+        let mut claims = self.spec.addresses.iter().filter_map(|address| peers.claim(peer, *address));
+        claims.any(|claim| matches!(claim.standing, Standing::Able(_)))
     }
 }

@@ -264,12 +264,12 @@ impl Ownership {
     /// Whether a group may be announced, as far as others may have its addresses. If not, it is decided about again when
     /// that is known.
     fn is_cleared(&mut self, group: &Group, cause: Cause, now: Time) -> bool {
-        if group.announcer.is_some() || !matches!(cause, Cause::FirstCandidate | Cause::PassedOver) {
+        if group.announcer.is_some() || !matches!(cause, Cause::FirstCandidate | Cause::PassedOver | Cause::Resumed) {
             return true;
         }
         // Those ahead are about to find out, too: each has its time for that.
         let before = group.spec.candidates.iter().take_while(|candidate| candidate.node != self.me).count();
-        let rank = if cause == Cause::PassedOver { before } else { 0 };
+        let rank = if cause == Cause::FirstCandidate { 0 } else { before };
         let turn = group.vacant_since.unwrap_or(now) + self.clearance.patience(rank);
         if now < turn {
             self.timers.insert((turn, group.spec.key));

@@ -143,6 +143,9 @@ pub(crate) fn outcome(outcome: &Outcome, misses: u32) -> String {
         (FactKind::Took, Cause::PassedOver) => {
             format!("took {what} (term {term}): {peer} comes first and lives, but did not take it in time")
         }
+        (FactKind::Took, Cause::Resumed) => {
+            format!("announces {what} again (term {term}): nobody has taken it since this speaker started anew")
+        }
         (FactKind::Took, Cause::Regrouped) => {
             format!("announces {what} (term {term}) from now on: other addresses move together than before")
         }

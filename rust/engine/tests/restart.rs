@@ -52,8 +52,8 @@ fn took(node: &str, cause: Cause) -> (String, FactKind, Cause) {
 fn a_restart_within_the_dead_time_moves_nothing_whoever_comes_first() {
     for (order, cause) in [
         (ORDER, Cause::FirstCandidate),
-        (["node2", "node1", "node3"], Cause::PassedOver),
-        (["node3", "node2", "node1"], Cause::PassedOver),
+        (["node2", "node1", "node3"], Cause::Resumed),
+        (["node3", "node2", "node1"], Cause::Resumed),
     ] {
         for pause in [0, 50, 100, 150, DEAD_TIME - 5] {
             let (moves, answers) = restarted(&mut announcing(order), MS * pause);
@@ -89,13 +89,13 @@ fn the_first_candidate_takes_back_what_it_lost_by_a_late_restart_if_that_is_the_
 }
 
 #[test]
-fn who_is_passed_over_is_named() {
+fn who_takes_up_again_what_it_announced_says_so_and_blames_nobody() {
     let mut world = announcing(["node2", "node1", "node3"]);
     restarted(&mut world, 50 * MS);
     let fact = world.facts("node1", FactKind::Took).pop().cloned();
     let fact = fact.expect("node1 announces it");
-    assert_eq!((fact.cause, fact.peer.as_str()), (Cause::PassedOver, "node2"));
-    assert!(fact.message.ends_with("node2 comes first and lives, but did not take it in time"), "{}", fact.message);
+    assert_eq!((fact.cause, fact.peer.as_str()), (Cause::Resumed, ""));
+    assert!(fact.message.ends_with("nobody has taken it since this speaker started anew"), "{}", fact.message);
 }
 
 // ===== a speaker that is started again before it is given up =====

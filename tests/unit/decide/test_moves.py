@@ -160,6 +160,6 @@ def test_whoever_was_passed_over_is_not_where_it_came_from() -> None:
     assert said.startswith('10.0.0.1 moved to node "node-a": passed-over')
 
 
-@pytest.mark.parametrize("cause", ["first-candidate", "link", "regrouped"])
+@pytest.mark.parametrize("cause", ["first-candidate", "resumed", "link", "regrouped"])
 def test_what_nobody_had_before_has_not_moved(cause: str) -> None:
     assert moved_events(cause) == []

@@ -11,6 +11,8 @@ pub enum Cause {
     MissedBeacons,
     /// Those before it in the order live but did not take it within the grace.
     PassedOver,
+    /// It was announced before this speaker started, or slept, and nobody has taken it since: it is taken up again.
+    Resumed,
     /// The announcer gave it up.
     Released,
     /// Other addresses move together than before, and this node announces some of them.
@@ -95,6 +97,7 @@ impl fmt::Display for Cause {
             Self::FirstCandidate => "first-candidate",
             Self::MissedBeacons => "missed-beacons",
             Self::PassedOver => "passed-over",
+            Self::Resumed => "resumed",
             Self::Released => "released",
             Self::Regrouped => "regrouped",
             Self::HigherTerm => "higher-term",
