@@ -15,6 +15,7 @@ REASONS: Mapping[FactKind, str] = {
     FactKind.PROXY_ARP: "ProxyARP",
     FactKind.OWN_KERNEL: "KernelAnswers",
     FactKind.UNHEEDED: "BeaconsNotHeeded",
+    FactKind.UNSENT_LASTS: "FramesNotSent",
 }
 """The event's reason, by the kind of fact."""
 

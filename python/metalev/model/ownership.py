@@ -116,6 +116,8 @@ class FactKind(StrEnum):
     UNHEEDED = "unheeded"
     UNHEEDED_OVER = "unheeded over"
     UNSENT = "unsent"
+    UNSENT_LASTS = "unsent lasts"
+    UNSENT_OVER = "unsent over"
     CLEAN = "clean"
     CONFLICT = "conflict"
     CONFLICT_OVER = "conflict over"

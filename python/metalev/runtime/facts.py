@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from metalev.model.ownership import Fact, FactKind
 
-# Facts about what others do that are remembered; an attacker who varies its MAC address makes more of them.
+# Facts of each kind about what others do that are remembered: an attacker who varies its MAC address makes more.
 TROUBLE_KEPT = 20
 
 
@@ -122,12 +122,24 @@ class FactLevels:
             case FactKind.UNHEEDED_OVER:
                 self._end((FactKind.UNHEEDED, _sender(fact)))
             case _:
+                self._note_unsent(fact)
+
+    def _note_unsent(self, fact: Fact) -> None:
+        """What the kernel does not send, and on which way: a moment's refusal changes nothing."""
+        match fact.kind:
+            case FactKind.UNSENT_LASTS:
+                self._begin((FactKind.UNSENT_LASTS, fact.interface), fact)
+            case FactKind.UNSENT_OVER:
+                self._end((FactKind.UNSENT_LASTS, fact.interface))
+            case _:
                 pass
 
     def _begin(self, key: tuple[str, str], fact: Fact) -> None:
-        """Keep the newest; somebody may do the same under many names."""
-        others = [(one, told) for one, told in self._trouble.items() if one != key][-TROUBLE_KEPT + 1 :]
-        self._trouble = dict([*others, (key, fact)])
+        """Keep the newest of each kind; somebody may do the same under many names."""
+        others = {one: told for one, told in self._trouble.items() if one != key}
+        for forgotten in [one for one in others if one[0] == key[0]][: -TROUBLE_KEPT + 1]:
+            del others[forgotten]
+        self._trouble = {**others, key: fact}
 
     def _end(self, key: tuple[str, str]) -> None:
         self._trouble = {one: told for one, told in self._trouble.items() if one != key}

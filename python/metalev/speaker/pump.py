@@ -33,6 +33,7 @@ _QUIET = frozenset(
         FactKind.WITNESS_OVER,
         FactKind.PATIENCE_OVER,
         FactKind.UNHEEDED_OVER,
+        FactKind.UNSENT_OVER,
     }
 )
 

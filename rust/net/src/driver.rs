@@ -99,6 +99,7 @@ impl Driver {
         }
         // What was read took its time; the thread may even have been stopped meanwhile.
         self.feed(now.max(clock::now()), Event::Tick);
+        self.unsent.over(now).into_iter().for_each(|fact| self.mailbox.report(fact));
         if self.engine.stopped() { Flow::Stop } else { Flow::Continue }
     }
 

@@ -1,6 +1,6 @@
 //! What the kernel did not take, and what is told of it: each trouble at once, and again when it still lasts after a while.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::time::Duration;
 
@@ -8,6 +8,12 @@ use metalev_engine::{Cause, Fact, FactKind, Time};
 
 /// After how long the same trouble is told again.
 const AGAIN: Duration = Duration::from_secs(600);
+
+/// After how long it is no moment's trouble any more, as when an interface goes away: it is told to last.
+const LASTING: Duration = Duration::from_secs(5);
+
+/// After how long without a refusal it is over. Somebody is told that this node lives every second, on every way.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// Ways and errors remembered: there are a few interfaces and a few errors.
 const REMEMBERED: usize = 256;
@@ -34,11 +40,21 @@ impl Refused {
     }
 }
 
+/// One trouble: what is refused on one way with one error.
+#[derive(Debug)]
+struct Trouble {
+    since: Time,
+    last: Time,
+    told: Time,
+    /// Whether it was told that it lasts.
+    lasts: bool,
+}
+
 /// Counts them and remembers what was told.
 #[derive(Debug, Default)]
 pub(crate) struct Unsent {
     pub(crate) count: u64,
-    told: BTreeMap<(String, i32), Time>,
+    troubles: BTreeMap<(String, i32), Trouble>,
 }
 
 impl Unsent {
@@ -49,27 +65,70 @@ impl Unsent {
         }
         self.count += refused.count as u64;
         let key = (way.to_owned(), refused.errno);
-        if self.told.get(&key).is_some_and(|last| now.since(*last) < AGAIN) {
-            return None;
-        }
-        if self.told.len() >= REMEMBERED {
-            self.told.clear();
-        }
-        self.told.insert(key, now);
         let error = io::Error::from_raw_os_error(refused.errno);
-        Some(Fact {
-            kind: FactKind::Unsent,
-            at: now,
-            cause: Cause::Refused,
-            message: format!("the kernel does not send what goes out by {way}: {error}; {}", cure(refused.errno)),
-            group: None,
-            addresses: Vec::new(),
-            term: 0,
-            peer: String::new(),
-            interface: way.to_owned(),
-            mac: None,
-            patience: Duration::ZERO,
-        })
+        let message = format!("the kernel does not send what goes out by {way}: {error}; {}", cure(refused.errno));
+        let Some(known) = self.troubles.get_mut(&key) else {
+            if self.troubles.len() >= REMEMBERED {
+                self.troubles.retain(|_, trouble| trouble.lasts);
+            }
+            if self.troubles.len() < REMEMBERED {
+                self.troubles.insert(key, Trouble { since: now, last: now, told: now, lasts: false });
+            }
+            return Some(fact(FactKind::Unsent, now, way, message));
+        };
+        if now.since(known.last) >= QUIET && !known.lasts {
+            known.since = now;
+        }
+        known.last = now;
+        if now.since(known.since) >= LASTING && !known.lasts {
+            (known.lasts, known.told) = (true, now);
+            return Some(fact(FactKind::UnsentLasts, now, way, message));
+        }
+        let again = now.since(known.told) >= AGAIN;
+        if again {
+            known.told = now;
+        }
+        again.then(|| fact(FactKind::Unsent, now, way, message))
+    }
+
+    /// The ways on which what was told to last is over, whatever the errors were.
+    pub(crate) fn over(&mut self, now: Time) -> Vec<Fact> {
+        if self.troubles.is_empty() {
+            return Vec::new();
+        }
+        let silent = |trouble: &Trouble| now.since(trouble.last) >= QUIET;
+        let (mut over, mut goes_on) = (BTreeSet::new(), BTreeSet::new());
+        for ((way, _), trouble) in self.troubles.iter().filter(|(_, trouble)| trouble.lasts) {
+            if silent(trouble) {
+                over.insert(way.clone())
+            } else {
+                goes_on.insert(way.clone())
+            };
+        }
+        over.retain(|way| !goes_on.contains(way));
+        let ended = self.troubles.iter_mut().filter(|((way, _), _)| over.contains(way));
+        ended.for_each(|(_, trouble)| trouble.lasts = false);
+        let told = over.iter().map(|way| {
+            let message = format!("the kernel refuses nothing any more of what goes out by {way}");
+            fact(FactKind::UnsentOver, now, way, message)
+        });
+        told.collect()
+    }
+}
+
+fn fact(kind: FactKind, at: Time, way: &str, message: String) -> Fact {
+    Fact {
+        kind,
+        at,
+        cause: Cause::Refused,
+        message,
+        group: None,
+        addresses: Vec::new(),
+        term: 0,
+        peer: String::new(),
+        interface: way.to_owned(),
+        mac: None,
+        patience: Duration::ZERO,
     }
 }
 
@@ -113,6 +172,40 @@ mod tests {
         assert_eq!(unsent.count, 9);
     }
 
+    /// What is told when the kernel refuses one frame in every second of these.
+    fn told(unsent: &mut Unsent, seconds: core::ops::Range<u64>, errno: i32) -> Vec<FactKind> {
+        let told = seconds.filter_map(|second| unsent.note(at(second), "eth0", refused(errno)));
+        told.map(|fact| fact.kind).collect()
+    }
+
+    #[test]
+    fn what_lasts_is_told_to_last_and_to_be_over() {
+        let mut unsent = Unsent::default();
+        assert_eq!(told(&mut unsent, 0..20, libc::ENOBUFS), [FactKind::Unsent, FactKind::UnsentLasts]);
+        assert_eq!(unsent.over(at(28)), []);
+        let over = unsent.over(at(29));
+        assert_eq!((over.len(), over[0].kind, over[0].interface.as_str()), (1, FactKind::UnsentOver, "eth0"));
+        assert_eq!(unsent.over(at(29)), []);
+        assert_eq!(told(&mut unsent, 100..120, libc::ENOBUFS), [FactKind::UnsentLasts], "it has come back");
+    }
+
+    #[test]
+    fn a_moment_s_trouble_is_told_once_and_has_no_end() {
+        let mut unsent = Unsent::default();
+        assert_eq!(told(&mut unsent, 0..4, libc::ENETDOWN), [FactKind::Unsent]);
+        assert_eq!(told(&mut unsent, 60..64, libc::ENETDOWN), []);
+        assert_eq!(unsent.over(at(100)), []);
+    }
+
+    #[test]
+    fn a_way_is_free_again_when_none_of_its_errors_goes_on() {
+        let mut unsent = Unsent::default();
+        told(&mut unsent, 0..10, libc::ENOBUFS);
+        told(&mut unsent, 0..20, libc::EPERM);
+        assert_eq!(unsent.over(at(22)), []);
+        assert_eq!(unsent.over(at(30)).len(), 1);
+    }
+
     #[test]
     fn each_way_and_each_error_is_a_trouble_of_its_own() {
         let mut unsent = Unsent::default();
@@ -141,6 +234,6 @@ mod tests {
     fn destinations_without_end_fill_no_memory() {
         let mut unsent = Unsent::default();
         (0..10_000).for_each(|n| assert!(unsent.note(at(0), &n.to_string(), refused(1)).is_some()));
-        assert!(unsent.told.len() <= REMEMBERED);
+        assert!(unsent.troubles.len() <= REMEMBERED);
     }
 }

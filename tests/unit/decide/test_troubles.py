@@ -53,6 +53,12 @@ def test_beacons_that_are_not_heeded_are_told_on_the_node_of_their_sender() -> N
     assert told(seen(UNHEEDED)) == {"Node node-b Warning BeaconsNotHeeded another key"}
 
 
+def test_what_the_kernel_does_not_send_is_told_on_the_node_itself_while_it_lasts() -> None:
+    unsent = Fact(FactKind.UNSENT_LASTS, 1.0, "refused", "eth0 is full", interface="eth0")
+    assert told(seen(unsent)) == {"Node node-a Warning FramesNotSent eth0 is full"}
+    assert told(seen(unsent, replace(unsent, kind=FactKind.UNSENT_OVER))) == set()
+
+
 def test_of_a_sender_that_is_no_node_of_ours_nothing_but_the_log_tells() -> None:
     assert told(seen(replace(UNHEEDED, peer=""))) == set()
 

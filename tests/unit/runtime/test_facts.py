@@ -84,6 +84,21 @@ def test_who_varies_its_mac_makes_no_more_than_a_few_sentences() -> None:
     assert sentences(*many) == {f"proxy {n}" for n in range(100 - TROUBLE_KEPT, 100)}
 
 
+def test_one_kind_of_trouble_pushes_out_no_other() -> None:
+    many = [replace(PROXY, mac=f"02:00:00:00:{n:02x}:00", message=f"proxy {n}") for n in range(100)]
+    assert "the kernel answers" in sentences(KERNEL, *many)
+
+
+def test_what_the_kernel_does_not_send_is_told_while_it_lasts_of_each_way() -> None:
+    refused = Fact(FactKind.UNSENT, 1.0, "refused", "eth0 is full", interface="eth0")
+    lasts = replace(refused, kind=FactKind.UNSENT_LASTS)
+    elsewhere = replace(lasts, interface="UDP to 192.0.2.7", message="a firewall")
+    over = replace(refused, kind=FactKind.UNSENT_OVER)
+    assert sentences(refused) == set(), "a moment's trouble"
+    assert sentences(lasts, elsewhere) == {"eth0 is full", "a firewall"}
+    assert sentences(lasts, replace(lasts, message="eth0 is down"), elsewhere, over) == {"a firewall"}
+
+
 def test_what_concerns_no_conflict_leaves_them_the_same_object() -> None:
     made = levels(CONFLICT)
     before = made.fields()["conflicts"]

@@ -86,6 +86,10 @@ pub enum FactKind {
     UnheededOver,
     /// The kernel does not take what this node sends.
     Unsent,
+    /// It has not for several seconds.
+    UnsentLasts,
+    /// It has taken everything for several seconds.
+    UnsentOver,
     /// Nobody answered the probes for an address.
     Clean,
     /// Somebody else has an address, found by a probe or by what they said unasked.
@@ -132,6 +136,8 @@ impl fmt::Display for FactKind {
             Self::Unheeded => "unheeded",
             Self::UnheededOver => "unheeded over",
             Self::Unsent => "unsent",
+            Self::UnsentLasts => "unsent lasts",
+            Self::UnsentOver => "unsent over",
             Self::Clean => "clean",
             Self::Conflict => "conflict",
             Self::ConflictOver => "conflict over",
