@@ -2,11 +2,14 @@
 
 mod common;
 
-use common::foreign::{ORDER, SECOND, STRANGER, announcements, announcing, hear, questions, says, told};
+use common::foreign::{
+    ORDER, SECOND, STRANGER, announcements, announces, announcing, answers, hear, questions, says, told,
+};
 use common::{FAMILIES, World, vip};
 use metalev_engine::{Cause, FactKind};
 use metalev_wire::arp::{self, Operation};
-use metalev_wire::ethernet::Frame;
+use metalev_wire::ethernet::{EtherType, Frame};
+use metalev_wire::ndp;
 
 fn witnessed(world: &World, node: &str, result: &str) -> u64 {
     let found = world.nodes[node].engine.counters().witnessed;
@@ -64,11 +67,36 @@ fn who_answers_beside_the_announcer_is_told_with_its_mac_and_is_in_conflict() {
     for ip in FAMILIES {
         let mut world = announcing();
         world.run_until("node2 asks", |world| !questions(world, "node2", ip(200)).is_empty());
-        hear(&mut world, "node2", &says(ip(200), STRANGER, false));
+        let asker = world.nodes["node2"].mac;
+        hear(&mut world, "node2", &answers(ip(200), STRANGER, asker));
         world.run(3 * SECOND);
         let fact = world.facts("node2", FactKind::Witness)[0];
         assert_eq!((fact.cause, fact.mac, &fact.addresses), (Cause::TwoAnswers, Some(STRANGER), &vec![ip(200)]));
         assert_eq!(told(&world, FactKind::Conflict), [("node2".to_owned(), vec![ip(200)])]);
+    }
+}
+
+/// Whether a frame asks everybody for any address under one of its sender's, by ARP or Neighbor Discovery.
+fn asks_all_for_any(frame: &Frame<&[u8]>) -> bool {
+    let neighbor = || ndp::Packet::new_checked(frame.payload()).and_then(|packet| ndp::Repr::parse(&packet));
+    let solicits = |it: ndp::Repr| matches!(it.message, ndp::Message::Solicitation { .. }) && !it.is_probe();
+    let asks = || frame.ethertype() == EtherType::IPV6 && neighbor().is_ok_and(solicits);
+    asks_all(frame) || (frame.dst().is_multicast() && asks())
+}
+
+#[test]
+fn what_its_announcer_tells_everybody_is_no_answer_to_the_witness() {
+    for ip in FAMILIES {
+        let mut world = announcing();
+        world.loses = asks_all_for_any;
+        world.run_until("node2 asks", |world| !questions(world, "node2", ip(200)).is_empty());
+        let (asker, announcer) = (world.nodes["node2"].mac, world.nodes["node1"].mac);
+        hear(&mut world, "node2", &answers(ip(200), STRANGER, asker));
+        hear(&mut world, "node2", &announces(ip(200), announcer));
+        world.run(3 * SECOND);
+        let facts = world.facts("node2", FactKind::Witness).into_iter();
+        let of_it: Vec<_> = facts.filter(|fact| fact.addresses == [ip(200)]).collect();
+        assert_eq!((of_it[0].cause, of_it[0].mac), (Cause::WrongAnswer, Some(STRANGER)), "{}", ip(200));
     }
 }
 

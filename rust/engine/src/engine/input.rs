@@ -151,6 +151,7 @@ impl Engine {
             return false;
         };
         let may_answer = self.pulse.may_answer(now);
+        let to_all = frame.ethertype() == EtherType::IPV6 && frame.dst().is_multicast();
         let outcome = match frame.ethertype() {
             EtherType::IPV6 => self.responder.ndp(link, frame, may_answer),
             _ => self.responder.arp(link, frame, may_answer),
@@ -161,13 +162,14 @@ impl Engine {
                 return self.asked_in_person(now, interface, frame);
             }
             responder::Outcome::Claim(seen) => {
-                return self.give_way(now, interface, seen.address, seen.mac) || self.sighted(now, interface, seen);
+                return self.give_way(now, interface, seen.address, seen.mac)
+                    || self.sighted(now, interface, seen, to_all);
             }
             responder::Outcome::Noted(seen, action) => {
                 self.outbox.push_back(action);
-                return self.sighted(now, interface, seen);
+                return self.sighted(now, interface, seen, to_all);
             }
-            responder::Outcome::Said(seen) => return self.sighted(now, interface, seen),
+            responder::Outcome::Said(seen) => return self.sighted(now, interface, seen, to_all),
             responder::Outcome::Drop(_) => {}
         }
         false

@@ -15,7 +15,10 @@ use crate::{Time, foreign_words as words};
 
 impl Engine {
     /// Somebody says that an address is theirs. Answers whether anything is due because of it.
-    pub(super) fn sighted(&mut self, now: Time, interface: u32, seen: Sighting) -> bool {
+    ///
+    /// An advertisement `to_all` is no answer to the witness, who asks under an address of its own (RFC 4861 section
+    /// 7.2.4), but an announcement: the same in ARP is no reply to anybody, either.
+    pub(super) fn sighted(&mut self, now: Time, interface: u32, seen: Sighting, to_all: bool) -> bool {
         // This node itself, heard by another interface on the same segment.
         if self.links.has_mac(seen.mac) {
             return false;
@@ -24,7 +27,7 @@ impl Engine {
             let news = self.foreign.conflicts.see_gateway(now, interface, seen.address, seen.mac);
             return self.tell(now, news);
         }
-        let asked = seen.form == Form::Answer && self.foreign.witness.hear(seen.address, seen.mac);
+        let asked = seen.form == Form::Answer && !to_all && self.foreign.witness.hear(seen.address, seen.mac);
         // No stranger is a peer that takes over, whose frames may be faster than its beacon.
         if let Some(peer) = self.node_with(seen.mac) {
             let news = self.foreign.conflicts.acquit(seen.address, seen.mac);

@@ -58,6 +58,32 @@ pub fn says(address: IpAddr, mac: MacAddr, probe: bool) -> Vec<u8> {
     }
 }
 
+/// The answer of `mac` to the question of the node with the MAC address `asker`, and to it alone.
+pub fn answers(address: IpAddr, mac: MacAddr, asker: MacAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(sender_ip) => {
+            let (operation, target_ip) = (Operation::Reply, [192, 168, 1, 12].into());
+            let repr = arp::Repr { operation, sender_mac: mac, sender_ip, target_mac: asker, target_ip };
+            repr.frame(asker, mac).to_vec()
+        }
+        IpAddr::V6(target) => {
+            let flags = Flags { solicited: true, overrides: true, router: false };
+            let message = Message::Advertisement { flags, target_mac: Some(mac) };
+            ndp::Repr { src_ip: target, dst_ip: "fe80::12".parse().unwrap(), target, message }.frame(asker, mac)
+        }
+    }
+}
+
+/// What `mac` tells everybody unasked of an address that it announces.
+pub fn announces(address: IpAddr, mac: MacAddr) -> Vec<u8> {
+    let IpAddr::V4(ip) = address else {
+        return says(address, mac, false);
+    };
+    let repr =
+        arp::Repr { operation: Operation::Reply, sender_mac: mac, sender_ip: ip, target_mac: mac, target_ip: ip };
+    repr.frame(MacAddr::BROADCAST, mac).to_vec()
+}
+
 pub fn hear(world: &mut World, node: &str, bytes: &[u8]) {
     world.event(node, Event::Frame { interface: ETH, bytes });
 }
