@@ -107,23 +107,35 @@ impl Engine {
             Event::Frame { interface, bytes } => {
                 let changes = self.frame(now, interface, bytes);
                 // A question changes nothing that is due: a flood of them costs the answers and no more.
-                if !changes && self.deadline.is_some_and(|deadline| now < deadline) {
+                if !changes && !self.is_due(now) {
                     return;
                 }
             }
-            Event::Datagram(datagram) => self.datagram(now, datagram),
+            Event::Datagram(datagram) => {
+                if !self.datagram(now, datagram) && !self.is_due(now) {
+                    return;
+                }
+            }
             Event::Table(table) => self.table(now, table),
             Event::Interfaces(interfaces) => self.interfaces(now, interfaces),
             Event::Host(host) => self.host(now, host),
             Event::Drill(address) => self.ownership.drill(address, now),
             Event::Stop => self.stop(),
             Event::Woke => return,
+            Event::Tick if !self.is_due(now) => return,
             Event::Tick => self.expire(now),
         }
         match self.silence.until(now) {
             Some(until) => self.deadline = Some(until),
             None => self.run(now),
         }
+    }
+
+    /// Whether something may be to be done now, though nothing happens: what was due, or the end of a peer's patience that
+    /// has come to be the next.
+    fn is_due(&self, now: Time) -> bool {
+        let planned = |deadline| now < deadline && self.peers.expiry().is_none_or(|expiry| deadline <= expiry);
+        !self.deadline.is_some_and(planned)
     }
 
     /// The next action to carry out.

@@ -48,6 +48,15 @@ pub(crate) struct Heard {
     pub(crate) turned: bool,
 }
 
+impl Heard {
+    /// Whether it brought nothing but that its sender lives, as before.
+    pub(crate) fn is_plain(&self) -> bool {
+        let Self { peer: _, news, forgotten, awoke, left, wants_answer, deaf, progressed, confirmed, turned } = self;
+        let changed = *awoke || *wants_answer || *deaf || *progressed || *confirmed || *turned;
+        !changed && news.is_empty() && forgotten.is_empty() && left.is_empty()
+    }
+}
+
 /// All other nodes' speakers.
 #[derive(Debug)]
 pub(crate) struct Peers {
@@ -236,6 +245,13 @@ impl Peers {
         self.forget_struck_off();
         self.expiry = self.by_name.values().filter_map(|peer| peer.expiry(timing)).min();
         silences
+    }
+
+    /// Work out anew when a path is to be given up first, if that seems to be before `until`: most have been heard since.
+    pub(crate) fn look_ahead(&mut self, until: Time) {
+        if self.expiry.is_some_and(|expiry| expiry < until) {
+            self.expiry = self.by_name.values().filter_map(|peer| peer.expiry(self.timing)).min();
+        }
     }
 
     /// No path is to be given up before. When it has come, [`Peers::expire`] finds out whether one is.

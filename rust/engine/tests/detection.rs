@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use common::{MS, World, group, vip};
@@ -35,6 +36,21 @@ fn with_a_management_network() -> World {
 fn moves(world: &World) -> usize {
     let of = |node: &&str| world.facts(node, FactKind::Took).len() + world.facts(node, FactKind::Yielded).len();
     ORDER.iter().map(of).sum()
+}
+
+// ===== while nothing happens =====
+
+#[test]
+fn who_hears_all_its_peers_is_woken_by_its_own_rounds_and_not_by_the_end_of_patiences_that_were_renewed() {
+    let mut world = settled();
+    // Until the announcements of the takeover and the witness's first questions are over.
+    world.run(20_000 * MS);
+    let mut wanted = BTreeSet::new();
+    for _ in 0..1_000 {
+        world.run(MS);
+        wanted.extend(world.nodes["node2"].engine.deadline());
+    }
+    assert!((20..=22).contains(&wanted.len()), "{wanted:?}");
 }
 
 // ===== a host that has no time for us =====

@@ -115,6 +115,10 @@ impl Engine {
             goodbye: false,
         };
         let in_round = successors.is_some();
+        if in_round {
+            // Awake as we are: else the end of a patience that is over by now would wake us between two rounds.
+            self.peers.look_ahead(now + self.timing.interval);
+        }
         let beacons = if let Some(successors) = successors {
             self.herald.round(now, &mut self.peers, &successors, content)
         } else {

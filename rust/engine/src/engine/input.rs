@@ -119,14 +119,16 @@ impl Engine {
             return false;
         }
         match frame.ethertype() {
-            EtherType::ARP | EtherType::IPV6 => return self.question(now, interface, &frame),
+            EtherType::ARP | EtherType::IPV6 => self.question(now, interface, &frame),
             EtherType::BEACON => {
                 let from = Source::Mac(frame.src());
-                self.beacon(now, Path::Interface(interface), interface, from, frame.into_payload());
+                self.beacon(now, Path::Interface(interface), interface, from, frame.into_payload())
             }
-            _ => self.responder.count_drop(DropReason::Malformed),
+            _ => {
+                self.responder.count_drop(DropReason::Malformed);
+                false
+            }
         }
-        frame.ethertype() == EtherType::BEACON
     }
 
     /// Why a frame is not worth a look, if it is not.
@@ -139,9 +141,10 @@ impl Engine {
         }
     }
 
-    pub(super) fn datagram(&mut self, now: Time, datagram: Datagram<'_>) {
+    /// The same for a datagram.
+    pub(super) fn datagram(&mut self, now: Time, datagram: Datagram<'_>) -> bool {
         let from = Source::Ip(datagram.from.ip().to_canonical());
-        self.beacon(now, Path::Udp, datagram.interface, from, datagram.bytes);
+        self.beacon(now, Path::Udp, datagram.interface, from, datagram.bytes)
     }
 
     /// Answers whether anything changed by it.
@@ -189,8 +192,12 @@ impl Engine {
         gave
     }
 
-    pub(super) fn beacon(&mut self, now: Time, path: Path, arrived_on: u32, from: Source, bytes: &[u8]) {
-        match self.peers.receive(now, path, arrived_on, from, bytes) {
+    /// Answers whether anything may be due now that was not before: most beacons only say that their sender lives.
+    pub(super) fn beacon(&mut self, now: Time, path: Path, arrived_on: u32, from: Source, bytes: &[u8]) -> bool {
+        let displaced = self.peers.displaced_until(now);
+        let received = self.peers.receive(now, path, arrived_on, from, bytes);
+        let plain = received.as_ref().is_ok_and(Heard::is_plain) && displaced.is_none();
+        match received {
             Ok(heard) => self.heard(now, path, arrived_on, &heard),
             Err(refusal) => {
                 self.responder.count_drop(refusal.reason);
@@ -208,6 +215,7 @@ impl Engine {
             let peer = self.node.clone();
             self.report_misfit(myself, Fact { peer, ..Fact::new(FactKind::Unheeded, now, Cause::SameName, message) });
         }
+        !plain
     }
 
     /// Tell of a beacon that is not heeded, once for each sender.

@@ -54,18 +54,20 @@ impl Epoll {
 pub(crate) struct Alarm {
     fd: OwnedFd,
     armed: Option<u64>,
+    /// Whether it went off since it was set.
+    over: bool,
 }
 
 impl Alarm {
     pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: takes no pointer.
         let fd = owned(unsafe { libc::timerfd_create(libc::CLOCK_BOOTTIME, libc::TFD_NONBLOCK | libc::TFD_CLOEXEC) })?;
-        Ok(Self { fd, armed: None })
+        Ok(Self { fd, armed: None, over: false })
     }
 
     /// Go off at `nanos` of the clock, or never. A time in the past is now.
     pub(crate) fn set(&mut self, nanos: Option<u64>) -> io::Result<()> {
-        if self.armed == nanos {
+        if self.armed == nanos && !self.over {
             return Ok(());
         }
         // Zero would disarm it, and is in the past anyway.
@@ -75,14 +77,14 @@ impl Alarm {
         check(unsafe {
             libc::timerfd_settime(self.fd.as_raw_fd(), libc::TFD_TIMER_ABSTIME, &raw const value, ptr::null_mut())
         })?;
-        self.armed = nanos;
+        (self.armed, self.over) = (nanos, false);
         Ok(())
     }
 
-    /// Take note that it went off.
+    /// Take note that it went off. It is silent once it is set again, which needs no read: the kernel forgets what
+    /// expired.
     pub(crate) fn acknowledge(&mut self) {
-        drain(self.fd.as_fd());
-        self.armed = None;
+        self.over = true;
     }
 }
 
@@ -123,7 +125,7 @@ impl AsFd for Bell {
     }
 }
 
-/// Read the counter of an eventfd or timerfd, which resets it. Nothing there is fine.
+/// Read the counter of an eventfd, which resets it. Nothing there is fine.
 fn drain(fd: BorrowedFd<'_>) {
     let mut counter = [0u8; 8];
     // SAFETY: pointer and length describe `counter`; the kernel writes no further than that.
@@ -135,4 +137,38 @@ const ZERO: timespec = timespec { tv_sec: 0, tv_nsec: 0 };
 #[expect(clippy::cast_possible_wrap, reason = "2^64 ns are 1.8e10 s, far inside the range of time_t")]
 fn split(nanos: u64) -> timespec {
     timespec { tv_sec: (nanos / 1_000_000_000) as libc::time_t, tv_nsec: (nanos % 1_000_000_000) as libc::c_long }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether it is reported within `wait` ms; -1 as long as it takes.
+    fn rings(alarm: &Alarm, wait: c_int) -> bool {
+        let mut fd = libc::pollfd { fd: alarm.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        // SAFETY: the kernel writes into `fd`, which is one entry and outlives the call.
+        unsafe { libc::poll(&raw mut fd, 1, wait) == 1 }
+    }
+
+    #[test]
+    fn an_alarm_that_went_off_is_silent_once_it_is_set_to_never_or_to_later() {
+        for next in [None, Some(u64::MAX / 4)] {
+            let mut alarm = Alarm::new().unwrap();
+            alarm.set(Some(1)).unwrap();
+            assert!(rings(&alarm, -1));
+            alarm.acknowledge();
+            alarm.set(next).unwrap();
+            assert!(!rings(&alarm, 0));
+        }
+    }
+
+    #[test]
+    fn an_alarm_that_went_off_can_be_set_to_the_same_time_again() {
+        let mut alarm = Alarm::new().unwrap();
+        alarm.set(Some(1)).unwrap();
+        assert!(rings(&alarm, -1));
+        alarm.acknowledge();
+        alarm.set(Some(1)).unwrap();
+        assert!(rings(&alarm, -1));
+    }
 }
