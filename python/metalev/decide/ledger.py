@@ -114,10 +114,14 @@ class Ledger:
             self._leave(service, address)
         return tuple(one for one in before if (one in left and self.is_free(one)) or self._is_shared(one))
 
-    def tenants(self, address: IPAddress) -> tuple[Name, ...]:
-        """Who uses ``address`` by right."""
+    def rivals(self, service: Name, terms: Terms, address: IPAddress) -> tuple[Name, ...]:
+        """Who uses ``address`` by right and does not let ``service`` have it too."""
         tenancy = self._use.get(address)
-        return tuple(tenancy.tenants) if tenancy else ()
+        return tenancy.rivals(service, terms) if tenancy else ()
+
+    def is_unread(self, service: Name) -> bool:
+        """Whether ``service`` holds what it holds on terms that nobody could read."""
+        return self._terms.get(service, ALONE).unread
 
     def put_first(self, service: Name, terms: Terms, address: IPAddress) -> tuple[Name, ...]:
         """Let ``service`` have ``address``, which others hold, by right; returns those who lose theirs to it."""
