@@ -236,7 +236,7 @@ class ControllerDecider:
             if address in held or not self.ledger.refusal(service.name, terms, address):
                 continue
             announced = announced_services(snapshot.speakers.values())
-            rivals = (snapshot.services.get(name) for name in self.ledger.rivals(service.name, terms, address))
+            rivals = (snapshot.services.get(name) for name in self.ledger.rivals(terms, address))
             ours = precedence(announced, service)
             if all(rival is None or ours < precedence(announced, rival) for rival in rivals):
                 self._wake(self.ledger.put_first(service.name, terms, address))

@@ -114,10 +114,10 @@ class Ledger:
             self._leave(service, address)
         return tuple(one for one in before if (one in left and self.is_free(one)) or self._is_shared(one))
 
-    def rivals(self, service: Name, terms: Terms, address: IPAddress) -> tuple[Name, ...]:
-        """Who uses ``address`` by right and does not let ``service`` have it too."""
+    def rivals(self, terms: Terms, address: IPAddress) -> tuple[Name, ...]:
+        """Who uses ``address`` by right and does not let anybody else have it on ``terms``."""
         tenancy = self._use.get(address)
-        return tenancy.rivals(service, terms) if tenancy else ()
+        return tenancy.rivals(terms) if tenancy else ()
 
     def is_unread(self, service: Name) -> bool:
         """Whether ``service`` holds what it holds on terms that nobody could read."""

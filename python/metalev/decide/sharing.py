@@ -90,12 +90,11 @@ class Tenancy:
                 return f"port {protocol}/{port} is already in use on {quoted(address)}"
         return ""
 
-    def rivals(self, service: Name, terms: Terms) -> tuple[Name, ...]:
-        """The tenants with whom ``service`` cannot use the address on ``terms``."""
+    def rivals(self, terms: Terms) -> tuple[Name, ...]:
+        """The tenants who do not let anybody else use the address on ``terms``."""
         if not self._is_shared_on(terms):
-            return tuple(one for one in self.tenants if one != service)
-        owners = dict.fromkeys(self._ports[port] for port in terms.ports if port in self._ports)
-        return tuple(one for one in owners if one != service)
+            return tuple(self.tenants)
+        return tuple(dict.fromkeys(self._ports[port] for port in terms.ports if port in self._ports))
 
     def is_only(self, service: Name) -> bool:
         """Whether nobody but ``service`` uses it."""

@@ -119,6 +119,11 @@ def test_of_pools_that_overlap_the_first_by_name_has_the_addresses_in_whatever_o
         assert found.name.name == "a"
 
 
+def test_the_same_pools_in_another_order_change_nothing() -> None:
+    one, other = pool("a", "10.0.0.0/30"), pool("b", "10.0.1.0/30")
+    assert not ledger(one, other).set_pools([other, one])
+
+
 def test_pools_that_were_mended_have_no_problems_any_more() -> None:
     books = ledger(pool("a", "10.0.0.0/30"), pool("b", "10.0.0.0/30"))
     assert books.problems

@@ -1,9 +1,12 @@
-"""Rests by address, by Service and by their end."""
+"""Rests by address, by Service and by their end, and in the free list."""
 
 from __future__ import annotations
 
 from ipaddress import ip_address
 
+from tests.unit.decide.test_freelist import free_list, rest
+
+from metalev.decide.freelist import ENDED_KEPT
 from metalev.decide.rests import Rests
 from metalev.model.meta import Name
 from metalev.model.pools import Resting
@@ -65,3 +68,36 @@ def test_nothing_is_kept_of_a_service_whose_rests_have_ended() -> None:
     for address in (A, B, C):
         made.end(address)
     assert (made._resting, made._by_service) == ({}, {})
+
+
+# --- In the free list ---
+
+
+def test_an_address_whose_rest_was_renewed_has_not_rested_longest() -> None:
+    free = free_list("10.0.0.0/30")
+    for last, until in ((0, 60), (1, 70), (0, 90)):
+        rest(free, f"10.0.0.{last}", until)
+    assert free.longest_rested(4) == ip_address("10.0.0.1")
+
+
+def test_the_rest_that_ends_first_is_known_after_thousands_that_ended_in_whatever_order_they_began() -> None:
+    free = free_list("10.0.0.0/24")
+    for last, until in ((9, 900), (8, 700), (7, 600)):
+        rest(free, f"10.0.0.{last}", until)
+    for _ in range(ENDED_KEPT):
+        rest(free, "10.0.0.1", 500)
+        free.set(ip_address("10.0.0.1"), taken=False)
+    assert free.longest_rested(4) == ip_address("10.0.0.7")
+
+
+def test_addresses_that_rest_are_told_in_the_order_of_the_pool_ipv4_first() -> None:
+    free = free_list("2001:db8::/127", "10.0.1.0/31", "10.0.0.0/31")
+    for text in ("2001:db8::", "10.0.0.0", "10.0.1.1", "10.0.1.0"):
+        rest(free, text, 60)
+    assert list(map(str, free.resting())) == ["10.0.1.0", "10.0.1.1", "10.0.0.0", "2001:db8::"]
+
+
+def test_what_is_taken_does_not_rest() -> None:
+    free, address = free_list("10.0.0.0/30"), ip_address("10.0.0.0")
+    free.set(address, taken=True, rests=Resting(address, WEB, 60))
+    assert (free.resting(), free.longest_rested(4)) == ((), None)

@@ -121,6 +121,9 @@ def test_one_that_cannot_be_read_moves_nobody_who_is_there_by_right() -> None:
     made = tenancy(one=terms(80), other=Terms(unread=True))
     assert made.refusal(ONE, terms(81, key="l"), A) == ""
     assert made.refusal(OTHER, terms(81), A) == ""
+    made = tenancy(one=terms(80), other=terms(81), third=Terms(unread=True))
+    assert made.refusal(ONE, terms(80, 82), A) == ""
+    assert made.give_way_to(Name("shop", "first"), terms(83), A) == (THIRD,)
 
 
 # --- What is open to others ---
@@ -142,3 +145,10 @@ def test_the_ports_of_those_who_gave_way_are_open_to_others() -> None:
     assert made.put_first(Name("shop", "web"), terms(81), A) == (HOLDER.name,)
     assert (first_fit(made, 80), first_fit(made, 81)) == (A, B)
     assert made.refusal(THIRD, terms(80), A) == ""
+
+
+def test_those_with_whom_a_newcomer_clashes_are_those_who_have_a_port_of_it_or_all_who_share_otherwise() -> None:
+    made = tenancy(one=terms(80), other=terms(81))
+    assert made.rivals(terms(82, 81)) == (OTHER,)
+    assert made.rivals(terms(82)) == ()
+    assert made.rivals(terms(82, key="l")) == made.rivals(terms(82, key="")) == (ONE, OTHER)
