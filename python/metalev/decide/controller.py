@@ -176,7 +176,7 @@ class ControllerDecider:
         seen, before = ((one.nodes, one.speakers, one.speaker_pods) for one in (snapshot, last))
         if any(one is not other for one, other in zip(seen, before, strict=True)):
             self._keep_back(snapshot, nodes_changed=snapshot.nodes is not last.nodes)
-        self._offer(self.ledger.end_rests(now))
+        self.ledger.end_rests(now)  # nobody waits for that: where nothing else is free, what rests is given
         return True
 
     def _adopt(self, snapshot: Snapshot, now: float) -> None:

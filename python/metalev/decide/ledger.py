@@ -239,13 +239,11 @@ class Ledger:
         """When the next rest ends (seconds since 1970)."""
         return self._rests.next_end()
 
-    def end_rests(self, now: float) -> tuple[IPAddress, ...]:
-        """End the rests that are over; returns their addresses."""
-        over = self._rests.over(now)
-        for address in over:
+    def end_rests(self, now: float) -> None:
+        """End the rests that are over."""
+        for address in self._rests.over(now):
             self._rests.end(address)
             self._mark(address)
-        return over
 
     # --- Keeping the free lists in step ---
 

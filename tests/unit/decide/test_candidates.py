@@ -133,6 +133,12 @@ def test_preferences_of_all_matching_advertisements_add_up() -> None:
     assert [(one.node, one.score) for one in scored] == [("node-c", 17), ("node-a", 11), ("node-b", 0)]
 
 
+def test_preferences_of_one_advertisement_add_up_as_well() -> None:
+    (c,) = named("node-c")
+    preferring = advertisement(preferences=(Preference(10, c), Preference(7, c)))
+    assert announce(service(), preferring).candidates[0] == Candidate("node-c", 17)
+
+
 def test_without_an_advertisement_nobody_announces() -> None:
     assert announce(service()).excluded == dict.fromkeys(NODES, Why.NO_ADVERTISEMENT)
 

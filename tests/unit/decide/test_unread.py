@@ -167,6 +167,14 @@ def test_what_two_hold_who_do_not_share_it_only_one_keeps() -> None:
     assert controller.holders() == {"a": ["10.0.0.0"], "b": []}
 
 
+def test_that_it_is_kept_beside_a_mistake_is_said_before_anything_else() -> None:
+    controller = beside(BROKEN, replace(holder(), load_balancer_ip="10.9.9.9"), pools=(SIDE,))
+    controller.settle("web")
+    found = condition(controller)
+    assert (controller.held("web"), found.reason) == (["10.0.0.0"], "ConfigurationError")
+    assert 'Failed to allocate IP for "shop/web": ' in found.message
+
+
 # --- A Service that cannot be read ---
 
 
