@@ -232,6 +232,13 @@ def test_the_controller_writes_the_counts_of_a_pool_that_changed() -> None:
     assert controller_actions(desired, desired, {main.name: main}) == ()
 
 
+def test_the_controller_writes_counts_anew_that_somebody_else_has_changed() -> None:
+    main, right = pool("main", "10.0.0.0/30"), PoolStatus(1, 0, 3, 0)
+    desired = ControllerDesired({main.name: right})
+    assert controller_actions(desired, desired, {main.name: main}, {main.name: right}) == ()
+    assert len(controller_actions(desired, desired, {main.name: main}, {main.name: PoolStatus()})) == 1
+
+
 def test_the_controller_tells_of_a_bad_pool_once() -> None:
     bad = pool("z")
     desired = ControllerDesired(pool_problems={bad.name: "overlaps"})
