@@ -19,6 +19,8 @@ from metalev.lab.kubernetes.kubeconfig import ADMIN
 MANIFESTS = Path(__file__).with_name("metallb.yaml")
 CONTROLLERS = f"/api/v1/namespaces/{SYSTEM}/pods?labelSelector=component%3Dcontroller"
 WEBHOOKS = "ValidatingWebhookConfiguration"
+POLICIES = "validatingadmissionpolicy"
+POLICY_NAMES = ("metalev-speaker", "metalev-speaker-events", "metalev-controller")
 SERVICES = 12
 # A process that has said that it ends is gone so much later, at most.
 EXIT_S = 0.2
@@ -85,6 +87,7 @@ class Migration:
         """MetalLB replaces metalev, in the words of docs/tasks/migrate-from-metallb.md."""
 
         def replace() -> None:
+            self.lab.plane.kubectl("delete", f"{POLICIES}binding,{POLICIES}", *POLICY_NAMES)
             self.lab.plane.kubectl("delete", "deployment", "controller", "-n", SYSTEM, "--cascade=foreground")
             self.lab.plane.kubectl("apply", "-f", str(MANIFESTS))
             self._await_rollout()
