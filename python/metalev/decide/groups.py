@@ -1,7 +1,8 @@
 """Addresses that move together: the unit of ownership.
 
 A group is a connected component of addresses linked by Services: the pair of a dual-stack Service, and whatever several
-Services share. Only a node that may announce every one of these Services may own it.
+Services share. Only a node that may announce every one of these Services may own it; one that no node may announce,
+because it has no endpoints, say, costs the others nothing (MetalLB's speakers look at each Service by itself).
 """
 
 from __future__ import annotations
@@ -117,6 +118,7 @@ def _row(
 def _group(
     key: IPAddress, addresses: Iterable[IPAddress], parts: Sequence[Announcement], preempt: Preempt
 ) -> tuple[Group, Mapping[str, Why]]:
+    parts = _counting(parts)
     group = Group(
         key,
         tuple(sorted(addresses, key=sort_key)),
@@ -132,6 +134,16 @@ def _group(
     for part in parts:
         excluded = {**part.excluded, **excluded}
     return group, excluded
+
+
+def _counting(parts: Sequence[Announcement]) -> Sequence[Announcement]:
+    """Those that have a say in who may own the group: all, if none of them can be announced."""
+    return [part for part in parts if part.candidates or _elsewhere(part)] or parts
+
+
+def _elsewhere(part: Announcement) -> bool:
+    """Whether a speaker of MetalLB answers for the Service, so that none of ours may answer for its addresses."""
+    return Why.METALLB in part.excluded.values()
 
 
 def _intersection(key: IPAddress, parts: Sequence[Announcement]) -> tuple[Candidate, ...]:
@@ -152,7 +164,7 @@ def _union(lists: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
 
 def why_nobody(announcement: Announcement) -> str:
     """Why a Service that shares no address has no candidate; empty if it has one, or somebody else announces it."""
-    if announcement.candidates or Why.METALLB in announcement.excluded.values():
+    if announcement.candidates or _elsewhere(announcement):
         return ""
     return _reasons(announcement.excluded) if announcement.excluded else _NO_NODE
 
@@ -163,7 +175,8 @@ def _why_nobody(row: _Row) -> str:
         return _NO_NODE
     if len(row.names) == 1:
         return _reasons(row.excluded)
-    parts = zip(row.names, row.parts, strict=True)
+    counting = _counting(row.parts)
+    parts = ((name, part) for name, part in zip(row.names, row.parts, strict=True) if part in counting)
     each = (f"{name}: {_reasons(part.excluded)}" for name, part in parts if part.excluded)
     return f"these Services share addresses, and no node may announce all of them: {'; '.join(each)}"
 
