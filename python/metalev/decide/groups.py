@@ -110,15 +110,17 @@ def _components(services: _Numbers) -> Iterable[tuple[Name, ...]]:
 def _row(
     names: tuple[Name, ...], held: Sequence[Sequence[IPAddress]], parts: tuple[Announcement, ...], preempt: Preempt
 ) -> _Row:
-    key = min((addresses[0] for addresses in held), key=sort_key)
-    group, excluded = _group(key, {address for addresses in held for address in addresses}, parts, preempt)
+    say = _say(parts)
+    shown = [addresses for addresses, has in zip(held, say, strict=True) if has]
+    counting = [part for part, has in zip(parts, say, strict=True) if has]
+    key = min((addresses[0] for addresses in shown), key=sort_key)
+    group, excluded = _group(key, {address for addresses in shown for address in addresses}, counting, preempt)
     return _Row(sort_key(key), str(key), names, parts, group, excluded)
 
 
 def _group(
     key: IPAddress, addresses: Iterable[IPAddress], parts: Sequence[Announcement], preempt: Preempt
 ) -> tuple[Group, Mapping[str, Why]]:
-    parts = _counting(parts)
     group = Group(
         key,
         tuple(sorted(addresses, key=sort_key)),
@@ -136,9 +138,10 @@ def _group(
     return group, excluded
 
 
-def _counting(parts: Sequence[Announcement]) -> Sequence[Announcement]:
-    """Those that have a say in who may own the group: all, if none of them can be announced."""
-    return [part for part in parts if part.candidates or _elsewhere(part)] or parts
+def _say(parts: Sequence[Announcement]) -> Sequence[bool]:
+    """Which of them have a say in who may own the group: all, if none can be announced."""
+    say = [bool(part.candidates) or _elsewhere(part) for part in parts]
+    return say if any(say) else [True] * len(parts)
 
 
 def _elsewhere(part: Announcement) -> bool:
@@ -175,9 +178,8 @@ def _why_nobody(row: _Row) -> str:
         return _NO_NODE
     if len(row.names) == 1:
         return _reasons(row.excluded)
-    counting = _counting(row.parts)
-    parts = ((name, part) for name, part in zip(row.names, row.parts, strict=True) if part in counting)
-    each = (f"{name}: {_reasons(part.excluded)}" for name, part in parts if part.excluded)
+    parts = zip(row.names, row.parts, _say(row.parts), strict=True)
+    each = (f"{name}: {_reasons(part.excluded)}" for name, part, has in parts if has and part.excluded)
     return f"these Services share addresses, and no node may announce all of them: {'; '.join(each)}"
 
 

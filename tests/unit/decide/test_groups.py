@@ -121,6 +121,13 @@ def test_a_sharer_without_endpoints_costs_the_others_nothing() -> None:
     assert grouping.nobody == {}
 
 
+def test_what_only_a_sharer_without_endpoints_holds_is_not_announced() -> None:
+    parts = {"a": NO_ENDPOINTS, "b": announcement(ip_address("2001:db8::1"))}
+    (group,) = form({"a": "10.0.0.1 2001:db8::1", "b": "2001:db8::1"}, parts).groups
+    assert (str(group.key), [str(one) for one in group.addresses]) == ("2001:db8::1", ["2001:db8::1"])
+    assert group.candidates == parts["b"].candidates
+
+
 def test_a_sharer_without_endpoints_takes_no_interface_and_no_last_announcer_away() -> None:
     address = ip_address("10.0.0.1")
     served = Announcement(announcement(address).candidates, interfaces=("eth0",), serves=True)
