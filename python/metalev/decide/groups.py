@@ -27,12 +27,14 @@ class Grouping(Struct, frozen=True):
 
     By the key of a group as text: ``services`` that it carries, ``excluded`` the nodes that are no candidates and why,
     ``nobody`` why a group has no candidate at all (such a one is among ``groups`` only for its last announcer).
+    ``left_out``: why no node may announce a Service, though those with which it shares an address have candidates.
     """
 
     groups: tuple[Group, ...] = ()
     services: Mapping[str, tuple[Name, ...]] = {}
     excluded: Mapping[str, Mapping[str, Why]] = {}
     nobody: Mapping[str, str] = {}
+    left_out: Mapping[Name, str] = {}
 
 
 class _Row(Struct, frozen=True):
@@ -74,6 +76,7 @@ class Groups:
             services={row.key: row.names for row in rows},
             excluded={row.key: row.excluded for row in rows},
             nobody={row.key: _why_nobody(row) for row in rows if not row.group.candidates},
+            left_out={name: why for row in rows if len(row.names) > 1 for name, why in _left_out(row)},
         )
 
     def _numbered(self, services: _Services) -> _Numbers:
@@ -181,6 +184,13 @@ def _why_nobody(row: _Row) -> str:
     parts = zip(row.names, row.parts, _say(row.parts), strict=True)
     each = (f"{name}: {_reasons(part.excluded)}" for name, part, has in parts if has and part.excluded)
     return f"these Services share addresses, and no node may announce all of them: {'; '.join(each)}"
+
+
+def _left_out(row: _Row) -> Iterable[tuple[Name, str]]:
+    """The Services that have no say in a group, and why."""
+    for name, part, has in zip(row.names, row.parts, _say(row.parts), strict=True):
+        if not has:
+            yield name, f"for this Service, only for those that share it: {_reasons(part.excluded)}"
 
 
 def _reasons(excluded: Mapping[str, Why]) -> str:

@@ -119,6 +119,9 @@ def test_a_sharer_without_endpoints_costs_the_others_nothing() -> None:
     assert grouping.excluded == {"10.0.0.1": served.excluded}
     assert grouping.services == {"10.0.0.1": (name("a"), name("b"))}
     assert grouping.nobody == {}
+    why = grouping.left_out[name("a")]
+    assert grouping.left_out.keys() == {name("a")}
+    assert why.startswith("for this Service, only for those that share it: noEndpoints: node-a, node-b, node-c (")
 
 
 def test_what_only_a_sharer_without_endpoints_holds_is_not_announced() -> None:
