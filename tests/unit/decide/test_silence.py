@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 from tests.unit.decide.controller import Controller
+from tests.unit.decide.questions import NOT_READY, SHARING, VIP, backed
 from tests.unit.decide.worlds import name, service, world
 
 from metalev.decide.controller import ControllerDecider
@@ -11,7 +12,7 @@ from metalev.decide.outcome import Allocation, Outcome
 from metalev.decide.telling import actions_for
 from metalev.decide.unread import ANNOUNCEABLE
 from metalev.model.actions import RecordEvent, WriteServiceStatus
-from metalev.model.services import Condition, ConditionStatus, Service, ServiceStatus
+from metalev.model.services import Condition, ConditionStatus, Port, Service, ServiceStatus
 
 
 def silence(controller: Controller, text: str) -> list[str]:
@@ -40,6 +41,19 @@ def test_a_service_that_nobody_may_announce_says_so_in_its_status_until_somebody
     controller.snapshot = replace(controller.snapshot, l2_advertisements=world().l2_advertisements)
     look_at_everything(controller)
     assert silence(controller, "web") == []
+
+
+def test_a_sharer_without_endpoints_says_so_and_the_others_say_nothing() -> None:
+    web = replace(service("web", VIP), annotations=SHARING, ports=(Port("TCP", 80),))
+    dns = replace(service("dns", VIP), annotations=SHARING, ports=(Port("UDP", 53),))
+    controller = Controller(web, dns)
+    controller.snapshot = backed(controller.snapshot, NOT_READY, of="dns")
+    controller.settle("web", "dns")
+    look_at_everything(controller)
+    assert silence(controller, "web") == []
+    (message,) = silence(controller, "dns")
+    why = "for this Service, only for those that share it: noEndpoints: "
+    assert message.startswith(f'no node may announce ["{VIP}"]: {why}')
 
 
 def test_a_restart_writes_nothing_about_a_service_that_nobody_may_announce() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 
 from msgspec.structs import replace
+from tests.unit.decide.questions import NOT_READY, backed
 from tests.unit.decide.worlds import pool, service, world
 
 from metalev.decide.desired import ControllerDesired
@@ -186,6 +187,15 @@ def test_a_service_that_joins_a_held_group_is_told_of() -> None:
     speaker.see(holding(world(WEB), took("10.0.0.1")))
     actions = speaker.see(holding(world(WEB, service("sharer", "10.0.0.1")), took("10.0.0.1")))
     assert [one.split()[1] for one in events(actions)] == ["shop/sharer"]
+
+
+def test_a_sharer_is_told_of_its_announcer_once_it_has_endpoints() -> None:
+    speaker = Speaker()
+    shared = world(WEB, service("dns", "10.0.0.1"))
+    told = events(speaker.see(holding(backed(shared, NOT_READY, of="dns"), took("10.0.0.1"))))
+    assert [one.split()[1] for one in told] == ["shop/web"]
+    told = events(speaker.see(holding(shared, took("10.0.0.1"))))
+    assert [one.split()[1] for one in told] == ["shop/dns"]
 
 
 def test_yielding_tells_nothing_and_taking_again_does() -> None:
