@@ -152,6 +152,26 @@ def test_etcd_is_frozen_for_ten_seconds(lab: KubernetesLab, world: World, vips: 
     assert asking.unexplained() == []
 
 
+def test_etcd_is_slow(lab: KubernetesLab, world: World, vips: list[IPAddress]) -> None:
+    fleet = Fleet(lab)
+    with Asking(lab, vips, fleet.speakers) as asking, Churn(world, next(_seeds)):
+        asking.go_on()
+        lab.plane.slow_down(0.3, 1)
+        began = monotonic()
+        world.fill(SERVICES // 4)
+        asking.go_on()
+        lab.plane.slow_down(0, 0)
+        ended = monotonic()
+        world.settled()
+        asking.go_on()
+    world.settled()
+    for said in fleet.said.values():
+        said.once_and_over()  # a request may take longer than all this
+        assert said.told("ERROR|Traceback") == []
+    fleet.asked_little(began, ended)
+    assert asking.unexplained() == []
+
+
 @pytest.mark.parametrize(
     "answer",
     [Answer(429, "TooManyRequests", retry_after=1), Answer(500), Answer(403, "Forbidden")],
