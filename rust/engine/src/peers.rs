@@ -53,8 +53,20 @@ pub(crate) struct Heard {
 impl Heard {
     /// Whether it brought nothing but that its sender lives, as before.
     pub(crate) fn is_plain(&self) -> bool {
-        let Self { peer: _, news, forgotten, awoke, left, wants_answer, deaf, progressed, confirmed, turned } = self;
-        let changed = *awoke || *wants_answer || *deaf || *progressed || *confirmed || *turned;
+        let Self {
+            peer: _,
+            news,
+            forgotten,
+            awoke,
+            left,
+            wants_answer,
+            deaf,
+            progressed,
+            confirmed,
+            turned,
+            undisputed,
+        } = self;
+        let changed = *awoke || *wants_answer || *deaf || *progressed || *confirmed || *turned || *undisputed;
         !changed && news.is_empty() && forgotten.is_empty() && left.is_empty()
     }
 }
