@@ -119,8 +119,7 @@ def test_a_look_at_everything_before_the_write_is_seen_forgets_nothing() -> None
 def test_of_an_address_that_others_have_too_it_is_told_when_all_of_them_have_been_looked_at() -> None:
     shared = {"metallb.io/allow-shared-ip": "key"}
     controller = Controller(*(replace(service(text), annotations=shared) for text in ("web", "api")))
-    del (endpoints := dict(controller.snapshot.endpoints))[name("api")]
-    controller.snapshot = replace(controller.snapshot, endpoints=endpoints)
+    controller.snapshot = replace(controller.snapshot, endpoints={})
     controller.settle("web")
     look_at_everything(controller)
     write, *_ = controller.reconcile("api")
