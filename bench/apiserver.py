@@ -29,6 +29,7 @@ NAMESPACE = "metallb-system"
 POOL = "10.0.0.0/16"
 CONNECTIONS = 8
 PATIENCE_S = 600
+METALLB = f"/apis/metallb.io/v1beta1/namespaces/{NAMESPACE}"
 SERVICES = "/api/v1/namespaces/default/services"
 _METALEV = (sys.executable, "-m", "metalev")
 ONLY_OURS = {"fieldSelector": "spec.type=LoadBalancer"}
@@ -49,8 +50,8 @@ class Plane:
         self._compiled_environment = _compiled(directory / "bytecode")
         plane.kubectl("apply", "-k", str(ROOT / "deploy"))
         plane.kubectl("wait", "--for=condition=Established", "crd", "--all")
-        self.api.post(f"/apis/metallb.io/v1beta1/namespaces/{NAMESPACE}/ipaddresspools", _metallb("IPAddressPool"))
-        self.api.post(f"/apis/metallb.io/v1beta1/namespaces/{NAMESPACE}/l2advertisements", _metallb("L2Advertisement"))
+        self.api.post(f"{METALLB}/ipaddresspools", _metallb("IPAddressPool"))
+        self.api.post(f"{METALLB}/l2advertisements", _metallb("L2Advertisement"))
 
     def add_nodes(self, count: int) -> None:
         """Nodes as objects alone; nothing runs on them."""
@@ -132,6 +133,10 @@ class Plane:
                     if len(have) >= count:
                         break
         return time.perf_counter()
+
+    def pool_is_counted(self) -> bool:
+        """Whether a controller has written how many addresses the pool has: it is at work then."""
+        return bool(json.loads(self.api.get(f"{METALLB}/ipaddresspools/bench")).get("status"))
 
     def cpu_seconds(self) -> float:
         """The CPU time that etcd, the API server and this process have used so far."""

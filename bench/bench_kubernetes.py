@@ -37,7 +37,7 @@ ROUNDS = 20
 IDLE_SECONDS = 10
 # As published: the part of the raw rate in a cold start, and milliseconds of reaction, also just after a deletion.
 METALLB_COLD = {1_000: "0.18", 5_000: "0.14-0.16"}
-METALLB_MIB = {1_000: "77", 5_000: "126-142"}
+METALLB_MIB = {0: "56", 1_000: "77", 5_000: "126-142"}
 METALLB_REACTION = {0: "13 ms", 1_000: "15 ms; after a deletion 1,278 ms"}
 
 
@@ -113,6 +113,18 @@ def test_reaction(benchmark: Benchmark, others: int, plane: Plane, tell: Callabl
         f"with {others:,} others: {plain:.1f} ms, just after a deletion {deleted:.1f} ms "
         f"(MetalLB, on another machine, {METALLB_REACTION[others]})"
     )
+
+
+@pytest.mark.benchmark(group="a controller at rest on an API server")
+def test_at_rest_without_services(benchmark: Benchmark, plane: Plane, tell: Callable[[str], None]) -> None:
+    with plane.controller() as process:
+        plane.wait_for(plane.pool_is_counted)
+        plane.settle()
+        idle = _idle(process.pid)
+        memory = resident(process.pid)[0]
+    benchmark.pedantic(lambda: None, rounds=1)
+    benchmark.extra_info.update(memory=memory, idle=idle)
+    tell(f"no Service: {memory / MIB:.0f} MiB (MetalLB {METALLB_MIB[0]}), idle {idle:.2%} of a core")
 
 
 def _reaction(plane: Plane, index: int) -> float:

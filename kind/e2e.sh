@@ -58,28 +58,34 @@ make_cluster() {
   kubectl taint nodes --all node-role.kubernetes.io/control-plane- >/dev/null 2>&1 || true
 }
 
+# What runs as a step does not stop at a command that fails, so each of these depends on the one before.
+
 # A container on the nodes' network that is none of them; the nodes' image has curl, ip and bash.
 start_client() {
   local of_nodes
   "$engine" rm -f "$client" >/dev/null 2>&1 || true
-  of_nodes=$("$engine" inspect -f '{{.Config.Image}}' "$cluster-control-plane")
-  "$engine" run -d --name "$client" --network kind --cap-add NET_ADMIN --entrypoint sleep "$of_nodes" infinity
+  of_nodes=$("$engine" inspect -f '{{.Config.Image}}' "$cluster-control-plane") &&
+    "$engine" run -d --name "$client" --network kind --cap-add NET_ADMIN --entrypoint sleep "$of_nodes" infinity
 }
 
 # podman's images are not where kind looks for docker's, but both can write an archive.
 load_image() {
-  local archive
-  archive=$(mktemp --suffix .tar)
-  "$engine" save -o "$archive" "$image" && kind load image-archive --name "$cluster" "$archive"
+  local archive name=$image status=0
+  archive=$(mktemp --suffix .tar) || return
+  # To a kubelet, metalev is docker.io/library/metalev, as to docker; podman calls what it built localhost/metalev.
+  [[ $engine != podman ]] || name=docker.io/library/$image
+  "$engine" tag "$image" "$name" && "$engine" save -o "$archive" "$name" &&
+    kind load image-archive --name "$cluster" "$archive" || status=$?
   rm -f "$archive"
+  return "$status"
 }
 
 install_metalev() {
-  kubectl apply -k deploy
-  # An image of the same name was built anew.
-  kubectl -n metallb-system rollout restart deployment/controller daemonset/speaker
-  kubectl -n metallb-system rollout status --timeout 120s deployment/controller
-  kubectl -n metallb-system rollout status --timeout 120s daemonset/speaker
+  kubectl apply -k deploy &&
+    # An image of the same name was built anew.
+    kubectl -n metallb-system rollout restart deployment/controller daemonset/speaker &&
+    kubectl -n metallb-system rollout status --timeout 120s deployment/controller &&
+    kubectl -n metallb-system rollout status --timeout 120s daemonset/speaker
 }
 
 main "$@"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -68,6 +69,12 @@ class Room:
     def change(self, name: str, patch: str, *, namespace: str = HOME) -> None:
         """``kubectl patch`` a Service, by a merge patch."""
         self.cluster.kubectl("patch", "service", name, "-n", namespace, "--type=merge", "-p", patch)
+
+    def show(self, name: str, *addresses: str, namespace: str = HOME) -> None:
+        """Write these addresses into a Service's status, as another controller would."""
+        patch = json.dumps({"status": {"loadBalancer": {"ingress": [{"ip": one} for one in addresses]}}})
+        subject = ("service", name, "-n", namespace, "--subresource=status")
+        self.cluster.kubectl("patch", *subject, "--type=merge", "-p", patch)
 
     def annotate(self, name: str, annotation: str, *, namespace: str = HOME) -> None:
         """``kubectl annotate`` a Service: ``key=value``, or ``key-``."""

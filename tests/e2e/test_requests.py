@@ -136,6 +136,34 @@ def test_two_addresses_of_one_family_are_refused(room: Room) -> None:
     assert room.refused("web") == f'IPFamilyForAddresses: same address family ["{one}" "{two}"]'
 
 
+def test_two_addresses_of_one_family_cost_nobody_the_one_that_it_has(room: Room) -> None:
+    one, two = room.pool_of(2)
+    room.service("web")
+    assert room.address("web") == one
+    room.annotate("web", f"{IPS}={one},{two}")
+    told = room.told("web", "LoadBalancerFailed")
+    why = f'invalid requested loadbalancer IPs: IPFamilyForAddresses: same address family ["{one}" "{two}"]'
+    assert (told.type, told.message, told.times) == ("Warning", why, 1)
+    assert room.held("web") == [one]
+    room.annotate("web", f"{IPS}={two}")
+    room.wait_for_address("web", two)
+
+
+def test_two_addresses_of_one_family_in_a_status_are_named_and_one_is_given(room: Room) -> None:
+    """Whoever wrote them there, be it MetalLB or a person."""
+    one, two = room.pool_of(2)
+    room.service("web")
+    assert room.address("web") == one
+    room.show("web", one, two)
+    told = room.told("web", "nolbIPsIPFamily")
+    why = f'Failed to retrieve LBIPs IPFamily for ["{one}" "{two}"]: '
+    why += f'IPFamilyForAddresses: same address family ["{one}" "{two}"]'
+    assert (told.type, told.message, told.times) == ("Warning", why, 1)
+    assert len(room.addresses("web", 1)) == 1
+    room.service("other")
+    assert {room.address("web"), room.address("other")} == {one, two}
+
+
 def test_what_is_no_address_is_refused(room: Room) -> None:
     room.pool_of()
     room.service("web", loadBalancerIP="please")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from tests.kubernetes.fleet import Fleet
 from tests.kubernetes.installation import install
 
 from metalev.lab.kubernetes.controlplane import ControlPlane
@@ -20,3 +21,11 @@ def installed(control_plane: ControlPlane) -> ControlPlane:
     """The same, after ``kubectl apply -k deploy``; nothing runs there."""
     install(control_plane)
     return control_plane
+
+
+@pytest.fixture(scope="session")
+def fleet(installed: ControlPlane) -> Fleet:
+    """Two speakers and a controller, as far as tokens go, on the same."""
+    fleet = Fleet(installed)
+    assert fleet.admin.until(fleet.is_held)
+    return fleet

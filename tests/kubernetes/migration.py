@@ -12,16 +12,22 @@ from msgspec import Struct
 from tests.kubernetes.manifests import Manifest, advertisement, apply, deployment, pool, service
 
 from metalev.lab import census
-from metalev.lab.kubernetes.api import Object, Reflector
+from metalev.lab.chaos import meter
+from metalev.lab.chaos.judge import OBSERVED_MS, PROGRAMS
+from metalev.lab.kubernetes.api import Api, Object, Reflector
 from metalev.lab.kubernetes.cluster import SYSTEM, KubernetesLab
 from metalev.lab.kubernetes.kubeconfig import ADMIN
 
 MANIFESTS = Path(__file__).with_name("metallb.yaml")
-CONTROLLERS = f"/api/v1/namespaces/{SYSTEM}/pods?labelSelector=component%3Dcontroller"
+PODS = f"/api/v1/namespaces/{SYSTEM}/pods?labelSelector=component%3D"
 WEBHOOKS = "ValidatingWebhookConfiguration"
+POLICIES = "validatingadmissionpolicy"
+POLICY_NAMES = ("metalev-speaker", "metalev-speaker-events", "metalev-controller")
 SERVICES = 12
 # A process that has said that it ends is gone so much later, at most.
 EXIT_S = 0.2
+TAKING_MS = 100
+"""From when the API server tells that nobody of MetalLB is left to the first answer; docs/tasks promise as much."""
 POOL = pool("first", "192.168.1.200-192.168.1.219", "fd00:192:168:1::200-fd00:192:168:1::219")
 ADVERTISEMENT = advertisement("all", ipAddressPools=["first"])
 
@@ -38,6 +44,19 @@ class Life(Struct, frozen=True):
         return self.began <= at <= self.ended + EXIT_S
 
 
+class Handover(Struct, frozen=True):
+    """How long an address was silent, for how much of that its Pod was still known, and how late this machine was."""
+
+    silent_ms: float
+    waited_ms: float
+    missed_ms: float
+
+    @property
+    def fine(self) -> bool:
+        """Whether it was no longer than it need be: what the API server does not know, nobody can act upon."""
+        return self.silent_ms <= self.waited_ms + TAKING_MS + OBSERVED_MS + PROGRAMS * self.missed_ms
+
+
 class Way(Struct):
     """What was seen while one side replaced the other, at whatever of both there was."""
 
@@ -46,6 +65,18 @@ class Way(Struct):
     statuses: dict[str, Object]
     together: set[frozenset[str]]
     """Whose controllers' Pods were there at a time."""
+    known: float
+    """When the API server told that the last Pod of MetalLB's speakers was gone; 0 if one is there."""
+    lateness: list[meter.Lateness]
+
+    def handover(self, record: census.Record) -> Handover:
+        """From one side to the other: from the last question that the former one answered."""
+        sides = [self.is_metallbs(span.mac, span.last) for span in record.spans]
+        first = next(number for number, side in enumerate(sides) if side != sides[0])
+        begin, end = record.spans[first - 1].last, record.spans[first].first
+        missed = meter.late_by(self.lateness, begin, end)
+        waited = max(0.0, self.known - begin)
+        return Handover(round((end - begin) * 1000, 1), round(waited * 1000, 1), round(missed * 1000, 1))
 
     def is_metallbs(self, mac: str, at: float) -> bool:
         """Whether a speaker of MetalLB may have given an answer."""
@@ -85,6 +116,7 @@ class Migration:
         """MetalLB replaces metalev, in the words of docs/tasks/migrate-from-metallb.md."""
 
         def replace() -> None:
+            self.lab.plane.kubectl("delete", f"{POLICIES}binding,{POLICIES}", *POLICY_NAMES)
             self.lab.plane.kubectl("delete", "deployment", "controller", "-n", SYSTEM, "--cascade=foreground")
             self.lab.plane.kubectl("apply", "-f", str(MANIFESTS))
             self._await_rollout()
@@ -119,18 +151,26 @@ class Migration:
 
     def _watched(self, name: str, replace: Callable[[], object]) -> Way:
         """Do it, while every address is asked for all the time."""
-        asking = census.start(self.lab.client, self.addresses, log=self.lab.directory / f"census-{name}")
-        pods = Reflector(self.lab.plane.client(ADMIN), CONTROLLERS, lambda _: seen.add(whose(pods.objects)))
         seen: set[frozenset[str]] = set()
-        pods.start()
+        leaving = Leaving()
+        controllers = Reflector(self._admin(), f"{PODS}controller", lambda _: seen.add(whose(controllers.objects)))
+        speakers = Reflector(self._admin(), f"{PODS}speaker", lambda _: leaving.note(whose(speakers.objects)))
+        for reflector in (controllers, speakers):
+            reflector.start()
+        measuring = meter.start(self.lab.client, log=self.lab.directory / f"meter-{name}")
+        asking = census.start(self.lab.client, self.addresses, log=self.lab.directory / f"census-{name}")
         try:
             replace()
             for address in self.addresses:
                 self.lab.wait_for_announcer(address)
         finally:
-            pods.stop()
-            report = census.finish(asking)
-        return Way(report, list(self._lives()), self.statuses(), seen)
+            report, lateness = census.finish(asking), meter.finish(measuring)
+            for reflector in (controllers, speakers):
+                reflector.stop()
+        return Way(report, list(self._lives()), self.statuses(), seen, leaving.known, lateness)
+
+    def _admin(self) -> Api:
+        return self.lab.plane.client(ADMIN)
 
     def _lives(self) -> Iterator[Life]:
         """By what the speakers of MetalLB printed."""
@@ -144,6 +184,20 @@ class Migration:
                 node, began = times["answers"]
                 ended = times["ended"][1] if "ended" in times else "inf"
                 yield Life(self.lab.nodes[node].mac, float(began), float(ended))
+
+
+class Leaving:
+    """When the last Pod of MetalLB went."""
+
+    def __init__(self) -> None:
+        self.known = 0.0
+
+    def note(self, sides: frozenset[str]) -> None:
+        """These have Pods now."""
+        if "MetalLB" in sides:
+            self.known = 0.0
+        elif not self.known:
+            self.known = census.now()
 
 
 def services() -> Iterator[Manifest]:

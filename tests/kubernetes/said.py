@@ -36,6 +36,10 @@ class Said:
         self._lines = lines
         self._skipped = len(lines())
 
+    def from_now(self) -> Said:
+        """The same log from now on."""
+        return Said(self._lines)
+
     def told(self, pattern: str) -> list[str]:
         """The lines that have ``pattern``, without their times."""
         lines = self._lines()[self._skipped :]

@@ -6,22 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tests.kubernetes.fleet import NODES, Fleet, state
 from tests.kubernetes.installation import NAMESPACE, Asker, metallb
-
-from metalev.lab.kubernetes.controlplane import ControlPlane
-
-NODES = ("node-a", "node-b.example")
-CONTROLLER = "controller-1"
-
-
-def pod(name: str, account: str, node: str) -> dict[str, Any]:
-    """A Pod on a node, as the DaemonSet or the Deployment makes it."""
-    spec = {"nodeName": node, "serviceAccountName": account, "containers": [{"name": "it", "image": "metalev"}]}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec}
-
-
-def state(node: str) -> dict[str, Any]:
-    return {"apiVersion": "metalev.io/v1alpha1", "kind": "SpeakerState", "metadata": {"name": node}}
 
 
 def lease(name: str) -> dict[str, Any]:
@@ -37,28 +23,6 @@ def l2_status(node: str, name: str = "l2-x") -> dict[str, Any]:
     one = metallb("v1beta1", "ServiceL2Status", name, "")
     one["metadata"]["labels"] = {"metallb.io/node": node} if node else {}
     return one
-
-
-class Fleet:
-    """A speaker on each of two nodes, a controller, and a token of the speakers that names no node."""
-
-    def __init__(self, plane: ControlPlane) -> None:
-        self.admin = Asker(plane.kubeconfig())
-        for node in NODES:
-            assert self.admin.create({"apiVersion": "v1", "kind": "Node", "metadata": {"name": node}}) == ""
-            assert self.admin.create(pod(f"speaker-{node}", "speaker", node)) == ""
-        assert self.admin.create(pod(CONTROLLER, "controller", NODES[0])) == ""
-        self.a, self.b = (Asker(plane.service_account(NAMESPACE, "speaker", pod=f"speaker-{node}")) for node in NODES)
-        self.controller = Asker(plane.service_account(NAMESPACE, "controller", pod=CONTROLLER))
-        self.unbound = Asker(plane.service_account(NAMESPACE, "speaker"))
-
-
-@pytest.fixture(scope="module")
-def fleet(installed: ControlPlane) -> Fleet:
-    fleet = Fleet(installed)
-    # A policy is in force a moment after it was made.
-    assert fleet.admin.until(lambda: "may write" in fleet.a.would_create(state(NODES[1])))
-    return fleet
 
 
 OWN = [

@@ -13,9 +13,9 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
-from tests.kubernetes.asking import Asking, announcers, stalls
+from tests.kubernetes.asking import Asking, announcers, unexplained
 from tests.kubernetes.manifests import advertisement, apply, deployment, pool, service
-from tests.kubernetes.said import log_of, until
+from tests.kubernetes.said import Said, log_of, until
 
 from metalev.lab.kubernetes.cluster import KubernetesLab
 from metalev.model.address import IPAddress
@@ -44,34 +44,37 @@ def test_without_an_api_server_for_longer_than_any_lease_everything_stays_and_mo
     names = [f"alone{number}" for number in range(VIPS)]
     apply(lab, *(service(name, selector={"app": "web"}, ipFamilyPolicy="SingleStack") for name in names))
     given = {name: lab.wait_for_addresses(name, timeout=PATIENCE)[0] for name in names}
-    before = announcers(lab, given.values())
     logs = {node: log_of(process) for node, process in lab.programs("speaker").items()}
+    before = announcers(lab, given.values())
     lab.plane.apiserver.kill()
-    with Asking(lab, before) as asking:
+    with Asking(lab, before, logs) as asking:
         until(lambda: all(said.told(LOST) for said in logs.values()), "the leases of all speakers have ended")
         asking.go_on()
-    assert asking.answered_by == {address: {node} for address, node in before.items()} or stalls(logs)
+    assert asking.unexplained() == []
 
+    since, before = from_now(logs), announcers(lab, before)
     back, dead = sorted(set(before.values()))[:2]
     lab.pause(back)
     until(lambda: back not in announcers(lab, before).values(), f"others answer for what {back} had")
     moved = announcers(lab, before)
     stayed = {address: node for address, node in before.items() if node != back}
-    assert {address: moved[address] for address in stayed} == stayed or stalls(logs, back)
+    assert unexplained(stayed, moved, since, back) == {}
     lab.resume(back)
     until(lambda: bool(logs[dead].told(f"{back} is heard on")), f"{dead} hears {back} again")
-    assert announcers(lab, before) == moved or stalls(logs, back)
+    assert unexplained(moved, announcers(lab, before), since, back) == {}
+
+    since, moved = from_now(logs), announcers(lab, before)
     lab.kill(dead)
     until(lambda: dead not in announcers(lab, before).values(), f"others answer for what {dead} had")
-    alone = announcers(lab, before)
     stayed = {address: node for address, node in moved.items() if node != dead}
-    assert {address: alone[address] for address in stayed} == stayed or stalls(logs, back, dead)
+    assert unexplained(stayed, announcers(lab, before), since, dead) == {}
 
+    since, alone = from_now(logs), announcers(lab, before)
     lab.plane.apiserver.start()
     lab.revive(dead)
     until(lambda: holdings(lab) == by_node(announcers(lab, before)), "every speaker has written what it announces")
+    assert unexplained(alone, announcers(lab, before), since, dead) == {}
     assert {name: lab.wait_for_addresses(name)[0] for name in names} == given
-    assert announcers(lab, before) == alone or stalls(logs, back, dead)
     survivors = [said for node, said in logs.items() if node != dead]
     for said in survivors:
         assert said.once_and_over()
@@ -79,6 +82,10 @@ def test_without_an_api_server_for_longer_than_any_lease_everything_stays_and_mo
     apply(lab, service("afterwards", selector={"app": "web"}, ipFamilyPolicy="SingleStack"))
     (address,) = lab.wait_for_addresses("afterwards", timeout=PATIENCE)
     lab.wait_for_announcer(address, PATIENCE)
+
+
+def from_now(logs: Mapping[str, Said]) -> Mapping[str, Said]:
+    return {node: said.from_now() for node, said in logs.items()}
 
 
 def by_node(found: Mapping[IPAddress, str]) -> Mapping[str, set[IPAddress]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from itertools import count
+from itertools import count, pairwise
 from math import isfinite
 from time import monotonic
 
@@ -23,6 +23,8 @@ from metalev.lab.kubernetes.kubeconfig import ADMIN
 pytestmark = pytest.mark.timeout(400)
 
 OUTAGE_SECONDS = 3.0
+SLOWLY = 24
+"""Services that come while etcd is slow."""
 REFUSED_PER_SECOND = 150
 """The most that a controller may ask in a second of what is refused: 100 that fail first, 20 a second then, lists."""
 CATCHING_UP = 10 * SERVICES
@@ -34,7 +36,7 @@ _numbers = count(1)
 @pytest.fixture(scope="module")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A control plane of its own: it is killed and frozen here."""
-    with ControlPlane(tmp_path_factory.mktemp("faults")) as plane:
+    with ControlPlane(tmp_path_factory.mktemp("faults"), slow_etcd=True) as plane:
         install(plane)
         advertisement = {"metadata": {"name": "all", "namespace": SYSTEM}}
         api = plane.client(ADMIN)
@@ -87,6 +89,31 @@ def test_etcd_is_frozen_for_ten_seconds(world: World) -> None:
     for controller in (one, other):
         assert controller.proxy.busiest_second(frozen, thawed) < REFUSED_PER_SECOND
         assert len(controller.proxy.asked(since=thawed)) < CATCHING_UP
+
+
+@pytest.mark.parametrize("seconds", [(0.2, 0.4), (0.6, 1.2)], ids=["in time", "too late"])
+def test_etcd_is_slow_while_many_services_want_an_address(world: World, seconds: tuple[float, float]) -> None:
+    """A write asks etcd once at least, the making of a Service several times; a controller's may take a second."""
+    one, other = world.controller("one"), world.controller("other")
+    leader(one, other)
+    with Churn(world, 6):
+        pause(1)
+        world.plane.slow_down(*seconds)
+        began = monotonic()
+        world.fill(SLOWLY)
+        assert monotonic() - began > seconds[0]
+        pause(OUTAGE_SECONDS)
+        world.plane.slow_down(0, 0)
+        ended = monotonic()
+    world.settled()
+    for controller in (one, other):
+        controller.said_once_and_over()
+        assert controller.told("ERROR|Traceback") == []
+        said = controller.told("cannot begin yet|held again|stands by|this controller leads")
+        assert [line for line, again in pairwise(said) if line == again] == []
+        assert controller.proxy.busiest_second(began, ended) < REFUSED_PER_SECOND
+        assert len(controller.proxy.asked(since=ended)) < CATCHING_UP
+    until(lambda: one.leads() is not other.leads(), "one of them leads")
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,13 @@ def test_no_address_is_silent_for_as_long_as_metallb_takes_to_notice_a_dead_node
 
 
 @both
+def test_an_address_is_silent_for_no_longer_than_the_api_server_knows_its_pod(ways: Ways, name: str) -> None:
+    way = ways.way(name)
+    handovers = {address: way.handover(record) for address, record in way.report.records.items()}
+    assert {address: one for address, one in handovers.items() if not one.fine} == {}
+
+
+@both
 def test_no_service_loses_or_changes_its_address(ways: Ways, name: str) -> None:
     assert ways.way(name).statuses == ways.migration.before
 

@@ -11,7 +11,18 @@ from typing import Any
 import pytest
 import yaml
 from msgspec import Struct
-from tests.kubernetes.installation import DEPLOY, NAMESPACE, WORKLOADS, Asker, definitions, install, metallb, rendered
+from tests.kubernetes.installation import (
+    DEPLOY,
+    NAMESPACE,
+    ROOT,
+    WORKLOADS,
+    Asker,
+    definitions,
+    install,
+    metallb,
+    rendered,
+)
+from tests.kubernetes.migration import POLICIES, POLICY_NAMES
 
 from metalev.lab.kubernetes.controlplane import ControlPlane
 
@@ -188,3 +199,11 @@ def test_metallb_can_be_applied_over_it_again(tmp_path: Path) -> None:
             assert item["spec"].get("replicas", 1) == 1
         assert get(plane, "crd", "bgppeers.metallb.io")["spec"]["conversion"]["strategy"] == "Webhook"
         assert len(get(plane, WEBHOOKS)["webhooks"]) == 3
+
+
+def test_the_way_back_removes_every_policy(taken_over: Takeover) -> None:
+    guide = (ROOT / "docs" / "tasks" / "migrate-from-metallb.md").read_text()
+    (command,) = (part for part in guide.split("$ ") if part.startswith(f"kubectl delete {POLICIES}binding,"))
+    policies = [one for one in rendered(taken_over.plane) if one["kind"] == "ValidatingAdmissionPolicy"]
+    assert {one["metadata"]["name"] for one in policies} == set(POLICY_NAMES)
+    assert set(POLICY_NAMES) <= set(command.split())

@@ -71,6 +71,19 @@ def test_a_service_without_endpoints_is_not_announced_and_says_so(cluster: LabCl
     cluster.manifests.remove("empty")
 
 
+def test_an_address_is_announced_for_those_of_its_services_that_have_endpoints(cluster: LabCluster) -> None:
+    sharing = {"metallb.io/allow-shared-ip": "key", "metallb.io/loadBalancerIPs": "192.168.1.207"}
+    cluster.manifests.write_service("idle", annotations=sharing, ports={"echo": 7})
+    cluster.manifests.write_endpoints("idle", [])
+    vip = cluster.wait_for_address("idle")
+    cluster.wait_for_silence(vip)
+    cluster.manifests.write_service("busy", annotations=sharing, ports={"http": 80})
+    assert cluster.wait_for_address("busy") == vip
+    cluster.wait_for_announcer(vip)
+    cluster.manifests.remove("idle")
+    cluster.manifests.remove("busy")
+
+
 def test_an_address_falls_silent_when_its_service_goes(cluster: LabCluster) -> None:
     cluster.manifests.write_service("gone")
     vip = cluster.wait_for_address("gone")

@@ -32,7 +32,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabCluster]:
             have(cluster, address)
         cluster.manifests.write_pool()
         cluster.start()
+        # One that says to hear another which has not yet said so in turn is taken for dead, and not believed.
+        wait_until(lambda: all_heard(cluster), "every speaker to say that it hears the others", timeout=PATIENCE)
         yield cluster
+
+
+def all_heard(cluster: LabCluster) -> bool:
+    return [len(state["peersHeard"]) for state in states(cluster)] == [2, 2, 2]
 
 
 def have(cluster: LabCluster, address: IPAddress) -> None:

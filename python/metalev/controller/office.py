@@ -68,17 +68,17 @@ class Office:
             if left.wait(self._wait_seconds):
                 return
             self.since = time.monotonic()
+        told = ""
         for step in self._steps:
-            self._do(step, left)
+            told = self._do(step, left, told)
         with self._lock:  # it must not be told to work after it was told to stand by
             if left.is_set():
                 return
             self._tell(Standby(False))
         log.info("this controller leads")
 
-    def _do(self, step: Callable[[], None], left: threading.Event) -> None:
-        """Until it succeeds; what is wrong is told once, and again only if it is something else."""
-        told = ""
+    def _do(self, step: Callable[[], None], left: threading.Event, told: str) -> str:
+        """Until it succeeds; what is wrong, unless it was ``told`` last, is told once. What was told last."""
         while not left.is_set():
             try:
                 step()
@@ -89,5 +89,6 @@ class Office:
             except Exception:
                 log.exception("this controller cannot begin yet")
             else:
-                return
+                break
             left.wait(RETRY_SECONDS)
+        return told

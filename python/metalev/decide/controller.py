@@ -91,7 +91,7 @@ class ControllerDecider:
             self._let_go(name, now)
             return ()
         if service.hidden:
-            self._hold(name, service.status.addresses, ALONE, now)
+            self._hold(name, service.status.addresses, terms_of(service), now)
             return ()
         if service.wants_address and not self._serves(service):
             self._let_go(name, now)  # what its status shows was given by somebody else, and is none of our books
@@ -176,7 +176,7 @@ class ControllerDecider:
         seen, before = ((one.nodes, one.speakers, one.speaker_pods) for one in (snapshot, last))
         if any(one is not other for one, other in zip(seen, before, strict=True)):
             self._keep_back(snapshot, nodes_changed=snapshot.nodes is not last.nodes)
-        self._offer(self.ledger.end_rests(now))
+        self.ledger.end_rests(now)  # nobody waits for that: where nothing else is free, what rests is given
         return True
 
     def _adopt(self, snapshot: Snapshot, now: float) -> None:
@@ -228,14 +228,15 @@ class ControllerDecider:
     def _settle(self, service: Service, terms: Terms, snapshot: Snapshot) -> None:
         """Decide who keeps an address that a status shows all of a sudden, though somebody else has it.
 
-        A write that was long on its way, of a controller that led before this one, makes such a double.
+        A write that was long on its way, of a controller that led before this one, makes such a double; and whether a
+        Service that could not be read agrees with those beside it shows only now.
         """
-        held = self.ledger.addresses_of(service.name)
+        held = () if self.ledger.is_unread(service.name) else self.ledger.addresses_of(service.name)
         for address in service.status.addresses:
             if address in held or not self.ledger.refusal(service.name, terms, address):
                 continue
             announced = announced_services(snapshot.speakers.values())
-            rivals = (snapshot.services.get(name) for name in self.ledger.tenants(address))
+            rivals = (snapshot.services.get(name) for name in self.ledger.rivals(terms, address))
             ours = precedence(announced, service)
             if all(rival is None or ours < precedence(announced, rival) for rival in rivals):
                 self._wake(self.ledger.put_first(service.name, terms, address))

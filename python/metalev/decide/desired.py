@@ -30,6 +30,7 @@ class Unannounced(Struct, frozen=True):
 class ControllerDesired(Struct, frozen=True):
     """What the controller says besides the Services' statuses: of pools by name, of groups by their key as text.
 
+    Of ``unannounced``, a Service that shares its address with others that are announced has its name for a key.
     ``pool_problems`` are mistakes in the pools, ``pool_skips`` addresses of theirs that are not handed out.
     ``superseded`` are MetalLB's old ConfigMaps that do not count. ``configuration`` is what it makes of all that.
     """

@@ -164,8 +164,7 @@ class _Queue:
     def _forget_ended(self) -> None:
         """Keep the heap in proportion to what rests: while anything else is free nobody asks for its top."""
         if len(self._rests) > 2 * len(self._resting) + ENDED_KEPT:
-            current = ((until, number) for number, until in self._resting.items() if number not in self._barred)
-            self._rests = sorted(current)  # which is a heap
+            self._rests = sorted((until, number) for number, until in self._resting.items())  # which is a heap
 
     def resting(self) -> Iterator[IPAddress]:
         return map(self.address_at, sorted(self._resting))

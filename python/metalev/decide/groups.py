@@ -1,7 +1,8 @@
 """Addresses that move together: the unit of ownership.
 
 A group is a connected component of addresses linked by Services: the pair of a dual-stack Service, and whatever several
-Services share. Only a node that may announce every one of these Services may own it.
+Services share. Only a node that may announce every one of these Services may own it; one that no node may announce,
+because it has no endpoints, say, costs the others nothing (MetalLB's speakers look at each Service by itself).
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ class Grouping(Struct, frozen=True):
 
     By the key of a group as text: ``services`` that it carries, ``excluded`` the nodes that are no candidates and why,
     ``nobody`` why a group has no candidate at all (such a one is among ``groups`` only for its last announcer).
+    ``left_out``: why no node may announce a Service, though those with which it shares an address have candidates.
     """
 
     groups: tuple[Group, ...] = ()
     services: Mapping[str, tuple[Name, ...]] = {}
     excluded: Mapping[str, Mapping[str, Why]] = {}
     nobody: Mapping[str, str] = {}
+    left_out: Mapping[Name, str] = {}
 
 
 class _Row(Struct, frozen=True):
@@ -73,6 +76,7 @@ class Groups:
             services={row.key: row.names for row in rows},
             excluded={row.key: row.excluded for row in rows},
             nobody={row.key: _why_nobody(row) for row in rows if not row.group.candidates},
+            left_out={name: why for row in rows if len(row.names) > 1 for name, why in _left_out(row)},
         )
 
     def _numbered(self, services: _Services) -> _Numbers:
@@ -109,8 +113,11 @@ def _components(services: _Numbers) -> Iterable[tuple[Name, ...]]:
 def _row(
     names: tuple[Name, ...], held: Sequence[Sequence[IPAddress]], parts: tuple[Announcement, ...], preempt: Preempt
 ) -> _Row:
-    key = min((addresses[0] for addresses in held), key=sort_key)
-    group, excluded = _group(key, {address for addresses in held for address in addresses}, parts, preempt)
+    say = _say(parts)
+    shown = [addresses for addresses, has in zip(held, say, strict=True) if has]
+    counting = [part for part, has in zip(parts, say, strict=True) if has]
+    key = min((addresses[0] for addresses in shown), key=sort_key)
+    group, excluded = _group(key, {address for addresses in shown for address in addresses}, counting, preempt)
     return _Row(sort_key(key), str(key), names, parts, group, excluded)
 
 
@@ -134,6 +141,17 @@ def _group(
     return group, excluded
 
 
+def _say(parts: Sequence[Announcement]) -> Sequence[bool]:
+    """Which of them have a say in who may own the group: all, if none can be announced."""
+    say = [bool(part.candidates) or _elsewhere(part) for part in parts]
+    return say if any(say) else [True] * len(parts)
+
+
+def _elsewhere(part: Announcement) -> bool:
+    """Whether a speaker of MetalLB answers for the Service, so that none of ours may answer for its addresses."""
+    return Why.METALLB in part.excluded.values()
+
+
 def _intersection(key: IPAddress, parts: Sequence[Announcement]) -> tuple[Candidate, ...]:
     """The nodes that may announce every part, in the order that goes with ``key``; scores add up."""
     if len(parts) == 1:
@@ -152,7 +170,7 @@ def _union(lists: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
 
 def why_nobody(announcement: Announcement) -> str:
     """Why a Service that shares no address has no candidate; empty if it has one, or somebody else announces it."""
-    if announcement.candidates or Why.METALLB in announcement.excluded.values():
+    if announcement.candidates or _elsewhere(announcement):
         return ""
     return _reasons(announcement.excluded) if announcement.excluded else _NO_NODE
 
@@ -163,9 +181,16 @@ def _why_nobody(row: _Row) -> str:
         return _NO_NODE
     if len(row.names) == 1:
         return _reasons(row.excluded)
-    parts = zip(row.names, row.parts, strict=True)
-    each = (f"{name}: {_reasons(part.excluded)}" for name, part in parts if part.excluded)
+    parts = zip(row.names, row.parts, _say(row.parts), strict=True)
+    each = (f"{name}: {_reasons(part.excluded)}" for name, part, has in parts if has and part.excluded)
     return f"these Services share addresses, and no node may announce all of them: {'; '.join(each)}"
+
+
+def _left_out(row: _Row) -> Iterable[tuple[Name, str]]:
+    """The Services that have no say in a group, and why."""
+    for name, part, has in zip(row.names, row.parts, _say(row.parts), strict=True):
+        if not has:
+            yield name, f"for this Service, only for those that share it: {_reasons(part.excluded)}"
 
 
 def _reasons(excluded: Mapping[str, Why]) -> str:

@@ -114,10 +114,14 @@ class Ledger:
             self._leave(service, address)
         return tuple(one for one in before if (one in left and self.is_free(one)) or self._is_shared(one))
 
-    def tenants(self, address: IPAddress) -> tuple[Name, ...]:
-        """Who uses ``address`` by right."""
+    def rivals(self, terms: Terms, address: IPAddress) -> tuple[Name, ...]:
+        """Who uses ``address`` by right and does not let anybody else have it on ``terms``."""
         tenancy = self._use.get(address)
-        return tuple(tenancy.tenants) if tenancy else ()
+        return tenancy.rivals(terms) if tenancy else ()
+
+    def is_unread(self, service: Name) -> bool:
+        """Whether ``service`` holds what it holds on terms that nobody could read."""
+        return self._terms.get(service, ALONE).unread
 
     def put_first(self, service: Name, terms: Terms, address: IPAddress) -> tuple[Name, ...]:
         """Let ``service`` have ``address``, which others hold, by right; returns those who lose theirs to it."""
@@ -235,13 +239,11 @@ class Ledger:
         """When the next rest ends (seconds since 1970)."""
         return self._rests.next_end()
 
-    def end_rests(self, now: float) -> tuple[IPAddress, ...]:
-        """End the rests that are over; returns their addresses."""
-        over = self._rests.over(now)
-        for address in over:
+    def end_rests(self, now: float) -> None:
+        """End the rests that are over."""
+        for address in self._rests.over(now):
             self._rests.end(address)
             self._mark(address)
-        return over
 
     # --- Keeping the free lists in step ---
 

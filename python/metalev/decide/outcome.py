@@ -126,7 +126,7 @@ class Answer:
 
     def _want(self, pool: str, *, wished: Addresses = (), families: tuple[Family, ...] | None = None) -> Want:
         wanted = self._service.families if families is None else families
-        return Want(wished, () if wished else wanted, pool, self._may.terms.together)
+        return Want(wished, wanted, pool, self._may.terms.together)
 
     def _failed(self, error: MetalevError, want: Want) -> Allocation:
         return pending(self._service, "AllocationFailed", self._failure(error), events=self._events, want=want)

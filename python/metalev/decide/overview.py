@@ -152,6 +152,14 @@ def _absent(speakerless: Mapping[str, str]) -> Iterable[str]:
         )
 
 
+def _mistakes_in_pools(inquiry: Inquiry) -> Iterable[str]:
+    """But for those that stand with their line among the problems of the input."""
+    said = "; ".join(inquiry.snapshot.problems.values())
+    for name, problem in sorted(inquiry.desired.pool_problems.items()):
+        if not all(part in said for part in problem.split("; ")):
+            yield f"pool {name.name}: {problem}"
+
+
 def _problems(inquiry: Inquiry) -> Iterable[str]:
     snapshot, desired, speakers = inquiry.snapshot, inquiry.desired, inquiry.speakers
     if not (snapshot.services or snapshot.pools or snapshot.nodes):
@@ -159,7 +167,7 @@ def _problems(inquiry: Inquiry) -> Iterable[str]:
     if snapshot.services and not inquiry.controller_wrote and any(map(inquiry.is_ours, snapshot.services.values())):
         yield f"no controller has written here: {START_CONTROLLER}"
     yield from (f"{source}: {message}" for source, message in sorted(snapshot.problems.items()))
-    yield from (f"pool {name.name}: {problem}" for name, problem in sorted(desired.pool_problems.items()))
+    yield from _mistakes_in_pools(inquiry)
     yield from (f"{key}: {why}" for key, why in sorted(desired.superseded.items()))
     for pool in snapshot.pools.values():
         if not any(_is_for(one, pool) for one in snapshot.l2_advertisements.values()):

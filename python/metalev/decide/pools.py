@@ -133,13 +133,13 @@ class _Claims:
 
 
 def _without(addresses: AddressRange, others: Iterable[AddressRange]) -> list[AddressRange]:
-    """What is left of ``addresses``; ``others`` are disjoint and in order."""
+    """What is left of ``addresses``; ``others`` overlap it, are disjoint and in order."""
     left: list[AddressRange] = []
     first = addresses.first
     for other in others:
         if first < other.first:
             left.append(AddressRange(addresses.family, first, other.first - 1))
-        first = max(first, other.last + 1)
+        first = other.last + 1
     if first <= addresses.last:
         left.append(AddressRange(addresses.family, first, addresses.last))
     return left

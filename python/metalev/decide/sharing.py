@@ -23,11 +23,15 @@ Key: TypeAlias = tuple[str, str]
 
 
 class Terms(Struct, frozen=True):
-    """How a Service uses its address; without a ``key`` it shares it with nobody."""
+    """How a Service uses its address; without a ``key`` it shares it with nobody.
+
+    Of one that cannot be read nobody knows its terms (``unread``).
+    """
 
     key: str = ""
     backend: str = ""
     ports: tuple[PortKey, ...] = ()
+    unread: bool = False
 
     @property
     def together(self) -> Key | None:
@@ -37,6 +41,8 @@ class Terms(Struct, frozen=True):
 
 def terms_of(service: Service) -> Terms:
     """The terms of ``service``. Under the policy Local the selectors count too, or a node would have the wrong pods."""
+    if service.hidden:
+        return Terms(unread=True)
     local = service.traffic_policy is TrafficPolicy.LOCAL
     backend = ",".join(f"{label}={value}" for label, value in sorted(service.selector.items())) if local else ""
     return Terms(sharing_key(service), backend, tuple(dict.fromkeys((one.protocol, one.port) for one in service.ports)))
@@ -45,7 +51,8 @@ def terms_of(service: Service) -> Terms:
 class Tenancy:
     """Who uses one address: those who agree, and ``intruders`` whose status shows it although they do not.
 
-    An intruder keeps the address from being free and has no say in who may share it.
+    An intruder keeps the address from being free and has no say in who may share it. But while the terms of either kind
+    cannot be read, nobody new may: what they want may be its ports.
     """
 
     def __init__(self) -> None:
@@ -53,11 +60,12 @@ class Tenancy:
         self.intruders: dict[Name, Terms] = {}
         self._ports: dict[PortKey, Name] = {}
         self._together: Key | None = None
+        self._unread: set[Name] = set()
 
     @property
     def together(self) -> Key | None:
-        """On what the tenants share the address; ``None`` if they do not, or there are none."""
-        return self._together
+        """On what one more may share the address; ``None`` if nobody may, or there are no tenants."""
+        return None if self._unread else self._together
 
     @property
     def ports(self) -> Collection[PortKey]:
@@ -72,13 +80,21 @@ class Tenancy:
         """Why ``service`` may not use the address on ``terms``, in MetalLB's words; empty if it may."""
         if len(self.tenants) == (service in self.tenants):
             return ""  # a sole tenant may change its key
-        if terms.together is None or terms.together != self.together:
-            others = ",".join(str(one) for one in self.tenants if one != service)
-            return f"can't change sharing key for {quoted(service)}, address also in use by {others}"
+        rivals = f"can't change sharing key for {quoted(service)}, address also in use by "
+        if service not in self.tenants and self._unread - {service}:
+            return f"{rivals}{_listed(self._unread - {service})}, whose manifest cannot be read"
+        if not self._is_shared_on(terms):
+            return rivals + _listed(one for one in self.tenants if one != service)
         for protocol, port in terms.ports:
             if self._ports.get((protocol, port), service) != service:
                 return f"port {protocol}/{port} is already in use on {quoted(address)}"
         return ""
+
+    def rivals(self, terms: Terms) -> tuple[Name, ...]:
+        """The tenants who do not let anybody else use the address on ``terms``."""
+        if not self._is_shared_on(terms):
+            return tuple(self.tenants)
+        return tuple(dict.fromkeys(self._ports[port] for port in terms.ports if port in self._ports))
 
     def is_only(self, service: Name) -> bool:
         """Whether nobody but ``service`` uses it."""
@@ -91,6 +107,7 @@ class Tenancy:
         """
         allowed = not self.refusal(service, terms, address)
         left = self._leave_ports(service)
+        (self._unread.add if terms.unread else self._unread.discard)(service)
         if allowed:
             self.intruders.pop(service, None)
             self.tenants[service], self._together = terms, terms.together
@@ -108,6 +125,7 @@ class Tenancy:
         touched = self._leave_ports(service)
         self.tenants.pop(service, None)
         self.intruders.pop(service, None)
+        self._unread.discard(service)
         if not self.tenants:
             self._together = None
             for name, terms in tuple(self.intruders.items()):
@@ -118,10 +136,13 @@ class Tenancy:
         """Let ``service`` be the first here, and everybody else come after it; returns those who have no right then."""
         others = {**self.tenants, **self.intruders}
         others.pop(service, None)
-        self.tenants, self.intruders, self._ports, self._together = {}, {}, {}, None
+        self.tenants, self.intruders, self._ports, self._unread = {}, {}, {}, set()
         for name, theirs in {service: terms, **others}.items():
             self.enter(name, theirs, address)
         return tuple(self.intruders)
+
+    def _is_shared_on(self, terms: Terms) -> bool:
+        return terms.together is not None and terms.together == self._together
 
     def _leave_ports(self, service: Name) -> tuple[PortKey, ...]:
         terms = self.tenants.get(service)
@@ -129,6 +150,10 @@ class Tenancy:
         for port in ports:
             del self._ports[port]
         return ports
+
+
+def _listed(names: Iterable[Name]) -> str:
+    return ",".join(map(str, names))
 
 
 class Openings:

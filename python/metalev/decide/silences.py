@@ -29,7 +29,7 @@ class Silences:
         self._has_looked = False
 
     def look(self, snapshot: Snapshot) -> Mapping[str, Unannounced]:
-        """What nobody may announce, by the groups' keys."""
+        """What nobody may announce, by the groups' keys, or for a Service that has no say in its group, by its name."""
         announcements = self._announcements.update(snapshot)
         addresses = {name: snapshot.services[name].status.addresses for name in announcements}
         grouping = self._groups.form(addresses, announcements)
@@ -40,6 +40,8 @@ class Silences:
             names = grouping.services[key]
             everything = dict.fromkeys(address for name in names for address in addresses[name])
             found[key] = Unannounced(tuple(everything), names, why)
+        for name, why in grouping.left_out.items():
+            found[str(name)] = Unannounced(tuple(addresses[name]), (name,), why)
         return found
 
     def news(self, unannounced: Iterable[Unannounced], snapshot: Snapshot) -> tuple[Name, ...]:

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from metalev.decide.announcements import Announcements
 from metalev.decide.candidates import Why, preempt_of
-from metalev.decide.groups import Groups
+from metalev.decide.groups import Grouping, Groups
 from metalev.decide.probing import Outlook
 from metalev.model.actions import Conflict, Holding, Patience, SpeakerState
 from metalev.model.cluster import BEACON_SECRET, BeaconKey
@@ -71,7 +71,7 @@ class SpeakerDecider:
         table = OwnershipTable(
             self._peers(snapshot), self._keys(snapshot), grouping.groups, probing=self._probing(snapshot)
         )
-        return SpeakerDesired(table, grouping.services, grouping.excluded, grouping.nobody)
+        return SpeakerDesired(table, _announced(grouping), grouping.excluded, grouping.nobody)
 
     def _probing(self, snapshot: Snapshot) -> Probing:
         if self._probe is Probe.OFF:
@@ -86,6 +86,14 @@ class SpeakerDecider:
     def _keys(self, snapshot: Snapshot) -> tuple[BeaconKey, ...]:
         secrets = (snapshot.secrets[name] for name in sorted(snapshot.secrets) if name.name == BEACON_SECRET)
         return next((secret.keys for secret in secrets if secret.keys), snapshot.file_keys or self._fallback_keys)
+
+
+def _announced(grouping: Grouping) -> Mapping[str, tuple[Name, ...]]:
+    """The Services for which each group is announced: not those that merely hold an address of it."""
+    if not grouping.left_out:
+        return grouping.services
+    out = grouping.left_out
+    return {key: tuple([name for name in names if name not in out]) for key, names in grouping.services.items()}
 
 
 def speaker_state(

@@ -15,7 +15,7 @@ from metalev.model.meta import Name
 
 
 class Want(Struct, frozen=True):
-    """What would help a Service: one of ``addresses``, else one of ``families`` in ``pool``, else (empty) in any pool.
+    """What would help a Service: one of ``addresses``; if it names none, of ``families`` in ``pool`` (empty: in any).
 
     Nothing at all helps against a wish that nobody can read: then there are no families either. An address that others
     share helps whoever shares on the same terms, ``together``; ``None`` shares with nobody.

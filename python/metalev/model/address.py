@@ -16,6 +16,9 @@ IPAddress: TypeAlias = IPv4Address | IPv6Address
 IPNetwork: TypeAlias = IPv4Network | IPv6Network
 Family: TypeAlias = Literal[4, 6]
 
+WRITE_RANGES = "write a network (192.0.2.0/24) or a range (192.0.2.10-192.0.2.20)"
+"""What is right where addresses of a pool are expected."""
+
 
 class AddressRange(Struct, frozen=True, order=True):
     """The addresses ``first`` to ``last``, both included, of one family."""
@@ -35,7 +38,7 @@ class AddressRange(Struct, frozen=True, order=True):
         try:
             network = ip_network(text.strip(), strict=False)
         except ValueError:
-            raise BadValue(f'invalid CIDR "{text}"') from None
+            raise BadValue(f'invalid CIDR "{text}": {WRITE_RANGES}') from None
         if "/" not in text:
             raise BadValue(f'invalid CIDR "{text}": a single address is written {text.strip()}/{network.prefixlen}')
         return cls(network.version, int(network.network_address), int(network.broadcast_address))
@@ -46,7 +49,7 @@ class AddressRange(Struct, frozen=True, order=True):
         try:
             start, end = ip_address(start_text.strip()), ip_address(end_text.strip())
         except ValueError:
-            raise BadValue(f'invalid IP range "{text}": an end of it is no IP address') from None
+            raise BadValue(f'invalid IP range "{text}": an end of it is no IP address: {WRITE_RANGES}') from None
         if start.version != end.version:
             raise BadValue(f'invalid IP range "{text}": its ends are of two families')
         if int(start) > int(end):

@@ -114,10 +114,13 @@ class Endpoint(Struct, frozen=True):
 
     @property
     def serves(self) -> bool:
-        """MetalLB's rule: ready, or still serving while it terminates; an unset condition counts as true."""
-        if self.serving is False:
-            return False
-        return self.ready is not False or self.serving is True
+        """MetalLB's rule: ready, or still serving while it terminates. Unset, one is as the other says; both, true.
+
+        Ready and not serving are the pods of a Service with ``publishNotReadyAddresses``: service proxies use them.
+        """
+        if self.ready:
+            return True
+        return self.ready is None if self.serving is None else self.serving
 
 
 class EndpointSlice(Struct, frozen=True):

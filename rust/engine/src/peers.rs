@@ -44,8 +44,10 @@ pub(crate) struct Heard {
     pub(crate) progressed: bool,
     /// This path confirms what it said by another.
     pub(crate) confirmed: bool,
-    /// It has begun or ceased to hear us.
+    /// It has begun or ceased to hear us by this path, or is no longer, or again, one that took what it announces without.
     pub(crate) turned: bool,
+    /// It speaks with this very life of ours, after it was thought that others speak with another of our name.
+    pub(crate) undisputed: bool,
 }
 
 /// All other nodes' speakers.
@@ -131,9 +133,9 @@ impl Peers {
             return Err(Refusal { answer, ..Refusal::of(DropReason::SameName, Cause::SameName, &beacon.sender) });
         }
         if beacon.echo == self.nonce {
-            self.displaced = None;
             let reborn = peer.session.as_ref().is_some_and(|session| session.nonce != beacon.nonce);
             let mut heard = proven(peer, now, (path, arrived_on), timing, beacon)?;
+            heard.undisputed = self.displaced.take().is_some();
             if let Source::Ip(ip) = from
                 && peer.sources.len() < SOURCES
             {
@@ -294,14 +296,14 @@ fn proven(peer: &mut Peer, now: Time, way: (Path, u32), timing: Timing, beacon: 
         return Err(DropReason::Replayed);
     }
     let acknowledged_before = session.acknowledged;
-    let (knew_us, behind) = (peer.hears_us(), peer.is_behind(way.0));
+    let (knew_us, behind) = (peer.knows_us(way.0), peer.is_behind(way.0));
     let sender = beacon.sender.clone();
     let (goodbye, hears_us) = (beacon.goodbye, beacon.hears_you);
     let left = if goodbye { peer.leave() } else { Vec::new() };
     let awoke = !goodbye && peer.heard(now, way.0, way.1, &beacon);
     let deaf = peer.newly_deaf(now, way.0, timing);
-    let turned = peer.hears_us() != knew_us;
     let news = session_of(peer).map_or_else(Vec::new, |session| session.learn(beacon));
+    let turned = peer.knows_us(way.0) != knew_us;
     if !news.is_empty() {
         peer.leave_behind(way.0);
     }
@@ -318,6 +320,7 @@ fn proven(peer: &mut Peer, now: Time, way: (Path, u32), timing: Timing, beacon: 
         progressed,
         confirmed: behind,
         turned,
+        undisputed: false,
     })
 }
 
@@ -341,6 +344,7 @@ fn unproven(peer: &mut Peer, beacon: &Beacon) -> Result<Heard, DropReason> {
         progressed: false,
         confirmed: false,
         turned: false,
+        undisputed: false,
     })
 }
 

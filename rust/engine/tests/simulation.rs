@@ -148,6 +148,18 @@ proptest! {
     }
 
     #[test]
+    fn a_look_at_everything_finds_nothing_to_do_that_was_not_done(script in script(anything(), 2_000)) {
+        let mut fleet = Fleet::new(script.0, script.1);
+        for (fault, pause) in script.2 {
+            fleet.apply(fault);
+            for _ in 0..pause.div_ceil(EVERY) {
+                fleet.run(EVERY);
+                prop_assert_eq!(fleet.look_again(), Vec::<String>::new(), "at {:?}", fleet.world.now);
+            }
+        }
+    }
+
+    #[test]
     fn an_address_that_can_be_answered_is(script in script(anything(), 5_000)) {
         let mut fleet = play(script, |fleet, address, answering| {
             let settled = fleet.world.now.since(fleet.last_fault) > MS * SETTLED;

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from metalev.adapters.codec import BadField, Codec
+from metalev.model.address import WRITE_RANGES
 from metalev.model.cluster import BeaconKey, BeaconSecret, Namespace, Node
 from metalev.model.errors import BadInput
 from metalev.model.meta import Expression, LabelSelector, Name, Operator
@@ -75,9 +76,12 @@ def test_pool_can_be_for_some_services_only() -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({"addresses": []}, "spec.addresses: pool has no prefixes defined"),
+        ({"addresses": []}, f"spec.addresses: pool has no prefixes defined: {WRITE_RANGES}"),
         ({}, "spec.addresses: is missing"),
-        ({"addresses": ["192.0.2.0/24", "192.0.2.0/33"]}, 'spec.addresses[1]: invalid CIDR "192.0.2.0/33"'),
+        (
+            {"addresses": ["192.0.2.0/24", "192.0.2.0/33"]},
+            f'spec.addresses[1]: invalid CIDR "192.0.2.0/33": {WRITE_RANGES}',
+        ),
         ({"addresses": "192.0.2.0/24"}, "spec.addresses: expected a list, got a string"),
         ({"addresses": ["192.0.2.0/24"], "autoAssign": "no"}, "spec.autoAssign: expected true or false, got a string"),
     ],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.guide import POOLS_ALONE, TWO_POOLS
-from tests.unit.adapters.folder import Folder
+from tests.unit.adapters.folder import Folder, service
 
 from metalev.adapters.codec import Codec
 from metalev.adapters.files.manifest import Manifest, read_manifest
+from metalev.model.address import WRITE_RANGES
 from metalev.model.legacy import LegacyConfig
 from metalev.model.meta import Kind, Name, ObjectKey
 
@@ -42,7 +44,7 @@ def test_the_pools_alone_are_as_good_as_the_config_map_around_them() -> None:
 
 def test_a_mistake_is_named_by_the_line_of_the_file_and_that_of_the_text() -> None:
     found = complaints(read("# ours\n" + TWO_POOLS.replace("206-", "299-")))
-    wrong = 'invalid IP range "192.168.1.299-192.168.1.210": an end of it is no IP address'
+    wrong = f'invalid IP range "192.168.1.299-192.168.1.210": an end of it is no IP address: {WRITE_RANGES}'
     assert found == [(17, f"{CONFIG}: data.config: line 9: address-pools[1].addresses[0]: {wrong}")]
 
 
@@ -68,6 +70,63 @@ def test_after_a_mistake_the_last_good_pools_stay() -> None:
     after = read(TWO_POOLS.replace("layer2", "layer3"), read(TWO_POOLS))
     assert pools(after) == pools(read(TWO_POOLS))
     assert not after.whole
+
+
+# What is written in place of what, and what is said of it: the line of the file, the object, the field, what is right.
+MISTAKES = {
+    "no YAML": ("name: development", 'name: "development', 17, "data.config: line 10: cannot be read as YAML: "),
+    "an unknown key": (
+        "address-pools:",
+        "addres-pools:",
+        8,
+        'data.config: line 1: addres-pools: unknown key: did you mean "address-pools"?',
+    ),
+    "a wrong type": (
+        "\n      - 192.168.1.206-192.168.1.210",
+        " 192.168.1.206/32",
+        15,
+        "data.config: line 8: address-pools[1].addresses: expected a list, got a string",
+    ),
+    "an unknown word": (
+        "layer2\n      addresses:\n      - 192.168.1.206",
+        "layer3\n      addresses:\n      - 192.168.1.206",
+        14,
+        "data.config: line 7: address-pools[1].protocol: invalid enum value 'layer3': write layer2 or bgp",
+    ),
+    "a missing field": ("name: development", "auto-assign: true", 13, "address-pools[1].name: is missing"),
+    "a range that ends before it starts": (
+        "206-192.168.1.210",
+        "210-192.168.1.206",
+        16,
+        'address-pools[1].addresses[0]: invalid IP range "192.168.1.210-192.168.1.206": start IP "192.168.1.210"',
+    ),
+    "an address that is none": (
+        "192.168.1.206-192.168.1.210",
+        "192.168.1.256/32",
+        16,
+        'line 9: address-pools[1].addresses[0]: invalid CIDR "192.168.1.256/32"',
+    ),
+    "a name given twice": (
+        "name: development",
+        "name: production",
+        13,
+        'line 6: address-pools[1].name: duplicate pool "production": address-pools[0].name',
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_it_is_named_costs_nothing_else_and_the_last_good_pools_stay(mistake: str) -> None:
+    old, new, line, message = MISTAKES[mistake]
+    assert TWO_POOLS.count(old) == 1
+    before = read(TWO_POOLS + "---\n" + service("web"))
+    after = read(TWO_POOLS.replace(old, new) + "---\n" + service("web") + "---\n" + service("api"), before)
+    ((place, told),) = complaints(after)
+    assert (place, told.startswith(f"{CONFIG}: data.config: ")) == (line, True)
+    assert message in told
+    assert pools(after) == pools(before)
+    assert {key.name.name for key in after.given} == {"config", "web", "api"}
+    assert (after.whole, [one.serious for one in after.complaints]) == (False, [True])
 
 
 def test_an_edit_moves_the_range_and_removes_a_pool() -> None:

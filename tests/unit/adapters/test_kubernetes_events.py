@@ -96,6 +96,21 @@ def test_other_words_are_another_event_and_so_is_another_object_of_the_same_name
     assert server.counts() == [1, 1, 1]
 
 
+def test_a_speakers_event_says_on_which_node_and_meets_the_same_words_of_another(server: Events) -> None:
+    for node in ("node-a", "node-b"):
+        EventRecorder(cast("Api", server), lambda _: "uid-1", node).record(event(), NOW)
+    (stored,) = server.stored.values()
+    assert stored["source"] == {"component": "metallb-controller", "host": "node-a"}
+    assert (stored["reportingInstance"], stored["count"]) == ("node-a", 2)
+
+
+def test_the_controllers_event_names_no_node(server: Events) -> None:
+    recorder(server).record(event(), NOW)
+    (stored,) = server.stored.values()
+    assert stored["source"] == {"component": "metallb-controller"}
+    assert stored["reportingInstance"] == ""
+
+
 def test_a_successor_counts_on(server: Events) -> None:
     recorder(server).record(event(), NOW)
     recorder(server).record(event(), NOW)

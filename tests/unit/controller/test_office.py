@@ -104,6 +104,14 @@ def test_it_begins_once_the_cluster_can_be_listed_and_says_once_why_not(caplog: 
     assert caplog.text.count("cannot begin yet: nobody answers") == 1
 
 
+def test_what_keeps_several_steps_from_succeeding_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    told = Told()
+    steps = [failing(2, told, Unavailable("nobody answers")) for _ in range(3)]
+    Office(steps, 0.0, told).changed(True, True)
+    assert [told.next() for _ in range(4)] == ["listed"] * 3 + [BEGIN]
+    assert caplog.text.count("cannot begin yet: nobody answers") == 1
+
+
 def test_a_defect_does_not_keep_it_from_trying_again() -> None:
     told = Told()
     Office([failing(1, told, ValueError("no JSON"))], 0.0, told).changed(True, True)

@@ -201,9 +201,10 @@ class Controller:
         service, before, now = write.service, write.service.status.addresses, write.status.addresses
         for address in now:
             if address not in before:
-                ledger = self.decider.ledger
-                intruders = {*ledger.holders(address)} - {*ledger.tenants(address)}  # they have it by mistake
-                rightful = books.services.keys() - intruders
+                tenancy = self.decider.ledger._use.get(address)
+                intruders = tenancy.intruders.items() if tenancy else ()
+                mistaken = {name for name, terms in intruders if not terms.unread}
+                rightful = books.services.keys() - mistaken
                 assert books.has_room(service, address, among=rightful), f"{address} is somebody else's"
                 assert books.is_known(address)
                 assert address not in books.barred

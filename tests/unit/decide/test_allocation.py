@@ -97,6 +97,12 @@ def test_a_pool_may_be_asked_for_by_its_name_in_the_old_config_map() -> None:
     assert given(decide(service(annotations={POOL: "My_Pool"}), pools)) == ["10.0.1.0"]
 
 
+def test_a_pool_that_is_there_under_the_name_that_is_asked_for_is_the_one_that_is_meant() -> None:
+    long = "a" * 64  # by its old name it would have been cut
+    pools = ledger(pool(long[1:], "10.0.0.0/30"), pool(long, "10.0.1.0/30"))
+    assert given(decide(service(annotations={POOL: long}), pools)) == ["10.0.1.0"]
+
+
 def test_who_asks_by_the_old_name_of_the_pool_keeps_the_address_that_it_has_of_it() -> None:
     subject = service("10.0.1.2", annotations={POOL: "My_Pool"})
     allocation = decide(subject, ledger(pool("my-pool", "10.0.1.0/30"), taken="10.0.1.2", by=subject.name))

@@ -8,6 +8,7 @@ from ipaddress import ip_address
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from metalev.decide.candidates import ADVICE, Announcement, Topology, Why, in_order
 from metalev.model.address import AddressRange
@@ -133,6 +134,12 @@ def test_preferences_of_all_matching_advertisements_add_up() -> None:
     assert [(one.node, one.score) for one in scored] == [("node-c", 17), ("node-a", 11), ("node-b", 0)]
 
 
+def test_preferences_of_one_advertisement_add_up_as_well() -> None:
+    (c,) = named("node-c")
+    preferring = advertisement(preferences=(Preference(10, c), Preference(7, c)))
+    assert announce(service(), preferring).candidates[0] == Candidate("node-c", 17)
+
+
 def test_without_an_advertisement_nobody_announces() -> None:
     assert announce(service()).excluded == dict.fromkeys(NODES, Why.NO_ADVERTISEMENT)
 
@@ -176,6 +183,11 @@ def test_a_node_whose_network_is_unavailable_is_no_candidate() -> None:
     nodes = (node("node-a"), node("node-b", network_unavailable=True))
     announcement = announce(service(), EVERYTHING, nodes=nodes)
     assert (names(announcement), announcement.excluded) == (["node-a"], {"node-b": Why.NETWORK_UNAVAILABLE})
+
+
+def test_of_a_node_without_network_that_is_out_of_service_metallbs_reason_is_given() -> None:
+    gone = replace(node("node-b", {EXCLUDE_LABEL: ""}, network_unavailable=True), out_of_service=True)
+    assert announce(service(), EVERYTHING, nodes=(gone,)).excluded == {"node-b": Why.NETWORK_UNAVAILABLE}
 
 
 def test_a_node_with_the_exclude_label_is_no_candidate_whatever_its_value() -> None:

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from tests.unit.decide.worlds import NODES, name, node, pool, service, world
 
 from metalev.decide.controller import ControllerDecider
-from metalev.decide.replacing import REPLACED
+from metalev.decide.ledger import Ledger
+from metalev.decide.replacing import REPLACED, WITHIN_SECONDS, Givings, to_replace
 from metalev.model.actions import Action, Conflict, RecordEvent, SpeakerState, WriteServiceStatus
 from metalev.model.cluster import SpeakerPod
 from metalev.model.meta import Name
@@ -262,3 +263,32 @@ def test_a_service_that_lost_its_type_keeps_no_word_of_it() -> None:
     made.put(replace(made.snapshot.services[name("web")], type="ClusterIP"))
     made.settle("web")
     assert made.condition("web", REPLACED) is None
+
+
+# --- What was given lately ---
+
+A, B, C = (ip_address(f"10.0.0.{last}") for last in range(3))
+
+
+def test_an_address_counts_as_given_for_two_minutes_and_to_the_last_who_got_it() -> None:
+    givings = Givings()
+    givings.gave(name("more"), A, 0)
+    givings.gave(name("web"), A, 10)
+    assert givings.lately(name("web"), A, 10 + WITHIN_SECONDS)
+    assert not givings.lately(name("web"), A, 11 + WITHIN_SECONDS)
+    assert not givings.lately(name("more"), A, 10)
+
+
+def test_what_was_given_long_ago_is_forgotten_whatever_was_given_again_since() -> None:
+    givings = Givings()
+    for address, at in ((A, 0.0), (B, 1.0), (A, 100.0), (C, 2 + WITHIN_SECONDS)):
+        givings.gave(name("web"), address, at)
+    assert list(givings._given) == [A, C]
+
+
+def test_an_address_asked_for_by_name_or_beside_a_wish_that_nobody_can_read_is_not_to_be_replaced() -> None:
+    givings, found = Givings(), {A: frozenset({"frame"})}
+    givings.gave(name("web"), A, 0)
+    for wish, replaces in (("", True), ("10.0.0.0", False), ("please", False)):
+        subject = service("web", str(A), wish=wish)
+        assert bool(to_replace(subject, found, givings, Ledger(), 0)) is replaces

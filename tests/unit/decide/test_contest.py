@@ -75,6 +75,20 @@ def test_a_write_without_an_answer_that_arrived_is_our_own() -> None:
     assert fight.contests.rest(WEB, 0.0) is None
 
 
+def test_a_write_without_an_answer_that_arrived_is_our_own_after_one_that_had_an_answer_too() -> None:
+    fight = Fight()
+    for number in range(1, 10):
+        fight.ours()
+        fight.contests.means(WEB, (ip_address(f"10.0.0.{number}"),))
+        assert fight.shows(f"10.0.0.{number}") is Verdict.OURS
+
+
+def test_when_it_is_due_to_be_tried_again_nothing_is_left_to_wait() -> None:
+    fight = Fight()
+    fight.give_up()
+    assert fight.contests.rest(WEB, AGAIN_SECONDS + 10) == 0
+
+
 def test_a_write_that_was_refused_is_no_round() -> None:
     fight = Fight()
     for _ in range(10):

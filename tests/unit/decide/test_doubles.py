@@ -133,6 +133,19 @@ def test_one_after_some_of_those_who_share_moves_itself() -> None:
     assert controller.addresses() == {"one": A, "young": B, "other": A}
 
 
+def test_one_before_those_with_whom_it_clashes_stays_beside_an_older_one_with_whom_it_does_not() -> None:
+    """For a moment of another class: who joined meanwhile, and wants its port, moves."""
+    old, back = aged("old", 1, A, key="k"), aged("back", 2, A, key="k")
+    controller = Controller(old, replace(back, load_balancer_class="theirs"))
+    controller.put(replace(aged("new", 3, key="k"), ports=back.ports))
+    controller.look_at(name("new"))
+    assert controller.addresses() == {"old": A, "back": A, "new": A}
+    controller.put(back)
+    controller.look_at(name("back"))
+    assert controller.addresses() == {"old": A, "back": A, "new": B}
+    assert controller.told[-3:-1] == ["new ClearAssignment", "new IPAllocated"]
+
+
 def test_a_key_that_changes_takes_nothing_from_a_younger_one() -> None:
     controller = Controller(aged("old", 1, A, key="k"), aged("young", 2, A, key="k"))
     changed = controller.snapshot.services[name("old")]

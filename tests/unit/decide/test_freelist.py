@@ -120,6 +120,22 @@ def test_the_longest_rest_is_known_after_thousands_that_ended() -> None:
     assert free.longest_rested(4) == barred.address
 
 
+def test_an_address_beyond_those_handed_out_does_not_come_first_because_it_was_taken_before() -> None:
+    free = free_list("10.0.0.0/30")
+    free.take(ip_address("10.0.0.2"))
+    free.release(ip_address("10.0.0.2"))
+    assert take_all(free) == ["10.0.0.0", "10.0.0.1", "10.0.0.2", "10.0.0.3"]
+
+
+def test_a_barred_address_that_is_taken_counts_once_and_is_barred_again_when_it_is_released() -> None:
+    free, address = free_list("10.0.0.0/30"), ip_address("10.0.0.0")
+    free.set(address, taken=False, barred=True)
+    free.take(address)
+    assert free.available(4) == 3
+    free.release(address)
+    assert (free.available(4), free.first_free(4)) == (3, ip_address("10.0.0.1"))
+
+
 def test_families_are_apart() -> None:
     free = free_list("10.0.0.0/32", "2001:db8::/127")
     assert take_all(free, 6) == ["2001:db8::", "2001:db8::1"]

@@ -16,6 +16,7 @@ from metalev.model.meta import Name
 from metalev.model.ownership import Candidate
 
 NODES = ("node-a", "node-b", "node-c")
+NO_ENDPOINTS = Announcement(excluded=dict.fromkeys(NODES, Why.NO_ENDPOINTS))
 
 
 def name(text: str) -> Name:
@@ -98,12 +99,57 @@ def test_an_empty_intersection_is_no_group_and_says_why() -> None:
     assert grouping.services["10.0.0.1"] == (name("a"), name("b"))
 
 
-def test_a_service_that_excludes_nobody_is_no_reason() -> None:
+def test_a_sharer_that_excludes_nobody_or_that_no_node_may_announce_is_no_reason() -> None:
     address = ip_address("10.0.0.1")
-    everybody, nobody = announcement(address), Announcement(excluded=dict.fromkeys(NODES, Why.NO_ENDPOINTS))
-    (why,) = form({"a": "10.0.0.1", "b": "10.0.0.1"}, {"a": everybody, "b": nobody}).nobody.values()
-    assert "shop/a" not in why
-    assert "shop/b: noEndpoints: node-a, node-b, node-c" in why
+    parts = {
+        "a": announcement(address),
+        "b": announcement(address, node_a=0),
+        "c": announcement(address, node_b=0),
+        "d": NO_ENDPOINTS,
+    }
+    (why,) = form(dict.fromkeys(parts, "10.0.0.1"), parts).nobody.values()
+    assert [name for name in ("shop/a:", "shop/b:", "shop/c:", "shop/d:") if name in why] == ["shop/b:", "shop/c:"]
+
+
+def test_a_sharer_without_endpoints_costs_the_others_nothing() -> None:
+    address = ip_address("10.0.0.1")
+    served = announcement(address, node_a=1, node_b=0)
+    grouping = form({"a": "10.0.0.1", "b": "10.0.0.1"}, {"a": NO_ENDPOINTS, "b": served})
+    assert grouping.groups[0].candidates == served.candidates
+    assert grouping.excluded == {"10.0.0.1": served.excluded}
+    assert grouping.services == {"10.0.0.1": (name("a"), name("b"))}
+    assert grouping.nobody == {}
+    why = grouping.left_out[name("a")]
+    assert grouping.left_out.keys() == {name("a")}
+    assert why.startswith("for this Service, only for those that share it: noEndpoints: node-a, node-b, node-c (")
+
+
+def test_what_only_a_sharer_without_endpoints_holds_is_not_announced() -> None:
+    parts = {"a": NO_ENDPOINTS, "b": announcement(ip_address("2001:db8::1"))}
+    (group,) = form({"a": "10.0.0.1 2001:db8::1", "b": "2001:db8::1"}, parts).groups
+    assert (str(group.key), [str(one) for one in group.addresses]) == ("2001:db8::1", ["2001:db8::1"])
+    assert group.candidates == parts["b"].candidates
+
+
+def test_a_sharer_without_endpoints_takes_no_interface_and_no_last_announcer_away() -> None:
+    address = ip_address("10.0.0.1")
+    served = Announcement(announcement(address).candidates, interfaces=("eth0",), serves=True)
+    (group,) = form({"a": "10.0.0.1", "b": "10.0.0.1"}, {"a": NO_ENDPOINTS, "b": served}).groups
+    assert (group.interfaces, group.keeps) == (("eth0",), True)
+
+
+def test_sharers_that_all_have_no_endpoints_are_announced_by_nobody() -> None:
+    grouping = form({"a": "10.0.0.1", "b": "10.0.0.1"}, {"a": NO_ENDPOINTS, "b": NO_ENDPOINTS})
+    assert grouping.groups == ()
+    assert "shop/a: noEndpoints: node-a, node-b, node-c" in grouping.nobody["10.0.0.1"]
+    assert "shop/b: noEndpoints: node-a, node-b, node-c" in grouping.nobody["10.0.0.1"]
+
+
+def test_a_sharer_that_metallb_answers_for_leaves_the_address_to_it() -> None:
+    theirs = Announcement(excluded=dict.fromkeys(NODES, Why.METALLB))
+    grouping = form({"a": "10.0.0.1", "b": "10.0.0.1"}, {"a": theirs})
+    assert grouping.groups == ()
+    assert grouping.excluded["10.0.0.1"] == theirs.excluded
 
 
 def test_where_every_node_is_excluded_by_label_both_ways_out_are_named() -> None:

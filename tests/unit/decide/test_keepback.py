@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
+from msgspec.structs import replace
 from tests.unit.decide.allocations import complaint, decide, given, ledger, pool, service, told
 
-from metalev.decide.keepback import addresses_in_use, skipped
+from metalev.decide.keepback import addresses_in_use, conflicts, skipped
 from metalev.decide.ledger import ALONE, Ledger
-from metalev.model.actions import SpeakerState
+from metalev.model.actions import Conflict, SpeakerState
 from metalev.model.address import IPAddress
 from metalev.model.cluster import Node
 from metalev.model.meta import Name
@@ -95,3 +96,48 @@ def test_skipped_addresses_are_named_and_many_are_counted() -> None:
     text = skipped("main", whose, whose)
     assert text.startswith('pool "main" has addresses that are in use and are not handed out: 10.0.0.0 (of node x), ')
     assert text.endswith("10.0.0.4 (of node x) and 2 more")
+
+
+def test_up_to_five_of_them_are_named_in_their_order_and_none_is_counted() -> None:
+    whose: dict[IPAddress, str] = {ip_address(f"10.0.0.{last}"): "of node x" for last in (10, 9, 8, 11, 7)}
+    named = ", ".join(f"10.0.0.{last} (of node x)" for last in (7, 8, 9, 10, 11))
+    assert skipped("main", whose, whose).endswith(f"are not handed out: {named}")
+
+
+def seen_by(text: str, mac: str = "02:00:00:00:00:09", cause: str = "probe") -> SpeakerState:
+    """The speaker of a node saw that somebody else has 10.0.0.1."""
+    return SpeakerState(Name("", text), conflicts=(Conflict("10.0.0.1", mac, "eth0", cause),))
+
+
+def whose(nodes: list[Node], *states: SpeakerState) -> str:
+    found = addresses_in_use({one.name: one for one in nodes}, {one.name: one for one in states}, states)
+    return found[ip_address("10.0.0.1")]
+
+
+def test_what_is_known_best_of_an_address_says_whose_it_is() -> None:
+    node = Node(Name("", "node-c"), addresses=(ip_address("10.0.0.1"),))
+    bare = Node(Name("", "node-a"))
+    here = replace(seen_by("node-a"), local_addresses=("10.0.0.1/24",))
+    router = replace(here, gateways=("10.0.0.1",))
+    assert whose([bare, node], router) == 'of node "node-c"'
+    assert whose([bare], router) == 'of a gateway of node "node-a"'
+    assert whose([bare], here) == 'on an interface of node "node-a"'
+    assert whose([bare], seen_by("node-a")).startswith("in use by 02:00:00:00:00:09 (seen on eth0 ")
+
+
+def test_of_several_nodes_that_say_the_same_the_first_by_name_is_told_in_whatever_order_they_come() -> None:
+    nodes = [Node(Name("", text), addresses=(ip_address("10.0.0.1"),)) for text in ("node-b", "node-a")]
+    local = [replace(seen_by(text), local_addresses=("10.0.0.1",)) for text in ("node-b", "node-a")]
+    others = [seen_by("node-b", mac="02:00:00:00:00:0b"), seen_by("node-a", mac="02:00:00:00:00:0a")]
+    assert whose(nodes) == 'of node "node-a"'
+    assert whose([], *local) == 'on an interface of node "node-a"'
+    assert "02:00:00:00:00:0a" in whose([], *others)
+
+
+def test_what_comes_after_rubbish_in_a_list_counts() -> None:
+    assert whose([], SpeakerState(N, local_addresses=("rubbish", "10.0.0.1"))) == 'on an interface of node "node-a"'
+
+
+def test_how_a_conflict_came_out_is_told_by_all_who_saw_it() -> None:
+    found = conflicts([seen_by("node-a", cause="held-before"), seen_by("node-b", cause="probe")])
+    assert found == {ip_address("10.0.0.1"): frozenset({"held-before", "probe"})}

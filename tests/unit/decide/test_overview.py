@@ -107,6 +107,17 @@ def test_a_place_where_nothing_is_may_be_the_wrong_one() -> None:
     )
 
 
+def test_a_mistake_in_a_pool_that_is_named_by_its_line_is_named_once() -> None:
+    overlapping = world(pools=(pool("main", "10.0.0.0/30"), pool("z", "10.0.0.0/31")))
+    (problem,) = [one for one in see(overlapping).problems if "overlaps" in one]
+    assert problem.startswith("pool z: ")
+    text = problem.removeprefix("pool z: ")
+    by_line = replace(overlapping, problems={"z.yaml:6": f"IPAddressPool z: spec.addresses[0]: {text}"})
+    assert [one for one in see(by_line).problems if "overlaps" in one] == [
+        f"z.yaml:6: IPAddressPool z: spec.addresses[0]: {text}"
+    ]
+
+
 def test_problems_of_the_input_and_of_pools_are_named() -> None:
     overlapping = (pool("main", "10.0.0.0/30"), pool("z", "10.0.0.0/31"))
     seen = see(replace(world(pools=overlapping), problems={"web.yaml:1": "spec.ports is no list"}))

@@ -103,6 +103,11 @@ def test_addresses_that_no_host_can_have_are_named_and_not_handed_out(text: str,
     assert "write addresses of the network" in message
 
 
+def test_of_several_ranges_that_one_overlaps_the_first_is_named() -> None:
+    text = problem(pool("a", "10.0.0.0/30", "10.0.0.8/30"), pool("b", "10.0.0.2-10.0.0.9"))
+    assert text.endswith('overlaps with already defined CIDR "10.0.0.0/30"')
+
+
 def test_a_range_that_has_some_of_them_keeps_the_others() -> None:
     usable, problems = check_pools([pool("a", "126.255.255.254-127.0.0.9"), pool("b", "223.255.255.255-225.0.0.0")])
     assert usable == (pool("a", "126.255.255.254/31"), pool("b", "223.255.255.255/32"))

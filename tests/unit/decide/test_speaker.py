@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 
 from msgspec.structs import replace
+from tests.unit.decide.questions import NOT_READY, backed
 from tests.unit.decide.worlds import pool, service, world
 
 from metalev.decide.desired import ControllerDesired
@@ -188,6 +189,15 @@ def test_a_service_that_joins_a_held_group_is_told_of() -> None:
     assert [one.split()[1] for one in events(actions)] == ["shop/sharer"]
 
 
+def test_a_sharer_is_told_of_its_announcer_once_it_has_endpoints() -> None:
+    speaker = Speaker()
+    shared = world(WEB, service("dns", "10.0.0.1"))
+    told = events(speaker.see(holding(backed(shared, NOT_READY, of="dns"), took("10.0.0.1"))))
+    assert [one.split()[1] for one in told] == ["shop/web"]
+    told = events(speaker.see(holding(shared, took("10.0.0.1"))))
+    assert [one.split()[1] for one in told] == ["shop/dns"]
+
+
 def test_yielding_tells_nothing_and_taking_again_does() -> None:
     speaker = Speaker()
     speaker.see(holding(world(WEB), took("10.0.0.1", term=1)))
@@ -230,6 +240,13 @@ def test_the_controller_writes_the_counts_of_a_pool_that_changed() -> None:
     assert isinstance(action, WritePoolStatus)
     assert (action.pool, action.reason) == (main, "1 IPv4 and 0 IPv6 addresses are in use")
     assert controller_actions(desired, desired, {main.name: main}) == ()
+
+
+def test_the_controller_writes_counts_anew_that_somebody_else_has_changed() -> None:
+    main, right = pool("main", "10.0.0.0/30"), PoolStatus(1, 0, 3, 0)
+    desired = ControllerDesired({main.name: right})
+    assert controller_actions(desired, desired, {main.name: main}, {main.name: right}) == ()
+    assert len(controller_actions(desired, desired, {main.name: main}, {main.name: PoolStatus()})) == 1
 
 
 def test_the_controller_tells_of_a_bad_pool_once() -> None:

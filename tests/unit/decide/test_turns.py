@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from ipaddress import ip_address
 from typing import Any
 
 from hypothesis import given, settings
@@ -10,6 +12,9 @@ from msgspec.structs import replace
 from tests.unit.decide.controller import Controller
 from tests.unit.decide.worlds import name, pool, service
 
+from metalev.decide.turns import Turns
+from metalev.decide.waiting import Opening, Waiting, Want
+from metalev.model.address import IPAddress
 from metalev.model.pools import Pool
 from metalev.model.services import FamilyPolicy, Port, Service
 
@@ -168,3 +173,44 @@ def test_waking_some_leaves_nobody_waiting_whom_waking_all_would_help(
         left = [key.name for key in controller.snapshot.services]
         assert not [text for text in left if gains(controller, text)], "one who was not woken could have had more"
         controller.settle(*controller.due())
+
+
+# --- The turns themselves ---
+
+A, B, C = (ip_address(f"10.0.0.{last}") for last in range(3))
+
+
+def turns(taken: Collection[IPAddress] = (), line: str = "abc") -> Turns:
+    """Turns of ``line``, who want any address; those in ``taken`` are not to be had."""
+    waiting = Waiting()
+    for text in line:
+        waiting.add(name(text), Want(families=(4,)))
+    return Turns([waiting], lambda address: None if address in taken else Opening(address, "main"))
+
+
+def test_who_tried_an_address_whose_turn_is_anothers_by_now_passes_nothing_on() -> None:
+    made = turns()
+    assert made.offer([A]) + made.offer([A]) == [name("a"), name("b")]
+    tried = made.looks(name("a"))
+    assert (tried, made.pass_on(name("a"), tried, ())) == ((A,), [])
+
+
+def test_when_everybody_is_looked_at_anyway_no_turn_is_left() -> None:
+    made = turns(taken := set[IPAddress]())
+    assert made.offer([A, B]) == [name("a"), name("b")]
+    made.forget()
+    assert made.offer([C]) == [name("a")]
+    tried = made.looks(name("a"))
+    taken.add(B)
+    assert (tried, made.pass_on(name("a"), tried, [B])) == ((C,), [name("b")])
+
+
+def test_who_is_gone_waits_no_longer() -> None:
+    prefers = replace(service("w1"), families=(4, 6), family_policy=FamilyPolicy.PREFER)
+    controller = Controller(service("h0"), prefers, service("w0"), pools=(pool("main", "10.0.0.0/31"),))
+    controller.settle("h0", "w1", "w0")
+    assert (len(controller.decider.waiting), len(controller.decider.wanting)) == (1, 1)
+    for text in ("w0", "w1"):
+        controller.remove(text)
+        controller.settle(text)
+    assert (len(controller.decider.waiting), len(controller.decider.wanting)) == (0, 0)

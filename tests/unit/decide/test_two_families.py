@@ -5,14 +5,14 @@ from __future__ import annotations
 from ipaddress import ip_address
 
 import pytest
-from tests.unit.decide.allocations import complaint, decide, given, ledger, pool, service, told
+from tests.unit.decide.allocations import OTHER, complaint, decide, given, ledger, pool, service, told
 
 from metalev.decide.ledger import Ledger
 from metalev.decide.outcome import Outcome
 from metalev.decide.waiting import Want
 from metalev.model.address import Family
 from metalev.model.meta import Name
-from metalev.model.pools import Pool
+from metalev.model.pools import Pool, Resting
 from metalev.model.services import FamilyPolicy, Service
 
 V4_ONLY, V6_ONLY, BOTH = pool("a", "10.0.0.0/30"), pool("b", "2001:db8::/126"), pool("c", "10.0.2.0/30", "fd00::/126")
@@ -188,3 +188,42 @@ def test_who_comes_to_have_two_cluster_ips_of_one_family_keeps_its_address() -> 
 def test_a_family_that_is_named_twice_counts_once(policy: FamilyPolicy, held: tuple[str, ...]) -> None:
     twice, once = (service(*held, families=families, policy=policy) for families in ((4, 4), (4,)))
     assert decide(twice, holding(twice, V4_ONLY)) == decide(once, holding(once, V4_ONLY))
+
+
+@pytest.mark.parametrize(("families", "kept"), [((4, 6), ["10.0.0.1"]), ((6, 4), ["2001:db8::1"])])
+def test_of_two_addresses_that_may_not_both_stay_the_one_of_the_primary_family_stays(
+    families: tuple[Family, ...], kept: list[str]
+) -> None:
+    subject = prefers("10.0.0.1", "2001:db8::1", families=families)
+    assert given(decide(subject, holding(subject, V4_ONLY, V6_ONLY))) == kept
+
+
+def resting(text: str) -> Ledger:
+    """Books of a pool ``a`` with one address of each family and of ``c``, where an address rests for ``web``."""
+    books = ledger(pool("a", "10.0.0.0/32", "2001:db8::/128"), BOTH)
+    books.rest(Resting(ip_address(text), Name("shop", "web"), 60))
+    return books
+
+
+def test_both_families_that_still_rest_come_before_one_that_does_not() -> None:
+    books = ledger(pool("a", "10.0.0.0/32", "2001:db8::/128"))
+    books.rest(Resting(ip_address("2001:db8::"), OTHER, 60))
+    assert given(decide(prefers(), books)) == ["10.0.0.0", "2001:db8::"]
+
+
+def test_the_second_family_comes_from_the_pool_of_the_first_though_another_one_rests_for_the_service() -> None:
+    books = resting("fd00::2")
+    subject = prefers("10.0.0.0")
+    books.hold(subject.name, subject.status.addresses)
+    assert given(decide(subject, books)) == ["10.0.0.0", "2001:db8::"]
+
+
+def test_an_address_that_rests_for_the_service_and_is_in_use_by_the_network_is_not_had_back() -> None:
+    books = resting("10.0.2.1")
+    assert given(decide(service(), books)) == ["10.0.2.1"]
+    books.bar({ip_address("10.0.2.1"): "of a node"})
+    assert given(decide(service(), books)) == ["10.0.0.0"]
+
+
+def test_an_address_of_a_family_that_it_wants_no_more_leads_a_service_to_no_pool() -> None:
+    assert given(decide(service(), resting("fd00::2"))) == ["10.0.0.0"]

@@ -167,6 +167,14 @@ def test_what_two_hold_who_do_not_share_it_only_one_keeps() -> None:
     assert controller.holders() == {"a": ["10.0.0.0"], "b": []}
 
 
+def test_that_it_is_kept_beside_a_mistake_is_said_before_anything_else() -> None:
+    controller = beside(BROKEN, replace(holder(), load_balancer_ip="10.9.9.9"), pools=(SIDE,))
+    controller.settle("web")
+    found = condition(controller)
+    assert (controller.held("web"), found.reason) == (["10.0.0.0"], "ConfigurationError")
+    assert 'Failed to allocate IP for "shop/web": ' in found.message
+
+
 # --- A Service that cannot be read ---
 
 
@@ -192,16 +200,64 @@ def test_nothing_is_written_of_it() -> None:
 
 
 def test_who_shares_an_address_with_it_keeps_that_and_it_joins_again() -> None:
-    sharing = [
-        replace(holder(text), annotations=SHARED, ports=(Port("TCP", port),)) for text, port in (("a", 80), ("b", 81))
-    ]
-    controller = beside(BROKEN, concealed("a"), sharing[1], pools=(MAIN,))
+    controller = beside(BROKEN, concealed("a"), sharing("b", 81, "10.0.0.0"), pools=(MAIN,))
     controller.settle("a", "b")
     assert controller.held("b") == ["10.0.0.0"]
-    controller.put(sharing[0])
+    controller.put(sharing("a", 80, "10.0.0.0"))
     mend(controller, MAIN)
     controller.settle("a", "b")
     assert controller.holders() == {"a": ["10.0.0.0"], "b": ["10.0.0.0"]}
+
+
+def sharing(text: str, port: int, *held: str) -> Service:
+    return replace(service(text, *held), annotations=SHARED, ports=(Port("TCP", port),))
+
+
+def beside_a_sharer_that_nobody_can_read(*newcomers: Service) -> Controller:
+    """``old`` holds 10.0.0.0 with ``web``; nobody can read that it does so under the same key and uses port 80."""
+    subject = replace(concealed("old", "10.0.0.0"), created=1)
+    controller = beside(BROKEN, subject, sharing("web", 81, "10.0.0.0"), pools=(MAIN,))
+    controller.settle("old", "web")
+    controller.put(*newcomers)
+    controller.settle(*(one.name.name for one in newcomers))
+    return controller
+
+
+def test_nobody_new_joins_it_who_may_want_its_ports() -> None:
+    controller = beside_a_sharer_that_nobody_can_read(sharing("new", 80))
+    assert controller.held("new") == ["10.0.0.1"]
+    controller.put(sharing("old", 80, "10.0.0.0"))
+    mend(controller, MAIN)
+    controller.settle("old", "web", "new")
+    assert controller.holders() == {"old": ["10.0.0.0"], "web": ["10.0.0.0"], "new": ["10.0.0.1"]}
+
+
+def test_nobody_joins_it_by_name_and_who_wants_to_is_told_why_and_served_once_it_can_be_read() -> None:
+    controller = beside_a_sharer_that_nobody_can_read(replace(sharing("new", 82), load_balancer_ip="10.0.0.0"))
+    assert controller.held("new") == []
+    why = "address also in use by shop/old, whose manifest cannot be read"
+    assert condition(controller, "new").message.endswith(why)
+    controller.put(sharing("old", 80, "10.0.0.0"))
+    controller.settle("old")
+    assert controller.held("new") == ["10.0.0.0"]
+
+
+def test_whoever_came_before_it_and_clashes_with_it_now_that_it_can_be_read_moves() -> None:
+    controller = beside_a_sharer_that_nobody_can_read()
+    controller.put(replace(controller.snapshot.services[name("web")], ports=(Port("TCP", 80),)))
+    controller.settle("web")
+    controller.put(replace(sharing("old", 80, "10.0.0.0"), created=1))
+    controller.settle("old", "web")
+    assert controller.holders() == {"old": ["10.0.0.0"], "web": ["10.0.0.1"]}
+
+
+def test_it_may_be_shared_again_when_it_is_gone() -> None:
+    controller = beside_a_sharer_that_nobody_can_read()
+    controller.remove("old")
+    controller.settle("old")
+    controller.put(sharing("new", 80))
+    controller.settle("new")
+    assert controller.held("new") == ["10.0.0.0"]
 
 
 def test_when_it_is_gone_others_may_have_its_address() -> None:

@@ -86,3 +86,34 @@ def test_who_is_called_may_leave() -> None:
     made.discard(A)
     made.back(A)
     assert (line(made), len(made)) == ("b", 1)
+
+
+def test_who_is_called_stays_called_when_he_says_once_more_what_he_wants() -> None:
+    made = waiting(a=Want(families=(4,)), b=Want(families=(4,)))
+    made.call(A)
+    made.add(A, Want(families=(4,)))
+    assert line(made) == "b"
+
+
+def test_all_who_ask_for_an_address_are_named_longest_first_but_for_who_is_called() -> None:
+    made = waiting(c=Want((FREED,)), a=Want((FREED,)), d=Want(families=(4,)), b=Want((FREED,)))
+    assert made.asking_for(FREED) == (C, A, B)
+    made.call(A)
+    assert made.asking_for(FREED) == (C, B)
+    made.back(A)
+    assert made.asking_for(FREED) == (C, A, B)
+
+
+def test_who_asks_for_an_address_is_helped_by_no_other() -> None:
+    assert line(waiting(a=Want((ip_address("10.0.0.2"),), families=(4,)))) == ""
+
+
+def test_nothing_is_kept_of_who_waits_no_longer() -> None:
+    made = waiting(a=Want((FREED,)), b=Want(families=(4, 6), together=("key", "")), c=Want(families=(4,)))
+    made.call(A)
+    made.call(C)
+    made.back(C)
+    made.add(C, Want(families=(6,)))
+    for name in (A, B, C):
+        made.discard(name)
+    assert (made._wants, made._place, made._name, made._called, made._by_key) == ({}, {}, {}, set(), {})

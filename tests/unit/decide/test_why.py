@@ -28,7 +28,7 @@ from metalev.decide.findings import Answer
 from metalev.decide.why import Inquiry
 from metalev.model.actions import Patience, SpeakerState
 from metalev.model.cluster import SpeakerPod
-from metalev.model.services import Endpoint, Port
+from metalev.model.services import Endpoint, Port, TrafficPolicy
 from metalev.model.snapshot import Snapshot
 
 FULL = (pool("main", "10.0.0.0/32"),)
@@ -141,12 +141,22 @@ def test_services_that_share_an_address_are_told_so() -> None:
     assert answer(chain, "nodes").details == ("for shop/dns, shop/web together: they share an address",)
 
 
-def test_a_partner_without_endpoints_is_named_as_the_reason() -> None:
+def test_a_partner_without_endpoints_takes_nothing_from_the_others_and_is_told_what_it_lacks() -> None:
     one = replace(service("web", VIP), annotations=SHARING, ports=(Port("TCP", 80),))
     other = replace(service("dns", VIP), annotations=SHARING, ports=(Port("UDP", 53),))
-    chain = ask(announced(settled(backed(world(one, other), NOT_READY, of="dns"))))
+    snapshot = announced(settled(backed(world(one, other), NOT_READY, of="dns")))
+    assert ask(snapshot).verdict == f"all is well: node-a answers for {VIP}"
+    assert broken(ask(snapshot, "dns")).text == "no endpoint of shop/dns is ready: 1 are not"
+
+
+def test_partners_with_no_node_in_common_are_named_as_the_reason() -> None:
+    one = replace(service("web", VIP), annotations=SHARING, ports=(Port("TCP", 80),))
+    other = replace(service("dns", VIP), annotations=SHARING, ports=(Port("UDP", 53),))
+    one, other = (replace(each, traffic_policy=TrafficPolicy.LOCAL) for each in (one, other))
+    snapshot = backed(world(one, other), Endpoint(("10.1.0.1",), "node-a"))
+    chain = ask(announced(settled(backed(snapshot, Endpoint(("10.1.0.2",), "node-b"), of="dns"))))
     assert "these Services share addresses" in broken(chain).text
-    assert "shop/dns: noEndpoints" in broken(chain).text
+    assert "shop/dns: noLocalEndpoints" in broken(chain).text
 
 
 def test_mistakes_in_the_input_stand_beside_what_they_may_explain() -> None:

@@ -71,6 +71,12 @@ def test_it_is_probed_and_scraped_where_the_program_serves(program: str) -> None
     assert annotations == {"prometheus.io/scrape": "true", "prometheus.io/port": str(port)}
 
 
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_a_program_that_answers_late_on_a_busy_node_is_not_restarted_soon(program: str) -> None:
+    probe = container(program)["livenessProbe"]
+    assert probe["timeoutSeconds"] * probe["failureThreshold"] >= 15
+
+
 def test_speakers_are_told_from_those_of_metallb() -> None:
     assert SPEAKER_LABEL in workload("speaker")["spec"]["template"]["metadata"]["labels"]
 

@@ -20,6 +20,7 @@ from metalev.model.snapshot import KIND_OF, key_of
         (None, None, True),
         (True, None, True),
         (True, True, True),
+        (True, False, True),
         (False, None, False),
         (False, True, True),
         (None, True, True),

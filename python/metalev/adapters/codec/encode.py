@@ -176,8 +176,11 @@ def beacon_secret(name: Name, key: BeaconKey) -> Encoded:
     return _object(ObjectKey(Kind.SECRET, name)) | {"type": "Opaque", "data": entry}
 
 
-def event(event: Event, name: str, count: int, first: str, last: str) -> Encoded:
-    """A core ``v1`` Event named ``name``, seen ``count`` times between ``first`` and ``last`` (:func:`timestamp`)."""
+def event(event: Event, name: str, count: int, first: str, last: str, *, host: str = "") -> Encoded:
+    """A core ``v1`` Event named ``name``, seen ``count`` times between ``first`` and ``last`` (:func:`timestamp`).
+
+    ``host`` is the node whose speaker tells it.
+    """
     regarding = event.regarding
     involved = _object(regarding)
     return {
@@ -189,7 +192,7 @@ def event(event: Event, name: str, count: int, first: str, last: str) -> Encoded
         "type": str(event.type),
         "reason": event.reason,
         "message": event.message,
-        "source": {"component": event.component},
+        "source": {"component": event.component} | ({"host": host} if host else {}),
         "count": count,
         "firstTimestamp": first,
         "lastTimestamp": last,

@@ -20,6 +20,7 @@ from metalev.adapters.codec.metallb import parse_range
 from metalev.adapters.codec.section import Section, folded
 from metalev.adapters.codec.yamltext import Places, UnreadableDocument, load_yaml
 from metalev.decide.pools import unusable_ranges
+from metalev.model.address import WRITE_RANGES
 from metalev.model.legacy import LegacyBGPAdvertisement, LegacyConfig, Remark, object_name
 from metalev.model.meta import Name
 from metalev.model.pools import L2Advertisement, Pool
@@ -107,7 +108,7 @@ def _pool(section: Section, namespace: str, communities: Mapping[str, str]) -> _
     layer2 = read.protocol != "bgp"
     ranges_path = section.path_of("addresses")
     if not read.addresses:
-        raise BadField(ranges_path, "pool has no prefixes defined")
+        raise BadField(ranges_path, f"pool has no prefixes defined: {WRITE_RANGES}")
     pool = Pool(
         name=Name(namespace, name),
         ranges=tuple(parse_range(text, f"{ranges_path}[{index}]") for index, text in enumerate(read.addresses)),

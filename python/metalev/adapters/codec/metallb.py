@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from metalev.adapters.codec import wire
 from metalev.adapters.codec.fields import BadField, parse_address
-from metalev.model.address import AddressRange
+from metalev.model.address import WRITE_RANGES, AddressRange
 from metalev.model.errors import BadValue
 from metalev.model.meta import Expression, LabelSelector, Name, Operator
 from metalev.model.pools import (
@@ -26,7 +26,7 @@ def pool(document: wire.Pool, name: Name) -> Pool:
     """Read an IPAddressPool. One range that cannot be read makes the whole of it unusable, as in MetalLB."""
     metadata, spec = document.metadata, document.spec
     if not spec.addresses:
-        raise BadField("spec.addresses", "pool has no prefixes defined")
+        raise BadField("spec.addresses", f"pool has no prefixes defined: {WRITE_RANGES}")
     return Pool(
         name=name,
         version=metadata.resource_version,

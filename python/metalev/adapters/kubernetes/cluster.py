@@ -62,7 +62,8 @@ class KubernetesCluster:
         self._watch = watch
         self._codec = Codec(namespace)
         self._mirror = Mirror(self._codec, kinds, controller=writer == CONTROLLER)
-        self._events = EventRecorder(api, lambda key: known.uid if (known := self._mirror.get(key)) else "")
+        host = "" if writer == CONTROLLER else writer
+        self._events = EventRecorder(api, lambda key: known.uid if (known := self._mirror.get(key)) else "", host)
         self._troubles = Troubles()
         self._unanswered = 0
         """Writes in a row, more or less, that nobody answered."""

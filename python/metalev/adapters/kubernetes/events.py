@@ -43,9 +43,13 @@ class EventRecorder:
     Any thread may record; equal events are counted one after the other.
     """
 
-    def __init__(self, api: Api, uid_of: Callable[[ObjectKey], str]) -> None:
-        """``uid_of`` gives an object's uid: ``kubectl describe`` shows only events that name it."""
+    def __init__(self, api: Api, uid_of: Callable[[ObjectKey], str], host: str = "") -> None:
+        """``uid_of`` gives an object's uid: ``kubectl describe`` shows only events that name it.
+
+        ``host`` is the node whose speaker tells them: deploy/admission.yaml lets it tell none in another's name.
+        """
         self._api = api
+        self._host = host
         self._uid_of = uid_of
         self._told: OrderedDict[str, _Told] = OrderedDict()
         self._lock = threading.Condition()
@@ -94,10 +98,10 @@ class EventRecorder:
 
     def _create(self, event: Event, name: str, uid: str, now: datetime) -> None:
         moment = encode.timestamp(now)
-        document = encode.event(event, name, 1, moment, moment)
+        document = encode.event(event, name, 1, moment, moment, host=self._host)
         if uid:
             document["involvedObject"]["uid"] = uid
-        document["reportingComponent"] = event.component
+        document |= {"reportingComponent": event.component, "reportingInstance": self._host}
         path = f"/api/v1/namespaces/{document['metadata']['namespace']}/events"
         try:
             self._api.post(path, document, UNCHECKED)

@@ -39,7 +39,8 @@ class KubernetesLab(Looking):
     """A lab with Kubernetes installed, for as long as the ``with`` block runs. All its files lie in ``directory``.
 
     Each node has room for ``pods_per_node`` Pods in networks of their own. ``images`` says which programs stand for
-    which images; all other Pods are the lab's web server. With ``faulty_api``, Pods reach the API by :attr:`faults`.
+    which images; all other Pods are the lab's web server. With ``faulty_api``, Pods reach the API by :attr:`faults`,
+    and its etcd can be slowed down.
     """
 
     def __init__(
@@ -188,6 +189,7 @@ class KubernetesLab(Looking):
             environment=self.lab.environment,
             controller_manager=True,
             audit=self._audit,
+            slow_etcd=self._with_faulty_api,
             options={"kube-apiserver": ["--endpoint-reconciler-type=none"]} if self._with_faulty_api else {},
         )
 

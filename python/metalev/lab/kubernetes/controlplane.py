@@ -8,7 +8,7 @@ import random
 import socket
 import ssl
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +26,7 @@ from metalev.lab.ledger import demolish, open_record, reap
 from metalev.lab.namespace import Namespace, OwnNetwork
 from metalev.lab.process import Process
 
-USUAL_PORTS = (2379, 2380, 6443, 10257)  # where there is nobody else
+USUAL_PORTS = (2379, 2380, 6443, 10257, 2378)  # where there is nobody else
 PORTS = range(20000, 30000)  # below those that the kernel gives to outgoing connections
 
 
@@ -35,7 +35,8 @@ class ControlPlane(Access):
 
     All its files lie in ``directory``. ``namespace`` and ``address`` say where it listens (on loopback otherwise), and
     ``environment`` what its processes carry if they belong to a lab. ``options`` adds flags to a program of Kubernetes:
-    ``{"kube-apiserver": ["--goaway-chance=0.02"]}``. With ``audit``, :meth:`calls` tells who asked for what.
+    ``{"kube-apiserver": ["--goaway-chance=0.02"]}``. With ``audit``, :meth:`calls` tells who asked for what. With
+    ``slow_etcd``, the API server reaches etcd by a way that can be made slow (:meth:`slow_down`).
     """
 
     def __init__(
@@ -47,12 +48,14 @@ class ControlPlane(Access):
         environment: Mapping[str, str] | None = None,
         controller_manager: bool = False,
         audit: bool = False,
+        slow_etcd: bool = False,
         options: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         super().__init__(directory, namespace or OwnNetwork(), address)
         self._environment = environment
         self._with_controller_manager = controller_manager
         self._audit = audit
+        self._slow_etcd = slow_etcd
         self._options = options or {}
         self._own_environment: Mapping[str, str] = {}
         self._door_port = 0
@@ -62,8 +65,8 @@ class ControlPlane(Access):
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            environment = self._own_environment = self._environment or _own_record(stack)
-            self._prepare(environment)
+            self._own_environment = self._environment or _own_record(stack)
+            self._prepare()
             for part in self.parts:
                 stack.callback(part.kill)
                 part.start()
@@ -83,11 +86,20 @@ class ControlPlane(Access):
     @property
     def parts(self) -> list[Part]:
         """In the order in which they start."""
-        return [self.etcd, self.apiserver, *([self.controller_manager] if self._with_controller_manager else [])]
+        slow = [self._etcd_door] if self._slow_etcd else []
+        managers = [self.controller_manager] if self._with_controller_manager else []
+        return [self.etcd, *slow, self.apiserver, *managers]
 
     def log(self, name: str) -> str:
         """What a part (``kube-apiserver``) has printed."""
         return (self.directory / f"{name}.log").read_text(errors="replace")
+
+    def slow_down(self, least: float, most: float) -> None:
+        """From now on etcd hears so many seconds later of what the API server asks it; at once after ``0, 0``."""
+        assert self._slow_etcd, "ControlPlane(..., slow_etcd=True) has such a way"
+        new = self._slowness.with_suffix(".new")
+        new.write_text(f"{least} {most}")
+        new.rename(self._slowness)
 
     def calls(self) -> list[dict[str, Any]]:
         """The audit events of finished requests (audit.k8s.io/v1, level Metadata), oldest first."""
@@ -97,14 +109,23 @@ class ControlPlane(Access):
 
     # ===== how it is made =====
 
-    def _prepare(self, environment: Mapping[str, str]) -> None:
+    def _prepare(self) -> None:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.binaries = kubernetes()
         self._certificates = Certificates(self.directory / "pki", flags.server_names(self.address))
-        etcd, etcd_peers, self.port, controllers = (
-            _free_ports(4) if isinstance(self.namespace, OwnNetwork) else USUAL_PORTS
+        etcd, etcd_peers, self.port, controllers, door = (
+            _free_ports(5) if isinstance(self.namespace, OwnNetwork) else USUAL_PORTS
         )
-        settings = flags.Settings(self.directory, self.address, self.port, etcd, etcd_peers, controllers, self._audit)
+        settings = flags.Settings(
+            directory=self.directory,
+            address=self.address,
+            port=self.port,
+            etcd=etcd,
+            etcd_way=door if self._slow_etcd else etcd,
+            etcd_peers=etcd_peers,
+            controllers=controllers,
+            audit=self._audit,
+        )
         of_apiserver = flags.kube_apiserver(settings, self._certificates, controllers=self._with_controller_manager)
         of_manager = flags.kube_controller_manager(settings, self._certificates, self.kubeconfig(CONTROLLER_MANAGER))
         wanted = (
@@ -113,16 +134,16 @@ class ControlPlane(Access):
             ("kube-controller-manager", of_manager, lambda: self._serves("https", controllers, "/healthz")),
         )
         self.etcd, self.apiserver, self.controller_manager = (
-            Part(
-                name,
-                [str(self.binaries / name), *argv, *self._options.get(name, ())],
-                ready,
-                namespace=self.namespace,
-                environment=environment,
-                log=self.directory / f"{name}.log",
-            )
+            self._part(name, [str(self.binaries / name), *argv, *self._options.get(name, ())], ready)
             for name, argv, ready in wanted
         )
+        self._slowness = self.directory / "slowness"
+        argv = [sys.executable, "-m", "metalev.lab.kubernetes.slowdoor", str(door), str(etcd), str(self._slowness)]
+        self._etcd_door = self._part("etcd-door", argv, lambda: self._serves("http", door, "/health"))
+
+    def _part(self, name: str, argv: Sequence[str], ready: Callable[[], bool]) -> Part:
+        log = self.directory / f"{name}.log"
+        return Part(name, argv, ready, namespace=self.namespace, environment=self._own_environment, log=log)
 
     def open_door(self) -> None:
         """Let the machine in that runs the lab; where it was, if it was open before."""

@@ -45,6 +45,8 @@ class Settings(msgspec.Struct, frozen=True):
     address: str
     port: int
     etcd: int
+    etcd_way: int
+    """The port by which the API server reaches etcd."""
     etcd_peers: int
     controllers: int
     audit: bool
@@ -78,7 +80,7 @@ def kube_apiserver(settings: Settings, certificates: Certificates, *, controller
     (certificate, key), tokens = certificates.server, certificates.service_accounts
     loopback = ip_address(settings.address).is_loopback
     return [
-        f"--etcd-servers=http://127.0.0.1:{settings.etcd}",
+        f"--etcd-servers=http://127.0.0.1:{settings.etcd_way}",
         f"--bind-address={settings.address if loopback else '0.0.0.0'}",  # noqa: S104  (of a namespace of its own)
         f"--advertise-address={settings.address}",
         f"--secure-port={settings.port}",

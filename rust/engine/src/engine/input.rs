@@ -298,10 +298,10 @@ impl Engine {
         if told && !self.peers.others_tell_beside(&heard.peer) {
             self.ownership.touch_waiting();
         }
-        if heard.awoke || heard.turned || !heard.left.is_empty() {
+        if heard.awoke || heard.turned || heard.undisputed || !heard.left.is_empty() {
             // Where nobody was ever heard, being heard anywhere has to do: that is over for all groups now.
             let first = heard.awoke && self.peers.count_on(arrived_on) == 1;
-            self.stirred(&heard.peer, first);
+            self.stirred(&heard.peer, first || heard.undisputed);
         } else if heard.confirmed {
             self.ownership.touch_doubtful();
         }

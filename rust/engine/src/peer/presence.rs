@@ -33,9 +33,10 @@ impl Peer {
         self.paths.values().any(|hearing| there(hearing) && hearing.hears_us)
     }
 
-    /// Whether it says on any path that it hears us.
-    pub(crate) fn hears_us(&self) -> bool {
-        self.paths.values().any(|hearing| hearing.alive && hearing.hears_us)
+    /// Whether it says by a path that it hears us there, and whether it took what it announces without hearing us.
+    pub(crate) fn knows_us(&self, path: Path) -> (bool, bool) {
+        let hears = self.paths.get(path).is_some_and(|hearing| hearing.alive && hearing.hears_us);
+        (hears, self.session.as_ref().is_some_and(|session| session.ignorant))
     }
 
     /// Whether the latest of what it says was heard on one of these interfaces too.

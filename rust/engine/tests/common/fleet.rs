@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use metalev_engine::{Event, Interface, Table, Time};
+use metalev_engine::{Event, FactKind, Interface, Table, Time};
 use metalev_wire::beacon::Key;
 use proptest::prelude::*;
 
@@ -300,6 +300,22 @@ impl Fleet {
             self.apply(Fault::MoveIn(i));
             self.apply(Fault::Learn(i));
         }
+    }
+
+    /// Have all who are awake look at everything once more, though nothing is new. Answers who took or yielded something.
+    pub fn look_again(&mut self) -> Vec<String> {
+        let count = |world: &World, node: &str| {
+            world.facts(node, FactKind::Took).len() + world.facts(node, FactKind::Yielded).len()
+        };
+        let mut moved = Vec::new();
+        for i in (0..self.n).filter(|i| self.world.awake(&name(*i))).collect::<Vec<_>>() {
+            let before = count(&self.world, &name(i));
+            self.set_table(i);
+            if count(&self.world, &name(i)) != before {
+                moved.push(name(i));
+            }
+        }
+        moved
     }
 
     // ===== what is seen =====
