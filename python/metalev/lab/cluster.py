@@ -33,11 +33,14 @@ class LabCluster:
     """A lab with metalev installed, for as long as the ``with`` block runs.
 
     Everything it writes lies in ``directory``: ``manifests``, ``state``, ``logs`` and ``beacon.key``. The controller
-    runs beside the switch, on no node: it needs no network.
+    runs beside the switch, on no node: it needs no network. Without ``serving`` the pods are only written of, and
+    nobody plays kube-proxy's part, so that there may be thousands of addresses: what waits for the packet filters waits
+    in vain.
     """
 
-    def __init__(self, topology: Topology, directory: Path) -> None:
-        self.lab = Lab(topology, pods_log=directory / "pods.log")
+    def __init__(self, topology: Topology, directory: Path, *, serving: bool = True) -> None:
+        self.lab = Lab(topology, pods_log=directory / "pods.log", serve_pods=serving)
+        self._serving = serving
         self.state = directory / "state"
         self.manifests = Manifests(directory / "manifests", topology)
         self._logs = directory / "logs"
@@ -56,7 +59,9 @@ class LabCluster:
         with ExitStack() as stack:
             stack.enter_context(self.lab)
             stack.callback(self._kill_controller)
-            self._proxies = stack.enter_context(Proxies(self.lab, self.manifests.directory, self.state))
+            self._proxies = Proxies(self.lab, self.manifests.directory, self.state)
+            if self._serving:
+                stack.enter_context(self._proxies)
             self._stack = stack.pop_all()
         return self
 

@@ -34,6 +34,11 @@ impl Claims {
         self.latest
     }
 
+    /// Whether anything is said to be gone that not everybody may know yet.
+    pub(crate) fn any_gone(&self) -> bool {
+        !self.gone.is_empty()
+    }
+
     /// Say `standing` about `address` from now on. Answers whether that is news.
     pub(crate) fn set(&mut self, address: IpAddr, term: u64, standing: Standing) -> bool {
         let claim = Claim { address, term, standing };

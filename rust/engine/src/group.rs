@@ -32,6 +32,8 @@ const LONG_LIST: Duration = Duration::from_secs(2);
 pub(crate) struct Group {
     /// What the table says.
     pub(crate) spec: table::Group,
+    /// Whether this node may announce it.
+    pub(crate) mine: bool,
     /// The highest term heard of, or while this node announces it the one under which it does.
     pub(crate) term: u64,
     /// Whether this node announces it.
@@ -104,6 +106,7 @@ impl Group {
     pub(crate) fn new(spec: table::Group) -> Self {
         Self {
             spec,
+            mine: false,
             term: 0,
             held: false,
             unable: None,

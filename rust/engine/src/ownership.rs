@@ -51,6 +51,8 @@ pub(crate) struct Ownership {
     doubtful: BTreeSet<IpAddr>,
     /// Groups to decide about again at a time, though nothing else happens.
     timers: BTreeSet<(Time, IpAddr)>,
+    /// Those that wait for more than the end of listening.
+    waiting: BTreeSet<IpAddr>,
     outcomes: Vec<Outcome>,
     /// See [`Ownership::successors`].
     successors: Option<BTreeSet<String>>,
@@ -75,6 +77,7 @@ impl Ownership {
             dirty: BTreeSet::new(),
             doubtful: BTreeSet::new(),
             timers: BTreeSet::new(),
+            waiting: BTreeSet::new(),
             outcomes: Vec::new(),
             successors: None,
             clearance: Clearance::default(),
@@ -94,11 +97,12 @@ impl Ownership {
             let had: BTreeSet<IpAddr> =
                 spec.addresses.iter().filter_map(|address| before.get(address)).copied().collect();
             let had: Vec<&Group> = had.iter().filter_map(|key| old.get(key)).collect();
-            let group = Group::regrouped(spec, &had);
+            let mut group = Group::regrouped(spec, &had);
+            group.mine = group.may(&self.me);
             self.group_of.extend(group.spec.addresses.iter().map(|address| (*address, group.spec.key)));
             self.groups.insert(group.spec.key, group);
         }
-        let mine = self.groups.values().filter(|group| group.held || group.may(&self.me));
+        let mine = self.groups.values().filter(|group| group.held || group.mine);
         self.concerned = Concerned::new(mine, peers);
         self.place(links, &[]);
         self.report_regrouped(&old);
@@ -138,7 +142,7 @@ impl Ownership {
         let Some(group) = self.group_of.get(&claim.address).and_then(|key| self.groups.get_mut(key)) else {
             return;
         };
-        if group.held || group.may(&self.me) {
+        if group.held || group.mine {
             self.dirty.insert(group.spec.key);
             self.concerned.note(peer, group);
         } else {
@@ -173,8 +177,7 @@ impl Ownership {
     /// Whatever waits is to be decided about again: it may have been for the rest of what a peer had to say. Not what
     /// waits for the end of listening, for nothing that is said changes that.
     pub(crate) fn touch_waiting(&mut self) {
-        let waits = |key: &IpAddr| self.groups.get(key).is_some_and(|group| !group.is_only_listening());
-        self.dirty.extend(self.timers.iter().map(|timer| timer.1).filter(waits));
+        self.dirty.append(&mut self.waiting);
     }
 
     /// When a group is to be decided about though nothing else happens.
@@ -198,6 +201,7 @@ impl Ownership {
         // Out of the way while they are decided about: what follows of one touches no other.
         let mut groups = std::mem::take(&mut self.groups);
         for key in std::mem::take(&mut self.dirty) {
+            self.waiting.remove(&key);
             let Some(group) = groups.get_mut(&key) else {
                 continue;
             };
@@ -222,9 +226,7 @@ impl Ownership {
                 group.offer = None;
                 self.report(FactKind::Kept, Cause::Drill, group, String::new(), None);
             }
-            Verdict::Wait(until) => {
-                self.timers.insert((until, group.spec.key));
-            }
+            Verdict::Wait(until) => self.wait(group, until),
             Verdict::Take(cause, _) if !self.is_cleared(group, cause, now) => {}
             Verdict::Take(cause, peer) => {
                 group.term = group.term.saturating_add(1);
@@ -241,6 +243,14 @@ impl Ownership {
                 }
                 self.let_go(group, cause, peer);
             }
+        }
+    }
+
+    /// Decide about a group again at a time, if nothing else happens.
+    fn wait(&mut self, group: &Group, until: Time) {
+        self.timers.insert((until, group.spec.key));
+        if !group.is_only_listening() {
+            self.waiting.insert(group.spec.key);
         }
     }
 
@@ -272,7 +282,7 @@ impl Ownership {
         let rank = if cause == Cause::FirstCandidate { 0 } else { before };
         let turn = group.vacant_since.unwrap_or(now) + self.clearance.patience(rank);
         if now < turn {
-            self.timers.insert((turn, group.spec.key));
+            self.wait(group, turn);
         }
         now >= turn && self.clearance.of(&group.spec.addresses)
     }

@@ -315,7 +315,8 @@ impl Engine {
         } else if heard.confirmed {
             self.ownership.touch_doubtful();
         }
-        if heard.progressed {
+        // Who knows what is asked of all peers only if it matters: with hundreds of them each acknowledges often.
+        if heard.progressed && self.ownership.claims().any_gone() {
             self.ownership.forget_gone(self.peers.acknowledged_by_all());
         }
     }

@@ -48,11 +48,11 @@ impl Ownership {
 
     /// Tell why this node does not announce a group that it may announce, or that this is over.
     pub(super) fn report_ability(&mut self, group: &mut Group, peers: &Peers) {
-        let now = group.hindrance(peers).filter(|_| group.may(&self.me));
+        let now = group.hindrance(peers).filter(|_| group.mine);
         let before = std::mem::replace(&mut group.told, now);
         match (before, now) {
             (_, Some(cause)) if before != now => self.report(FactKind::Unable, cause, group, String::new(), None),
-            (Some(cause), None) if group.may(&self.me) => {
+            (Some(cause), None) if group.mine => {
                 let cause = if cause == Cause::OffLink { cause } else { Cause::Link };
                 self.report(FactKind::Able, cause, group, String::new(), None);
             }
@@ -75,7 +75,7 @@ impl Ownership {
         let standing = match (group.offer, group.unable) {
             (Some(offer), _) if group.held => Standing::Offers { off_link, reason: moves::code(offer.cause) },
             _ if group.held => Standing::Holds(off_link),
-            _ if !group.may(&self.me) => Standing::Gone,
+            _ if !group.mine => Standing::Gone,
             (_, Some(cause)) => Standing::Unable(code(cause)),
             _ => Standing::Able(off_link),
         };
