@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
+from metalev.decide.candidates import ADVICE, Why
 from metalev.decide.findings import Chain, listed
 from metalev.decide.freelist import FAMILIES
 from metalev.decide.why import Inquiry
@@ -152,6 +153,14 @@ def _absent(speakerless: Mapping[str, str]) -> Iterable[str]:
         )
 
 
+def _barred(inquiry: Inquiry) -> Iterable[str]:
+    """A label that bars every node, though whoever announces something goes on: clusters of one node often carry it."""
+    nodes = inquiry.snapshot.nodes.values()
+    if nodes and not inquiry.ignore_exclude_lb and all(node.excluded for node in nodes):
+        everybody = "every node carries" if len(nodes) > 1 else "the only node carries"
+        yield f"{everybody} the label {EXCLUDE_LABEL}, so nothing is announced anew: {ADVICE[Why.EXCLUDED]}"
+
+
 def _mistakes_in_pools(inquiry: Inquiry) -> Iterable[str]:
     """But for those that stand with their line among the problems of the input."""
     said = "; ".join(inquiry.snapshot.problems.values())
@@ -172,6 +181,7 @@ def _problems(inquiry: Inquiry) -> Iterable[str]:
     for pool in snapshot.pools.values():
         if not any(_is_for(one, pool) for one in snapshot.l2_advertisements.values()):
             yield f"pool {pool.name.name}: no L2Advertisement is for it, so nobody announces its addresses"
+    yield from _barred(inquiry)
     yield from _absent(inquiry.speakerless())
     yield from (f"{node}: {why}" for node, why in {**speakers.old, **speakers.cut_from_api}.items())
     yield from (f"{node}: none of its interfaces can carry addresses: look at its links" for node in speakers.cut_off)

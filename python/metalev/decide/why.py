@@ -64,7 +64,7 @@ class Inquiry:
     ) -> None:
         self.snapshot = snapshot
         self._lb_class = lb_class
-        self._ignore_exclude_lb = ignore_exclude_lb
+        self.ignore_exclude_lb = ignore_exclude_lb
         decider = ControllerDecider(lb_class, ignore_exclude_lb=ignore_exclude_lb)
         self.desired = decider.desired(snapshot)
         self.ledger = decider.ledger
@@ -121,7 +121,7 @@ class Inquiry:
 
         Those should that have a speaker's pod, or from which an L2Advertisement would announce.
         """
-        fit = fit_nodes(self.snapshot, ignore_exclude_lb=self._ignore_exclude_lb)
+        fit = fit_nodes(self.snapshot, ignore_exclude_lb=self.ignore_exclude_lb)
         speakers = self.speakers
         due = (one for one in speakers.missing if one not in speakers.metallb and (one in fit or one in speakers.pods))
         return {node: speakers.why_missing(node) for node in due}
@@ -161,7 +161,7 @@ class Inquiry:
 
     def _serves(self, node: str, service: Name) -> bool:
         if node not in self._seen_from:
-            seen = Announcements(node, self._lb_class, ignore_exclude_lb=self._ignore_exclude_lb)
+            seen = Announcements(node, self._lb_class, ignore_exclude_lb=self.ignore_exclude_lb)
             self._seen_from[node] = dict(seen.update(self.snapshot))
         found = self._seen_from[node].get(service)
         return found is not None and found.serves

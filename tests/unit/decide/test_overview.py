@@ -11,7 +11,7 @@ from tests.unit.decide.worlds import name, pool, service, world
 from metalev.decide.overview import Overview, PoolRow, overview
 from metalev.decide.why import Inquiry
 from metalev.model.actions import Patience, SpeakerState
-from metalev.model.cluster import Heartbeat
+from metalev.model.cluster import EXCLUDE_LABEL, Heartbeat
 from metalev.model.meta import LabelSelector, Name
 from metalev.model.pools import L2Advertisement, PoolStatus, Resting
 from metalev.model.snapshot import Snapshot
@@ -49,6 +49,15 @@ def test_who_is_given_up_late_is_a_remark_and_no_problem() -> None:
         f"node-b {WAITED} 0.75 s of silence: it asks for that, for its host has no time for its speaker",
         f"node-c {WAITED} 1 s of silence: its beacons come late or get lost on the way to node-a, node-b",
     )
+
+
+def test_a_label_that_every_node_carries_is_a_problem_though_who_announces_goes_on() -> None:
+    barred = labelled(served(), "node-a", "node-b", "node-c")
+    (problem,) = see(barred).problems
+    assert problem.startswith(f"every node carries the label {EXCLUDE_LABEL}, so nothing is announced anew: remove")
+    assert not see(barred).healthy
+    assert overview(Inquiry(barred, ignore_exclude_lb=True)).problems == ()
+    assert see(labelled(served(), "node-a", "node-b")).problems == ()
 
 
 def test_what_is_without_traffic_comes_first_and_is_counted() -> None:
