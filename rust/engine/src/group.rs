@@ -17,7 +17,8 @@ use core::time::Duration;
 use metalev_wire::beacon::Standing;
 
 use crate::event::Cause;
-use crate::moves::Offer;
+use crate::links::Place;
+use crate::offer::Offer;
 use crate::peers::Peers;
 use crate::{Time, table};
 
@@ -134,6 +135,13 @@ impl Group {
             Some(heir) => Self { spec, term, ..(*heir).clone() },
             None => Self::new(spec),
         }
+    }
+
+    /// Where it would be announced from here, and whether it can be.
+    pub(crate) fn settle(&mut self, place: Place) {
+        let Place { interfaces, segment, off_link, quiet_until, unable } = place;
+        (self.interfaces, self.segment, self.off_link) = (interfaces, segment, off_link);
+        (self.quiet_until, self.unable) = (quiet_until, unable);
     }
 
     /// The place of a node in the order; last of all if it is no candidate.

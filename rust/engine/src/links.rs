@@ -8,7 +8,7 @@ use metalev_wire::MacAddr;
 
 use crate::Time;
 use crate::event::{Cause, FactKind, Host, Interface};
-use crate::group::Group;
+use crate::table;
 
 /// The interfaces by their index, since when each is up, and what the host has beside them.
 #[derive(Debug, Default)]
@@ -29,6 +29,21 @@ pub(crate) struct LinkChanges {
     pub(crate) readdressed: Vec<Interface>,
     /// The gateways of each interface that has others than before, by its name; none if it is gone.
     pub(crate) gateways: Vec<(String, Vec<IpAddr>)>,
+}
+
+/// Where a group would be announced from here.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// The interfaces on which it would be.
+    pub(crate) interfaces: Vec<u32>,
+    /// Those on whose segment its addresses live: all, if none has the subnet.
+    pub(crate) segment: Vec<u32>,
+    /// How many of its addresses are in no subnet of those interfaces.
+    pub(crate) off_link: u8,
+    /// Until when peers may still be unheard on its segment.
+    pub(crate) quiet_until: Option<Time>,
+    /// Why it cannot be, if so.
+    pub(crate) unable: Option<Cause>,
 }
 
 impl Links {
@@ -97,29 +112,32 @@ impl Links {
         self.up.get(&index).map_or("", |link| &link.name)
     }
 
-    /// Work out on which interfaces a group would be announced, on which its addresses live, and whether it can be
-    /// announced from here at all.
+    /// Work out where a group would be announced, and whether it can be announced from here at all.
     ///
     /// On an interface that has just come up, peers need `listening` to be heard.
-    pub(crate) fn place(&self, group: &mut Group, listening: Duration) {
-        let wanted = &group.spec.interfaces;
+    pub(crate) fn place(&self, group: &table::Group, listening: Duration) -> Place {
+        let wanted = &group.interfaces;
         let usable: Vec<&Interface> =
             self.up.values().filter(|link| wanted.is_empty() || wanted.contains(&link.name)).collect();
-        let addresses = &group.spec.addresses;
-        let off_link = addresses.iter().filter(|address| !usable.iter().any(|link| covers(link, **address))).count();
-        group.off_link = u8::try_from(off_link).unwrap_or(u8::MAX);
-        let on_link: Vec<u32> =
-            usable.iter().filter(|link| covers(link, group.spec.key)).map(|link| link.index).collect();
-        group.interfaces = usable.iter().map(|link| link.index).collect();
-        group.segment = if on_link.is_empty() { group.interfaces.clone() } else { on_link };
-        group.quiet_until =
-            group.segment.iter().filter_map(|index| self.since.get(index)).max().map(|since| *since + listening);
-        group.unable = match () {
+        let off_link = group.addresses.iter().filter(|address| !usable.iter().any(|link| covers(link, **address)));
+        let off_link = u8::try_from(off_link.count()).unwrap_or(u8::MAX);
+        let interfaces: Vec<u32> = usable.iter().map(|link| link.index).collect();
+        let on_link: Vec<u32> = usable.iter().filter(|link| covers(link, group.key)).map(|link| link.index).collect();
+        let segment = if on_link.is_empty() { interfaces.clone() } else { on_link };
+        let since = segment.iter().filter_map(|index| self.since.get(index)).max();
+        let quiet_until = since.map(|since| *since + listening);
+        let hindrance = self.hindrance(&group.addresses, &interfaces);
+        Place { interfaces, segment, off_link, quiet_until, unable: hindrance }
+    }
+
+    /// Why these addresses cannot be announced from here, if so.
+    fn hindrance(&self, addresses: &[IpAddr], interfaces: &[u32]) -> Option<Cause> {
+        match () {
             () if addresses.iter().any(|address| self.owns(*address)) => Some(Cause::OwnAddress),
             () if addresses.iter().any(|address| self.routes_by(*address)) => Some(Cause::Gateway),
-            () if group.interfaces.is_empty() => Some(Cause::NoInterface),
+            () if interfaces.is_empty() => Some(Cause::NoInterface),
             () => None,
-        };
+        }
     }
 
     /// Whether an address is configured on this host, on whichever interface.

@@ -3,7 +3,7 @@
 //! one falls silent. Fail-back needs no asking: whoever is the better by the policy takes the next term when it is time.
 //!
 //! **The bound.** From the first word of the successor to the silence of the old one both answer: as long as one beacon
-//! takes. If nobody takes it within [`limit`], an announcer that stops, or could not serve, falls silent all the same;
+//! takes. If nobody takes it within [`crate::offer::limit`], an announcer that stops, or could not serve, falls silent all the same;
 //! one that merely may not announce any more goes on for as long as nobody else can.
 
 use core::time::Duration;
@@ -11,31 +11,12 @@ use core::time::Duration;
 use crate::Time;
 use crate::event::Cause;
 use crate::group::{Group, Holder, Moment, Verdict};
+use crate::offer::Offer;
 use crate::peers::Peers;
-use crate::pulse::Timing;
 use crate::table::Preempt;
 
 /// For how long a better candidate has to be up before it takes a group back, unless the options say otherwise.
 pub const HOLD_DOWN: Duration = Duration::from_secs(30);
-
-/// The longest that a successor is waited for.
-const LONGEST: Duration = Duration::from_secs(1);
-
-/// How many candidates in a row may live and not answer before nobody is waited for any more.
-const HESITATING: u32 = 4;
-
-/// For how long an announcer that asks to be relieved waits for somebody who does.
-pub(crate) fn limit(timing: Timing) -> Duration {
-    ((timing.dead_time() + timing.slack()) * HESITATING).min(LONGEST)
-}
-
-/// That an announcer asks to be relieved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Offer {
-    pub(crate) cause: Cause,
-    /// Until when somebody is waited for; `None` as long as it takes.
-    pub(crate) until: Option<Time>,
-}
 
 impl Group {
     /// Why this node, which announces it, has to ask to be relieved, if it does.
@@ -149,25 +130,5 @@ impl Group {
 
     fn score(&self, node: &str) -> Option<i64> {
         self.spec.candidates.iter().find(|candidate| candidate.node == node).map(|candidate| candidate.score)
-    }
-}
-
-/// How a reason to ask for relief is written in a beacon.
-pub(crate) fn code(cause: Cause) -> u8 {
-    match cause {
-        Cause::Stopping => 1,
-        Cause::NotCandidate => 2,
-        Cause::Drill => 3,
-        _ => 0,
-    }
-}
-
-/// What a peer's code means; one that nobody knows yet says no more than that it asks.
-pub(crate) fn cause(code: u8) -> Cause {
-    match code {
-        1 => Cause::Stopping,
-        2 => Cause::NotCandidate,
-        3 => Cause::Drill,
-        _ => Cause::Released,
     }
 }

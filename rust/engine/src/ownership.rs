@@ -15,7 +15,7 @@ use crate::clearance::Clearance;
 use crate::event::{Cause, FactKind};
 use crate::group::{Group, Moment, Verdict};
 use crate::links::Links;
-use crate::moves::{self, Offer};
+use crate::offer::{self, Offer};
 use crate::peers::Peers;
 use crate::pulse::Timing;
 use crate::{Time, table};
@@ -67,7 +67,7 @@ impl Ownership {
             grace: timing.dead_time(),
             listening: timing.dead_time(),
             slack: timing.slack(),
-            limit: moves::limit(timing),
+            limit: offer::limit(timing),
             hold_down,
             stopping: false,
             groups: BTreeMap::new(),
@@ -120,7 +120,7 @@ impl Ownership {
         let mut groups = std::mem::take(&mut self.groups);
         for group in groups.values_mut() {
             let before = std::mem::take(&mut group.interfaces);
-            links.place(group, self.listening);
+            group.settle(links.place(&group.spec, self.listening));
             let different = before != group.interfaces || group.interfaces.iter().any(|index| renewed.contains(index));
             if group.held && different && !group.interfaces.is_empty() {
                 // Told again, so that it is answered and announced as things are now.

@@ -2,6 +2,7 @@
 
 mod known;
 mod roster;
+mod sayings;
 
 use core::time::Duration;
 use std::collections::BTreeMap;
@@ -15,12 +16,11 @@ use crate::links::Links;
 use crate::misfits::Refusal;
 use crate::peer::{Path, Peer, Silence, Source};
 use crate::pulse::Timing;
-use crate::sayings::Sayings;
 use crate::session::Session;
 use crate::{Time, table};
 
 use roster::Roster;
-pub(crate) use roster::{Number, Renumbered};
+use sayings::Sayings;
 
 /// What a beacon brought.
 #[derive(Debug)]

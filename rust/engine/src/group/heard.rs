@@ -6,7 +6,7 @@ use metalev_wire::beacon::{Claim, Standing};
 
 use super::Group;
 use crate::event::Cause;
-use crate::moves;
+use crate::offer;
 use crate::peers::Peers;
 
 /// Somebody else who announces a group.
@@ -29,7 +29,7 @@ impl Group {
         self.claims(peers).filter_map(|(name, claim)| {
             let (off_link, offers) = match claim.standing {
                 Standing::Holds(off_link) => (off_link, None),
-                Standing::Offers { off_link, reason } => (off_link, Some(moves::cause(reason))),
+                Standing::Offers { off_link, reason } => (off_link, Some(offer::cause(reason))),
                 _ => return None,
             };
             Some(Holder { name: name.to_owned(), term: claim.term, off_link, offers })

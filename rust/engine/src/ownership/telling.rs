@@ -9,7 +9,7 @@ use metalev_wire::beacon::Standing;
 use super::Ownership;
 use crate::event::{Cause, FactKind};
 use crate::group::Group;
-use crate::moves::{self, Offer};
+use crate::offer::{self, Offer};
 use crate::peers::Peers;
 
 /// What became of a group.
@@ -73,7 +73,7 @@ impl Ownership {
     pub(super) fn declare(&mut self, group: &Group) {
         let off_link = group.off_link;
         let standing = match (group.offer, group.unable) {
-            (Some(offer), _) if group.held => Standing::Offers { off_link, reason: moves::code(offer.cause) },
+            (Some(offer), _) if group.held => Standing::Offers { off_link, reason: offer::code(offer.cause) },
             _ if group.held => Standing::Holds(off_link),
             _ if !group.mine => Standing::Gone,
             (_, Some(cause)) => Standing::Unable(code(cause)),

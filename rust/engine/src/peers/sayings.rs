@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use metalev_wire::beacon::{Claim, Standing};
 
-use crate::peers::{Number, Renumbered};
+use super::roster::{Number, Renumbered};
 
 /// A claim without its address, and whose it is.
 #[derive(Clone, Copy, Debug)]
