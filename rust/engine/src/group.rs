@@ -222,6 +222,8 @@ impl Group {
             return Verdict::Stay;
         }
         if let Some(until) = self.quiet(moment) {
+            // Whoever has to listen anew knows nothing of how long nobody has announced it.
+            self.vacant_since = None;
             return Verdict::Wait(until);
         }
         let turn = self.turn(peers, moment);

@@ -125,6 +125,10 @@ impl Group {
         let passed_over = self.ahead(peers, reborn).len() + me_first;
         let before_me = ahead.iter().filter(|name| **name != reborn).count();
         let graces = u32::try_from(1 + passed_over + before_me).unwrap_or(u32::MAX);
+        // It may have been started again twice: what counts is when it began to listen last. That is waited for once more
+        // only, or one that starts again and again would keep it for ever.
+        let heard = peers.heard_since(reborn, &self.segment).unwrap_or_default();
+        let since = since.max(heard.min(since + moment.grace));
         since + moment.grace * graces + moment.slack * 2
     }
 

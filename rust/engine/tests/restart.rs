@@ -98,6 +98,21 @@ fn who_takes_up_again_what_it_announced_says_so_and_blames_nobody() {
     assert!(fact.message.ends_with("nobody has taken it since this speaker started anew"), "{}", fact.message);
 }
 
+#[test]
+fn one_that_is_started_again_twice_is_waited_for_from_the_second_time_on() {
+    for pause in (5..=90).step_by(5) {
+        let mut world = World::settled();
+        for nonce in [77, 78] {
+            world.run(MS * pause);
+            world.boot(1, nonce);
+            world.set_table("node1");
+        }
+        world.run(1_000 * MS);
+        assert_eq!(world.who_has(vip(200)), ["node1"], "{pause} ms apart");
+        assert!(world.facts("node2", FactKind::Took).is_empty(), "{pause} ms apart");
+    }
+}
+
 // ===== a speaker that is started again before it is given up =====
 
 /// `announcer` is killed and back after `pause` ms, under another nonce.
