@@ -44,6 +44,16 @@ def test_what_comes_and_goes_before_it_is_over_is_told_once(told: pytest.LogCapt
     assert lines(told) == ["refused", "reset", "500", "over: refused; reset; 500"]
 
 
+def test_what_was_under_way_before_a_trouble_does_not_end_it(told: pytest.LogCaptureFixture) -> None:
+    troubles = Troubles()
+    before = troubles.noted("a")
+    troubles.note("a", "refused")
+    troubles.over("a", before)
+    troubles.note("a", "refused")
+    troubles.over("a", troubles.noted("a"))
+    assert lines(told) == ["refused", "over: refused"]
+
+
 def test_many_that_are_refused_each_in_its_own_words_are_one_line(told: pytest.LogCaptureFixture) -> None:
     troubles = Troubles()
     for part in ("services", "nodes", "pods"):

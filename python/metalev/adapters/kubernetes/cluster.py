@@ -271,6 +271,7 @@ class KubernetesCluster:
     @contextmanager
     def _writing(self, key: ObjectKey) -> Iterator[None]:
         """Turn answers into errors for whoever decided; what keeps everybody from writing is told once, here."""
+        noted = self._troubles.noted(WRITING)
         try:
             yield
         except ApiError as error:
@@ -287,7 +288,7 @@ class KubernetesCluster:
             error.told = True
             raise
         self._unanswered = 0
-        self._troubles.over(WRITING)
+        self._troubles.over(WRITING, noted)
 
     def _require_writer(self, owner: str, what: str) -> None:
         if self._writer != owner:

@@ -19,6 +19,11 @@ class Troubles:
         self._lock = threading.Lock()
         self._of: dict[str, str] = {}
         self._told: dict[str, str] = {}
+        self._noted: dict[str, int] = {}
+
+    def noted(self, part: str) -> int:
+        """How often ``part`` had trouble so far: for :meth:`over`, by whoever does one of several things at a time."""
+        return self._noted.get(part, 0)
 
     def note(self, part: str, message: str, cause: str = "") -> None:
         """``part`` cannot go on because of what ``message`` says.
@@ -28,15 +33,21 @@ class Troubles:
         """
         with self._lock:
             self._of[part] = cause or message
+            self._noted[part] = self.noted(part) + 1
             news = self._of[part] not in self._told
             self._told.setdefault(self._of[part], message)
             log.log(logging.WARNING if news else logging.DEBUG, "%s; what was read before stays in force", message)
 
-    def over(self, part: str) -> None:
-        """``part`` goes on."""
+    def over(self, part: str, noted: int | None = None) -> None:
+        """``part`` goes on: what has succeeded began when it had had trouble ``noted`` times.
+
+        What was under way before the trouble and succeeds after it does not end it.
+        """
         if part not in self._of:
             return  # as nearly always, and from many threads
         with self._lock:
+            if noted is not None and noted != self.noted(part):
+                return
             self._of.pop(part, None)
             left = set(self._of.values())
             ended = [self._told.pop(cause) for cause in tuple(self._told) if cause not in left]
