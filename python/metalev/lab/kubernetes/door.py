@@ -21,13 +21,14 @@ async def _serve(listener: socket.socket, host: str, port: int) -> None:
         except OSError:  # nobody there: whoever came sees a connection that ends at once
             writer.close()
             return
-        await asyncio.gather(_pump(reader, there_writer), _pump(there_reader, writer))
+        await asyncio.gather(pump(reader, there_writer), pump(there_reader, writer))
 
     server = await asyncio.start_server(pass_on, sock=listener)
     await server.serve_forever()
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Hand on what comes until it ends."""
     with suppress(OSError):
         while data := await reader.read(_CHUNK):
             writer.write(data)

@@ -14,6 +14,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from metalev.lab.kubernetes.door import pump
+
 _CHUNK = 65536
 _END = b""
 
@@ -37,7 +39,7 @@ class SlowDoor:
             writer.close()
             return
         held: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
-        await asyncio.gather(self._hold(reader, held), _let_go(held, there_writer), _pump(there_reader, writer))
+        await asyncio.gather(self._hold(reader, held), _let_go(held, there_writer), pump(there_reader, writer))
 
     async def _hold(self, reader: asyncio.StreamReader, held: asyncio.Queue[tuple[float, bytes]]) -> None:
         due = 0.0
@@ -62,14 +64,6 @@ async def _let_go(held: asyncio.Queue[tuple[float, bytes]], writer: asyncio.Stre
             await asyncio.sleep(max(0.0, due - time.monotonic()))
             if data == _END:
                 break
-            writer.write(data)
-            await writer.drain()
-    writer.close()
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while data := await reader.read(_CHUNK):
             writer.write(data)
             await writer.drain()
     writer.close()
