@@ -54,6 +54,7 @@ def served(figures: Figures) -> set[Row]:
     """What a program with these figures serves."""
     metrics = Metrics(lambda: figures)
     metrics.moved("missed-beacons")
+    metrics.left("stopping", 1)
     text = metrics.render().decode()
     types = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
     labels = {name: re.findall(r'(\w+)="', found) for name, found in re.findall(r"^(\w+)\{(.*)\} ", text, re.MULTILINE)}
