@@ -17,7 +17,7 @@ from metalev.lab.topology import home_network
 pytestmark = pytest.mark.timeout(900)
 
 # Beacons so seldom that a busy machine has nobody taken for dead who lives.
-OPTIONS = ("--beacon-interval", "200ms", "--preempt", "immediate", "--hold-down", "3s")
+OPTIONS = ("--beacon-interval", "1s", "--preempt", "immediate", "--hold-down", "3s")
 FIRST, SECOND = "node1", "node2"
 POLICIES = ("immediate", "balanced", "sticky")
 # That of the option has no annotation.
