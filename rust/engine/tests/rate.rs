@@ -55,6 +55,7 @@ impl Choir {
                 interfaces: vec![],
                 gives_way: false,
                 keeps: false,
+                drilled: false,
                 preempt: Preempt::Sticky,
             }
         });
