@@ -53,6 +53,16 @@ class Plane:
         self.api.post(f"{METALLB}/ipaddresspools", _metallb("IPAddressPool"))
         self.api.post(f"{METALLB}/l2advertisements", _metallb("L2Advertisement"))
 
+    def take_a_core(self) -> None:
+        """Give the servers a core to themselves, as on a machine of their own, and another one to everything else.
+
+        What is started later inherits it: a controller shares that one with the observer.
+        """
+        theirs, ours = cores.first_and_last()
+        for server in (self.plane.etcd, self.plane.apiserver):
+            cores.pin(server.process.pid, theirs)
+        cores.pin(os.getpid(), ours)
+
     def add_nodes(self, count: int) -> None:
         """Nodes as objects alone; nothing runs on them."""
         for number in range(1, count + 1):

@@ -33,6 +33,12 @@ def pin(pid: int, core: int) -> None:
         os.sched_setaffinity(int(thread.name), {core})
 
 
+def let_go(pid: int, cores: set[int]) -> None:
+    """Let every thread of a process run on each of ``cores`` again."""
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(thread.name), cores)
+
+
 @contextmanager
 def preferred(*pids: int) -> Iterator[None]:
     """Let these processes, and what else is of their sessions, come before whatever else the machine does.
