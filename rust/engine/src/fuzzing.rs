@@ -199,12 +199,17 @@ impl<'a> Run<'a> {
     fn frame(&mut self, bytes: &[u8]) {
         self.fed += 1;
         let interface = 2 + u32::from(self.source.byte().is_multiple_of(8));
-        self.give(Event::Frame { interface, bytes });
+        self.give(Event::Frame { interface, bytes, waited: Duration::ZERO });
     }
 
     fn datagram(&mut self, bytes: &[u8]) {
         self.fed += 1;
-        self.give(Event::Datagram(Datagram { interface: 2, from: SocketAddr::new(own(2), 7946), bytes }));
+        self.give(Event::Datagram(Datagram {
+            interface: 2,
+            from: SocketAddr::new(own(2), 7946),
+            bytes,
+            waited: Duration::ZERO,
+        }));
     }
 
     fn raw_frame(&mut self) {
@@ -254,6 +259,7 @@ impl<'a> Run<'a> {
             sequence: if flags & 0x18 == 0x08 { self.source.long() } else { self.sequence },
             hears_you: flags & 1 != 0,
             goodbye: flags & 0x62 == 0x62,
+            quiet: flags & 0x80 != 0,
             interval_ms: if flags & 4 == 0 { 50 } else { u32::from(self.source.short()) << (flags >> 4) },
             mac: self.source.mac(),
             since: self.source.small(),

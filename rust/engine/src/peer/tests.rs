@@ -19,6 +19,7 @@ fn heard_at(times: &[u64]) -> Peer {
             sequence: *time,
             hears_you: true,
             goodbye: false,
+            quiet: false,
             interval_ms: 50,
             mac: MacAddr::ZERO,
             since: 0,
