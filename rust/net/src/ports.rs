@@ -169,7 +169,7 @@ impl Ports {
     /// paths in one breath, and what is read now wakes nobody up a moment later. The quiet ones whenever something may
     /// follow from time alone, as it always may unless clients' questions come `early`, before anything is due.
     pub(crate) fn reading(&self, ready: &[Token], early: bool) -> Vec<Token> {
-        let beacons = ready.iter().any(|token| matches!(token, Token::Udp | Token::Beacon(_)));
+        let beacons = ready.iter().any(|token| (Token::QuietUdp..=Token::Beacon(u32::MAX)).contains(token));
         let questions = ready.iter().all(|token| *token > Token::Beacon(u32::MAX));
         let mut all = ready.to_vec();
         if !(questions && early) {
