@@ -269,7 +269,7 @@ impl Herald {
         let (hears_you, heard) = (hearing.is_some(), hearing.is_some_and(|hearing| hearing.hears_us));
         let mac_said = (way.0 != Path::Udp).then_some(mac);
         let revisions = [changes.through, changes.latest, acknowledged];
-        let said = peer.repeats.say(way, Said { echo, hears_you, interval: stated, mac: mac_said, revisions });
+        let said = peer.repeats.say(way, Said { echo, hears_you, mac: mac_said, revisions });
         // Who does not hear us, or was not heard, is to be woken; and news may be lost as often as a beacon may be.
         let aloud = content.goodbye || peer.shout || !heard || !changes.claims.is_empty();
         let beacon = Beacon {

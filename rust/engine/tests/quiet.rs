@@ -65,6 +65,23 @@ fn what_is_said_to_who_does_not_hear_it_is_not_quiet() {
     assert!(quiet < sent, "{quiet} of {sent}");
 }
 
+#[test]
+fn another_interval_wakes_nobody_and_a_longer_one_is_known_before_the_end_of_the_shorter() {
+    let mut world = at_rest();
+    let promise = |world: &World| world.nodes["node1"].engine.counters().promise;
+    let usual = promise(&world);
+    // Its host is starved: it asks for a longer patience, and answers for longer by it.
+    world.freeze_for("node1", 100 * MS);
+    let (sent, quiet, _) = meanwhile(&mut world, "node1", 250 * MS);
+    assert_eq!(sent, quiet);
+    assert!(promise(&world) > usual + 100 * MS, "{:?}", promise(&world));
+    world.freeze_for("node1", 250 * MS);
+    world.run(1_000 * MS);
+    let lost = ORDER.iter().flat_map(|node| world.facts(node, FactKind::PeerLost)).count();
+    let overslept = world.facts("node1", FactKind::Overslept).len();
+    assert_eq!((lost, overslept), (0, 0));
+}
+
 // ===== who waits =====
 
 #[test]

@@ -1,6 +1,5 @@
 //! What was said to a peer last, on each way to it: what it hears again need not wake it up.
 
-use core::time::Duration;
 use std::net::IpAddr;
 
 use metalev_wire::MacAddr;
@@ -10,12 +9,12 @@ use super::Path;
 /// A way that beacons leave by: of several addresses of a peer each is one.
 pub(crate) type Way = (Path, Option<IpAddr>);
 
-/// All that a beacon says besides that its sender lives, and besides claims.
+/// All that a beacon says besides that its sender lives, and besides claims. Not for how long: whoever has heard of no
+/// longer interval yet reads what waits before it gives anybody up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Said {
     pub(crate) echo: u64,
     pub(crate) hears_you: bool,
-    pub(crate) interval: Duration,
     /// Of the interface that it left by; a datagram names them in turn.
     pub(crate) mac: Option<MacAddr>,
     /// The sender's revision that it leads to, the newest, and the recipient's that is acknowledged.
@@ -43,8 +42,7 @@ impl Repeats {
 mod tests {
     use super::*;
 
-    const SAID: Said =
-        Said { echo: 1, hears_you: true, interval: Duration::from_millis(50), mac: None, revisions: [4, 4, 2] };
+    const SAID: Said = Said { echo: 1, hears_you: true, mac: None, revisions: [4, 4, 2] };
     const UDP: Way = (Path::Udp, None);
 
     #[test]

@@ -31,7 +31,7 @@
 //! group are off-link if it holds, offers or is able, 255 for more; else 0).
 //!
 //! A quiet beacon says nothing that the ones before it on this path to this recipient did not say, but that its sender
-//! lives: no claims, and the same echo, hearing, interval, revisions and, in a frame, MAC. Its recipient need not wake up to
+//! lives: no claims, and the same echo, hearing, revisions and, in a frame, MAC; another interval at most. Its recipient need not wake up to
 //! read it at once; nothing else follows from the bit, which is where a kernel's filter finds it.
 //!
 //! The sizes and the tag are checked here, the *meaning* of nonces, sequences and revisions is the engine's: replay is
