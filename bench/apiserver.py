@@ -18,7 +18,7 @@ from typing import Any
 from bench import cores
 
 from metalev.adapters.kubernetes import Api
-from metalev.adapters.kubernetes.api import MERGE, STRATEGIC
+from metalev.adapters.kubernetes.api import MERGE, STRATEGIC, UNCHECKED
 from metalev.adapters.kubernetes.connections import connections_of
 from metalev.adapters.kubernetes.plain import find
 from metalev.adapters.places import Source
@@ -86,14 +86,9 @@ class Plane:
         assert answer.status == 200, answer.data
 
     def write_whole(self, index: int) -> None:
-        """All that metalev's controller says in its one patch, also the pool and the condition."""
-        words = f'Assigned IP ["{_ip(index)}"]'
-        condition = {"type": "metalev.io/AddressAssigned", "status": "True", "reason": "IPAllocated", "message": words}
-        body: dict[str, Any] = {"metadata": {"annotations": {"metallb.io/ip-allocated-from-pool": "bench"}}}
-        body["status"] = _address(index)["status"] | {
-            "conditions": [condition | {"lastTransitionTime": "2026-01-01T00:00:00Z"}]
-        }
-        self.api.patch(f"{SERVICES}/{_name(index)}/status", body, STRATEGIC)
+        """All that metalev's controller says in its one patch, also the pool, and as it asks for it."""
+        body = _address(index) | {"metadata": {"annotations": {"metallb.io/ip-allocated-from-pool": "bench"}}}
+        self.api.patch(f"{SERVICES}/{_name(index)}/status", body, STRATEGIC, UNCHECKED)
 
     def clear(self, index: int) -> None:
         """Take what was written away again."""

@@ -6,8 +6,8 @@ and the server use the same two cores, as does the raw client that all is compar
 asks an API server with, over eight connections that are open already and under the same observer, it does nothing but
 the patches that give each Service an address, with no decision, no event and no watch. Two more floors are told
 beside it: the same patches by urllib3, with which metalev asked before it had code of its own for that; and what no
-controller of two cores can be faster than that says as much: patches with the pool and the condition beside the
-address, with one more who watches. The controller finds its Python compiled, as in an image.
+controller of two cores can be faster than that says as much: patches with the pool beside the address, with one more
+who watches. The controller finds its Python compiled, as in an image.
 
 *Cold start* is from the start of the process (its Python included) to the last Service's address. *Reaction* is from
 the answer to the creation of a Service to the watch event that shows its address, median of twenty.

@@ -159,7 +159,7 @@ def test_without_an_advertisement_nobody_announces_and_the_service_is_told(room:
     told = room.told("web", "NotAnnounced")
     assert (told.type, "noMatchingAdvertisement" in told.message) == ("Warning", True)
     conditions = {one["type"]: one["status"] for one in room.seen("web")["status"]["conditions"]}
-    assert conditions == {"metalev.io/AddressAssigned": "True", "metalev.io/Announceable": "False"}
+    assert conditions == {"metalev.io/Announceable": "False"}
     room.advertise()
     room.announcer(address)
 

@@ -227,12 +227,16 @@ def test_only_the_address_is_in_the_status_of_the_load_balancer(room: Room) -> N
     assert room.seen("web")["status"]["loadBalancer"] == {"ingress": [{"ip": address, "ipMode": "VIP"}]}
 
 
-def test_a_condition_says_the_same_as_the_event(room: Room) -> None:
-    (address,) = room.pool_of()
-    room.service("web")
-    room.address("web")
+def test_a_condition_says_the_same_as_the_event_until_there_is_an_address(room: Room) -> None:
+    room.pool_of()
+    room.service("web", annotations={"metallb.io/address-pool": "unknown"})
+    event = room.told("web", "AllocationFailed")
     conditions = {one["type"]: one for one in room.seen("web")["status"]["conditions"]}
-    assert conditions["metalev.io/AddressAssigned"]["message"] == f'Assigned IP ["{address}"]'
+    assert conditions["metalev.io/AddressAssigned"]["message"] == event.message
+    room.annotate("web", "metallb.io/address-pool-")
+    room.address("web")
+    left = {one["type"] for one in room.seen("web")["status"].get("conditions", [])}
+    assert "metalev.io/AddressAssigned" not in left
 
 
 def test_looking_again_at_a_service_that_is_well_tells_nothing_new(room: Room) -> None:

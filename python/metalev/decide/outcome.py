@@ -23,6 +23,9 @@ from metalev.model.services import Condition, ConditionStatus, FamilyPolicy, Ser
 
 COMPONENT = "metallb-controller"
 CONDITION = "metalev.io/AddressAssigned"
+"""Stands on a Service only while there is something to say that its address does not say: as MetalLB, a Service with
+all that it asks for has no condition of ours, and its one write costs the API server least."""
+ALL_IS_WELL = "IPAllocated"
 
 
 class Outcome(StrEnum):
@@ -38,8 +41,9 @@ class Outcome(StrEnum):
 class Allocation(Struct, frozen=True):
     """What a Service should hold, and what to say about it.
 
-    ``events`` tell of a change: they are for the pass that makes it, and not to be repeated. ``want`` is what it waits
-    for, also beside an address that it holds; ``None`` if it has all that it asks for.
+    ``condition`` says what was decided and why; ``None`` for a Service that metalev does not serve. ``events`` tell of
+    a change: they are for the pass that makes it, and not to be repeated. ``want`` is what it waits for, also beside an
+    address that it holds; ``None`` if it has all that it asks for.
     """
 
     outcome: Outcome
@@ -48,6 +52,12 @@ class Allocation(Struct, frozen=True):
     condition: Condition | None = None
     events: tuple[Event, ...] = ()
     want: Want | None = None
+
+    @property
+    def trouble(self) -> Condition | None:
+        """The condition, if it says more than that the Service has what it asks for: then it is to stand there."""
+        plain = self.condition is None or self.condition.reason == ALL_IS_WELL
+        return None if plain else self.condition
 
 
 class Answer:
@@ -70,7 +80,7 @@ class Answer:
 
     def assigned(self, addresses: Addresses) -> Allocation:
         """It gets ``addresses`` in place of what it had."""
-        self.say(EventType.NORMAL, "IPAllocated", f"Assigned IP {quoted_list(addresses)}")
+        self.say(EventType.NORMAL, ALL_IS_WELL, f"Assigned IP {quoted_list(addresses)}")
         return self.holding(Outcome.ASSIGNED, addresses)
 
     def nothing(self, reason: str, message: str) -> Allocation:
@@ -115,7 +125,7 @@ class Answer:
             if whose := self._ledger.barred(address):
                 message = f"{quoted(address)} is an address {whose}: traffic to it may end there, not at the Service"
                 self._remark(EventType.WARNING, "AddressInUse", message)
-        reason = self._remarks[0][0] if self._remarks else "IPAllocated"
+        reason = self._remarks[0][0] if self._remarks else ALL_IS_WELL
         message = "; ".join([f"Assigned IP {quoted_list(addresses)}", *(text for _, text in self._remarks)])
         condition = Condition(CONDITION, ConditionStatus.TRUE, reason, message)
         return Allocation(outcome, addresses, name, condition, tuple(self._events), want)

@@ -12,7 +12,7 @@ from metalev.model.actions import Action, Event, EventType, RecordEvent, WriteSe
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.services import Condition, Service, ServiceStatus, by_type
 
-# The conditions that are there only while something is wrong, and what is said when it is over.
+# The conditions beside that of the address, and what is said when what is wrong is over.
 _BESIDE = {ANNOUNCEABLE: "a node may announce it again", ANNOTATIONS: "its annotations are all known"}
 
 
@@ -23,8 +23,8 @@ def actions_for(
     # That one address was replaced is remembered for as long as the Service holds any.
     ours = {CONDITION, *_BESIDE, *(() if allocation.addresses else (REPLACED,))}
     foreign = tuple(one for one in service.status.conditions if one.type not in ours)
-    own = tuple(one for one in (allocation.condition, replacement) if one is not None)
-    beside = (announceable if allocation.addresses else ()) + (misspelt(service) if own else ())
+    own = tuple(one for one in (allocation.trouble, replacement) if one is not None)
+    beside = (announceable if allocation.addresses else ()) + (misspelt(service) if allocation.condition else ())
     status = ServiceStatus(allocation.addresses, allocation.pool, by_type(*foreign, *own, *beside))
     if status == service.status:
         return ()

@@ -176,7 +176,7 @@ class Inquiry:
 
     def _conditions(self, service: Service, allocation: Allocation) -> Finding:
         """What the controller says, beside what it would say now."""
-        due = [allocation.condition] if allocation.condition else []
+        due = [allocation.trouble] if allocation.trouble else []
         silence = None if contested(service) else self._silence.get(service.name)
         if silence is not None and allocation.addresses:
             due.append(Condition(ANNOUNCEABLE, ConditionStatus.FALSE, "NotAnnounced", silence))
@@ -200,4 +200,4 @@ class _Group(Struct, frozen=True):
 
 
 def _looked_at(service: Service) -> bool:
-    return any(one.type == CONDITION for one in service.status.conditions)
+    return bool(service.status.pool) or any(one.type == CONDITION for one in service.status.conditions)

@@ -104,9 +104,9 @@ def of_address(service: Service, allocation: Allocation, ledger: Ledger, *, look
     if set(allocation.addresses) - set(shown):
         return _not_given(service, allocation, looked_at=looked_at)
     text = f"{listed(shown)} from pool {allocation.pool}{_usage(allocation, ledger)}"
-    if allocation.condition is not None and allocation.condition.reason != "IPAllocated":
+    if allocation.trouble is not None:
         _, _, remark = said.partition("; ")
-        if allocation.condition.reason == UNREAD:
+        if allocation.trouble.reason == UNREAD:
             return mind("address", f"{service.name} keeps {listed(shown)}: {remark}", _advice(remark))
         return mind("address", text, _advice(remark), remark)
     return yes("address", text)
@@ -128,11 +128,14 @@ def of_annotations(service: Service) -> tuple[Finding, ...]:
 
 
 def of_conditions(service: Service, due: tuple[Condition, ...]) -> Finding:
-    """What the controller says of it, and whether that is up to date."""
+    """What the controller says of it, and whether that is up to date; where all is well it says nothing."""
     own = tuple(one for one in service.status.conditions if one.type in {CONDITION, ANNOUNCEABLE})
     details = [f"{one.type} is {one.status} ({one.reason}): {one.message}" for one in own]
+    if not own and all(one.reason == UNREAD for one in due):
+        return yes("conditions", "none, as nothing is to be remarked")
     if not own:
-        return mind("conditions", "no controller has written any", "does `metalev controller` run? Its log says why")
+        wait = "look again in a second; then, does `metalev controller` run? Its log says why"
+        return mind("conditions", "the controller has said nothing of that yet", wait)
     if any(one.reason == UNREAD for one in due) and any(map(_is_assigned, own)):
         # A controller that runs goes by what it read before.
         return yes("conditions", *details)

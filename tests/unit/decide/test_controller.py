@@ -15,7 +15,7 @@ from tests.unit.decide.worlds import name, node, pool, service, world
 from metalev.decide import controller as module
 from metalev.decide.allocation import decide_addresses
 from metalev.decide.controller import ControllerDecider
-from metalev.decide.outcome import Allocation
+from metalev.decide.outcome import CONDITION, Allocation
 from metalev.model.actions import RecordEvent, SpeakerState, WriteServiceStatus
 from metalev.model.cluster import Namespace
 from metalev.model.meta import LabelSelector, Name
@@ -310,10 +310,31 @@ def test_an_address_that_a_service_of_another_class_shows_is_given_like_any_othe
 
 def test_conditions_of_others_are_left_in_place() -> None:
     foreign = Condition("example.com/Ready", ConditionStatus.TRUE, "Ready", "ready")
-    controller = Controller(replace(service("a"), status=ServiceStatus(conditions=(foreign,))))
+    controller = Controller(replace(service("a"), status=ServiceStatus(conditions=(foreign,))), pools=())
     controller.reconcile("a")
     assert controller.snapshot.services[name("a")].status.conditions[0] == foreign
     assert len(controller.snapshot.services[name("a")].status.conditions) == 2
+    controller.set_pools(pool("main", "10.0.0.0/30"))
+    controller.reconcile("a")
+    assert controller.held("a") == ["10.0.0.0"]
+    assert controller.snapshot.services[name("a")].status.conditions == (foreign,)
+
+
+def test_a_service_that_has_what_it_asks_for_carries_no_condition() -> None:
+    controller = Controller(service("a"))
+    write, event = controller.reconcile("a")
+    assert isinstance(write, WriteServiceStatus)
+    assert write.status == ServiceStatus((ip_address("10.0.0.0"),), "main")
+    assert write.reason == 'Assigned IP ["10.0.0.0"]'
+    assert isinstance(event, RecordEvent)
+
+
+def test_a_condition_that_says_no_more_than_the_address_is_taken_away() -> None:
+    plain = Condition(CONDITION, ConditionStatus.TRUE, "IPAllocated", 'Assigned IP ["10.0.0.0"]')
+    held = ServiceStatus((ip_address("10.0.0.0"),), "main", (plain,))
+    controller = Controller(replace(service("a"), status=held))
+    (write,) = [one for one in controller.reconcile("a") if isinstance(one, WriteServiceStatus)]
+    assert write.status == replace(held, conditions=())
 
 
 def test_counts_and_problems_of_pools_are_told() -> None:

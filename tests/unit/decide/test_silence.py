@@ -87,7 +87,7 @@ def test_a_new_address_that_nobody_may_announce_is_told_in_the_same_write() -> N
             controller.put(service("web"))
         write, allocated, silent = controller.reconcile("web")
         assert isinstance(write, WriteServiceStatus)
-        assert [one.reason for one in write.status.conditions] == ["IPAllocated", "NotAnnounced"]
+        assert [one.reason for one in write.status.conditions] == ["NotAnnounced"]
         assert [one.event.reason for one in (allocated, silent) if isinstance(one, RecordEvent)] == [
             "IPAllocated",
             "NotAnnounced",
@@ -124,7 +124,7 @@ def test_of_an_address_that_others_have_too_it_is_told_when_all_of_them_have_bee
     look_at_everything(controller)
     write, *_ = controller.reconcile("api")
     assert isinstance(write, WriteServiceStatus)
-    assert [one.reason for one in write.status.conditions] == ["IPAllocated"]
+    assert write.status.conditions == ()
     look_at_everything(controller)
     assert silence(controller, "web") == silence(controller, "api") != []
 

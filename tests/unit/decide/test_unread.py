@@ -43,9 +43,12 @@ def mend(controller: Controller, *pools: Pool) -> None:
         controller.decider.service(controller.snapshot, key)
 
 
+def conditions(controller: Controller, text: str = "web") -> tuple[Condition, ...]:
+    return controller.snapshot.services[name(text)].status.conditions
+
+
 def condition(controller: Controller, text: str = "web") -> Condition:
-    found = controller.snapshot.services[name(text)].status.conditions
-    return next(one for one in found if one.type == CONDITION)
+    return next(one for one in conditions(controller, text) if one.type == CONDITION)
 
 
 def told(actions: tuple[Action, ...]) -> list[str]:
@@ -82,7 +85,7 @@ def test_when_all_can_be_read_and_the_pool_is_there_again_nothing_is_remarkable(
     controller.settle("web")
     mend(controller, MAIN)
     assert told(controller.reconcile("web")) == []
-    assert (controller.held("web"), condition(controller).reason) == (["10.0.0.0"], "IPAllocated")
+    assert (controller.held("web"), conditions(controller)) == (["10.0.0.0"], ())
 
 
 def test_when_all_can_be_read_and_the_address_is_in_no_pool_it_is_lost_as_always() -> None:
@@ -152,7 +155,7 @@ def test_a_service_that_asks_for_the_pool_that_cannot_be_read_has_what_it_asks_f
 def test_a_new_wish_that_can_be_met_is_met() -> None:
     controller = beside(BROKEN, replace(holder(), annotations={"metallb.io/address-pool": "side"}), pools=(SIDE,))
     controller.settle("web")
-    assert (controller.held("web"), condition(controller).reason) == (["10.0.1.0"], "IPAllocated")
+    assert (controller.held("web"), conditions(controller)) == (["10.0.1.0"], ())
 
 
 def test_what_two_hold_who_do_not_share_it_only_one_keeps() -> None:

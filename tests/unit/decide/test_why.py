@@ -168,7 +168,9 @@ def test_mistakes_in_the_input_stand_beside_what_they_may_explain() -> None:
 
 def test_what_the_controller_said_long_ago_is_told_apart_from_what_is_so() -> None:
     ended = backed(announced(settled(world(WEB))), NOT_READY)
-    assert "not what is so now" in answer(ask(ended), "conditions").text
+    assert answer(ask(ended), "conditions").text == "the controller has said nothing of that yet"
+    back = backed(settled(ended), Endpoint(("10.1.0.1",), "node-a"))
+    assert "not what is so now" in answer(ask(back), "conditions").text
     assert answer(ask(settled(ended)), "conditions").text == "the controller says the same"
 
 

@@ -14,7 +14,7 @@ from tests.unit.docs.markdown import DOCS, ROOT, code_spans, prose, shown, table
 from metalev.adapters.metrics import WITNESS_RESULTS, Announced, Figures, Metrics
 from metalev.decide.candidates import Why
 from metalev.decide.misspelt import ANNOTATIONS, OWN_PREFIX
-from metalev.decide.outcome import CONDITION
+from metalev.decide.outcome import ALL_IS_WELL, CONDITION
 from metalev.decide.replacing import REPLACED
 from metalev.decide.unread import ANNOUNCEABLE, UNREAD
 from metalev.model.pools import PREEMPT_ANNOTATION, PoolStatus
@@ -146,7 +146,7 @@ def test_the_reasons_of_the_condition_are_those_that_allocation_gives() -> None:
     reasons = {row[1].strip("`") for row in tables(ADDRESSES, "status", "reason")}
     decide = ROOT / "python" / "metalev" / "decide"
     allocation = "".join((decide / f"{part}.py").read_text() for part in ("allocation", "hindrances", "outcome"))
-    of_events_alone = {"deprecatedAnnotation", "ClearAssignment", "nolbIPsIPFamily"}
+    of_events_alone = {"deprecatedAnnotation", "ClearAssignment", "nolbIPsIPFamily", ALL_IS_WELL}
     given = set(re.findall(r'"([A-Za-z]{5,})", (?:f?"|message|self._failure)', allocation)) - of_events_alone | {UNREAD}
     assert reasons == given
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any, TypeAlias, TypeVar
 
@@ -79,10 +80,16 @@ def parse(raw: bytes | msgspec.Raw, wire: type[T]) -> T:
         raise BadField("", f"is no JSON: {error}") from None
 
 
+@lru_cache(maxsize=1 << 14)
+def _address(text: str) -> IPAddress:
+    """The same address is read again with each change of its object; a value that never changes may be shared."""
+    return ip_address(text)
+
+
 def parse_address(text: str, path: str) -> IPAddress:
     """Read one address; ``path`` is where it stands. Raises :class:`BadField`."""
     try:
-        return ip_address(text)
+        return _address(text)
     except ValueError:
         raise BadField(path, f'"{text}" is no IP address') from None
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -273,7 +274,13 @@ class Api:
 
 
 def _url(path: str, query: Mapping[str, str] | None) -> str:
-    return f"{path}?{urlencode(query)}" if query else path
+    return f"{path}?{_encoded(tuple(query.items()))}" if query else path
+
+
+@lru_cache(maxsize=64)
+def _encoded(query: tuple[tuple[str, str], ...]) -> str:
+    """Each of thousands of writes asks for the same."""
+    return urlencode(query)
 
 
 def _whole(response: urllib3.BaseHTTPResponse) -> Answer:
