@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import Any
 
@@ -28,6 +29,16 @@ def service(name: str = "web", port: int = 80, **spec: Any) -> Manifest:
         "kind": "Service",
         "metadata": {"name": name},
         "spec": {"type": "LoadBalancer", "ports": [{"port": port}], **spec},
+    }
+
+
+def endpoint_slice(name: str, labels: Mapping[str, str]) -> Manifest:
+    return {
+        "apiVersion": "discovery.k8s.io/v1",
+        "kind": "EndpointSlice",
+        "metadata": {"name": name, "labels": labels},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": ["10.1.0.1"]}],
     }
 
 

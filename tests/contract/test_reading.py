@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from tests.contract.harness import Harness
-from tests.contract.objects import WEB, port_of, service, web
+from tests.contract.kubernetes import KubernetesHarness
+from tests.contract.objects import WEB, endpoint_slice, port_of, service, web
 
-from metalev.model.meta import Kind
+from metalev.lab.kubernetes.controlplane import ControlPlane
+from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.services import Service
 from metalev.model.snapshot import Deleted, Listed, Synced, Upserted
 
@@ -48,6 +50,18 @@ def test_missed_change_is_made_up_for_by_a_relist(harness: Harness) -> None:
     harness.put(service(port=81))
     program.cluster.relist()
     assert port_of(program) == 81
+
+
+def test_an_endpoint_slice_that_is_no_services_is_not_read_from_an_api_server(plane: ControlPlane) -> None:
+    harness = KubernetesHarness(plane)
+    harness.put(endpoint_slice("anothers", {"multicluster.kubernetes.io/service-name": "web"}))
+    harness.put(endpoint_slice("ours", {"kubernetes.io/service-name": "web"}))
+    seen = harness.connect(watch=False).seen
+    harness.close()
+    ours = ObjectKey(Kind.ENDPOINT_SLICE, Name("default", "ours"))
+    assert ours in seen.objects
+    assert [key for key in seen.objects if key.name.name == "anothers"] == []
+    assert seen.problems == {}
 
 
 # --- Watching ---

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from typing import cast
 
 import pytest
 from tests.contract.harness import Harness
+from tests.contract.kubernetes import KubernetesHarness
 from tests.contract.objects import ASSIGNED, POOL, V6, WEB, pool, port_of, service, web
 
+from metalev.adapters.kubernetes import KubernetesCluster
+from metalev.lab.kubernetes.controlplane import ControlPlane
 from metalev.model.actions import Conflict, Event, EventType, Holding, Patience, SpeakerState
 from metalev.model.errors import StaleWrite, Unavailable
 from metalev.model.meta import Kind, Name, ObjectKey
@@ -229,3 +233,24 @@ def test_equal_events_are_counted(harness: Harness) -> None:
         program.cluster.record_event(Event(WEB, EventType.WARNING, "AllocationFailed", message, "metallb-controller"))
     program.cluster.record_event(Event(WEB, EventType.NORMAL, "IPAllocated", "Assigned", "metallb-controller"))
     assert harness.event_counts() == {"AllocationFailed": 3, "IPAllocated": 1}
+
+
+def test_on_an_api_server_a_speaker_knows_its_node_and_says_nothing_more_once_that_is_gone(
+    plane: ControlPlane,
+) -> None:
+    harness = KubernetesHarness(plane)
+    program = harness.connect("node1")
+    cluster = cast("KubernetesCluster", program.cluster)
+    assert cluster.own_node() is None
+    harness.put({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node1"}})
+    node = ObjectKey(Kind.NODE, Name("", "node1"))
+    program.seen.until(lambda: node in program.seen.objects)
+    (uid,) = {one["uid"] for one in [cluster.own_node()] if one}
+    assert uid == plane.kubectl("get", "node", "node1", "-o", "jsonpath={.metadata.uid}")
+    harness.remove(Kind.NODE, "node1")
+    program.seen.until(lambda: node not in program.seen.objects)
+    with pytest.raises(Unavailable, match="the Node node1 is gone"):
+        cluster.own_node()
+    with pytest.raises(Unavailable, match="the Node node1 is gone"):
+        cluster.write_speaker_state(SpeakerState(Name("", "node1")))
+    harness.close()

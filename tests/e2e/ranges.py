@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_interface
 from itertools import count
+from threading import Event
+from time import monotonic
 from typing import Self
 
 Address = IPv4Address | IPv6Address
 DOCUMENT = 11
 """As many as the range has that a reader of the user's document gives to MetalLB."""
-WANTED, WANTED_IPV6 = 50, 4000
+WANTED, WANTED_IPV6 = 200, 4000
+SHARE = 5
+"""Of an IPv4 network, no more than this part is taken: in a small one others have addresses, too."""
+REST_S = 65.0
+"""How long a used address is left alone: for a minute metalev gives others first, and tests say which comes first."""
 LEFT_FREE = 6
 """At the end of a network: the broadcast address, and what somebody may have put there."""
 
@@ -18,11 +24,20 @@ LEFT_FREE = 6
 class Ranges:
     """Addresses in the order in which they are used: the first ones for documents, the others in turn for the tests.
 
-    Of IPv6 there are always enough: each is used once. Of IPv4, the one that was not used for the longest time.
+    Of IPv6 there are always enough: each is used once. Of IPv4, the one that was not used for the longest time, and not
+    before that is long enough.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(
+        self,
+        text: str,
+        now: Callable[[], float] = monotonic,
+        pause: Callable[[float], object] = lambda seconds: Event().wait(seconds),
+    ) -> None:
         """``text`` is as in METALEV_E2E_RANGE: ranges of both families, ``a-b,c-d``."""
+        self._now, self._pause = now, pause
+        self._taken: set[str] = set()
+        self._rests_until: dict[str, float] = {}
         ranges = [_ends(part) for part in text.split(",")]
         fours = [one for first, last in ranges if first.version == 4 for one in _all(first, last)]
         sixes = [first for first, _ in ranges if first.version == 6]
@@ -40,13 +55,26 @@ class Ranges:
         six = next((one for one in own if one.version == 6 and not one.is_link_local and not one.is_loopback), None)
         assert four, f"the client is in no network of the node {node}: METALEV_E2E_CLIENT must name one that is"
         assert six, "the client has no IPv6 network: METALEV_E2E_RANGE must name addresses of both families"
-        ends = ((one[-(number + LEFT_FREE)], one[-LEFT_FREE]) for one, number in ((four, WANTED), (six, WANTED_IPV6)))
+        wanted = ((four, min(WANTED, four.num_addresses // SHARE)), (six, WANTED_IPV6))
+        ends = ((one[-(number + LEFT_FREE)], one[-LEFT_FREE]) for one, number in wanted)
         return cls(",".join(f"{first}-{last}" for first, last in ends))
 
     def take(self, family: int, number: int) -> list[str]:
         """The next ``number`` addresses, not always neighbours."""
-        source = self._fours if family == 4 else self._sixes
-        return [next(source) for _ in range(number)]
+        if family == 6:
+            return [next(self._sixes) for _ in range(number)]
+        return [self._rested(next(self._fours)) for _ in range(number)]
+
+    def used(self) -> None:
+        """Nobody has any more what was taken until now: it rests from now on."""
+        self._rests_until.update(dict.fromkeys(self._taken, self._now() + REST_S))
+        self._taken.clear()
+
+    def _rested(self, address: str) -> str:
+        while (left := self._rests_until.get(address, 0.0) - self._now()) > 0:
+            self._pause(left)
+        self._taken.add(address)
+        return address
 
 
 def _ends(text: str) -> tuple[Address, Address]:

@@ -203,6 +203,7 @@ class Room:
         for kind in OWN_KINDS:
             self.cluster.delete_all(f"{METALLB}/{kind}")
         self.cluster.delete_all(f"/api/v1/namespaces/{SYSTEM}/configmaps/config")
+        self.cluster.ranges.used()
 
 
 def service(

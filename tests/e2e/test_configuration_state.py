@@ -59,6 +59,21 @@ def test_the_objects_have_metallbs_labels(room: Room) -> None:
         assert labels[f"speaker-{node}"]["metallb.io/node-name"] == node
 
 
+def test_what_a_speaker_says_of_itself_goes_with_its_node(room: Room) -> None:
+    leases = f"/apis/coordination.k8s.io/v1/namespaces/{SYSTEM}/leases"
+    for node in room.cluster.items("/api/v1/nodes"):
+        name, uid = node["metadata"]["name"], node["metadata"]["uid"]
+        paths = (f"{METALLB}/configurationstates/speaker-{name}", f"{leases}/speaker-{name}")
+        for path in (*paths, f"/apis/metalev.io/v1alpha1/speakerstates/{name}"):
+            wait_for(f"{path} is owned by its Node", lambda: owners(room, path) == [("Node", uid)])  # noqa: B023
+
+
+def owners(room: Room, path: str) -> list[tuple[str, str]]:
+    """Kind and uid of what an object goes with."""
+    metadata = room.cluster.read(path).get("metadata", {})
+    return [(one["kind"], one["uid"]) for one in metadata.get("ownerReferences", ())]
+
+
 def test_pools_that_overlap_are_invalid_with_the_reason_and_valid_again_when_they_do_not(room: Room) -> None:
     spoil(room)
     wait_for_result(room, "controller", "Invalid")

@@ -135,6 +135,15 @@ def test_the_first_pool_and_the_first_service_give_curl_an_answer(room: Room, ad
     assert room.page(room.address("nginx"), "/hostname").startswith("web-")
 
 
+def test_a_service_that_waits_for_the_pool_of_the_same_file_is_told_of_its_address_alone(room: Room) -> None:
+    room.cluster.apply(NGINX, namespace=HOME)
+    room.told("nginx", "NoPools")
+    found = room.cluster.ranges.document
+    room.cluster.apply(CONFIGURATION.replace("FIRST", found[0]).replace("LAST", found[-1]))
+    room.told("nginx", "nodeAssigned")
+    assert "NotAnnounced" not in {one.reason for one in room.events("nginx")}
+
+
 def test_kubectl_get_service_shows_the_external_ip(room: Room, addresses: list[str]) -> None:
     room.cluster.apply(NGINX, namespace=HOME)
     room.address("nginx")

@@ -19,6 +19,7 @@ from metalev.lab.namespace import LabError, Namespace
 VIP = IPv4Address("192.0.2.10")
 ASKER = "02:00:00:00:00:63"
 SPEAKER = f"""
+import signal
 from ipaddress import ip_address
 from metalev.adapters.native import NativeOwnership
 from metalev.model.cluster import BeaconKey
@@ -27,8 +28,10 @@ from metalev.model.ownership import Candidate, Group, OwnershipTable
 vip = ip_address("{VIP}")
 ownership = NativeOwnership("a", interfaces=["eth0"])
 ownership.set(OwnershipTable(keys=(BeaconKey(1, b"x" * 32),), groups=(Group(vip, (vip,), (Candidate("a"),)),)))
+count = lambda *_: print("dropped", ownership.counters().dropped.get("announceIP", 0), flush=True)
+signal.signal(signal.SIGUSR1, count)
 while True:
-    for fact in ownership.facts(60):
+    for fact in ownership.facts(1):
         print(fact.kind, flush=True)
 """
 
@@ -42,7 +45,10 @@ def wire() -> Iterator[Namespace]:
 
 @pytest.fixture
 def speaker(wire: Namespace) -> Iterator[subprocess.Popen[str]]:
-    """A process that holds the VIP and prints the kinds of its facts, one a line."""
+    """A process that holds the VIP and prints the kinds of its facts, one a line.
+
+    By SIGUSR1 it prints how many questions were dropped because the VIP was not held.
+    """
     command = wire.inside([sys.executable, "-c", SPEAKER])
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         wait_for("took", process)
@@ -103,3 +109,7 @@ def test_what_was_asked_during_a_sleep_is_never_answered(
     ask(wire)
     tape.wait_for(is_answer)
     assert len([frame for frame in tape.frames if is_answer(frame)]) == 1
+    speaker.send_signal(signal.SIGUSR1)
+    assert speaker.stdout is not None
+    dropped = next(line for line in speaker.stdout if line.startswith("dropped"))
+    assert dropped == "dropped 0\n", "it was thrown away unread"

@@ -40,6 +40,7 @@ def test_a_drill_moves_an_address_away_and_back_and_leaves_nothing(
     holders = [one["node"] for one in told["held"] if one["node"]]
     assert holders[0] == holders[-1] == owner.name
     assert len(set(holders)) >= 2
+    assert "drill" in {one["cause"] for one in told["held"]}
     terms = [one["term"] for one in told["held"] if one["node"]]
     assert terms == sorted(terms)  # two that go by different tables for a moment may take it in the same term
     assert cluster.wait_for_announcer(vip) == owner

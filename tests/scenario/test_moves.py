@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -142,6 +142,22 @@ def test_both_sides_of_a_move_say_why_and_to_whom(
             lambda _: any("announcerMoved" in text and said in text for text in map(read, events.glob("*.yaml"))),
             timeout=60,
         )
+
+
+def test_the_connections_that_were_open_through_the_old_node_are_counted_and_shown(
+    cluster: LabCluster, vip: IPv4Address
+) -> None:
+    mend(cluster, vip)
+    owner = cluster.wait_for_announcer(vip)
+    with ExitStack() as held, unmarked_again(cluster):
+        for _ in range(3):
+            connection = held.enter_context(cluster.lab.client.socket())
+            connection.settimeout(60)
+            connection.connect((str(vip), 80))
+        exclude(cluster, owner)
+        cluster.speaker(owner.name).wait_for(f"3 TCP connections to {vip} were open through this node", timeout=60)
+        counted = 'metalev_connections_left_total{reason="not-candidate"}'
+        assert cluster.metrics(owner.name)[counted] == 3
 
 
 def test_the_successor_announces_before_the_old_one_says_goodbye(cluster: LabCluster, vip: IPv4Address) -> None:

@@ -97,6 +97,8 @@ class Metrics:
             registry=registry,
         )
         self._moves = Counter("metalev_moves", "Groups of addresses taken over", ["reason"], registry=registry)
+        text = "TCP connections that were open through this node when it let go of their address"
+        self._left = Counter("metalev_connections_left", text, ["reason"], registry=registry)
 
     def reconciled(self, seconds: float, *, failed: bool) -> None:
         """One reconcile took ``seconds``."""
@@ -112,6 +114,10 @@ class Metrics:
     def moved(self, reason: str) -> None:
         """A group was taken over by this node, because of ``reason``."""
         self._moves.labels(reason=reason).inc()
+
+    def left(self, reason: str, connections: int) -> None:
+        """A group was let go of because of ``reason``, with so many connections open through this node."""
+        self._left.labels(reason=reason).inc(connections)
 
     def render(self) -> bytes:
         """All metrics in Prometheus' text format, version 0.0.4."""

@@ -199,8 +199,8 @@ class ControllerReconciler:
         actions = controller_actions(self._applied, self._desired, snapshot.pools, snapshot.pool_statuses)
         if self._new_key is not None and not snapshot.secrets:
             actions = (self._beacon_key(self._new_key), *actions)
-        rest_end = self._decider.next_rest_end()
-        again = Done() if rest_end is None else After(max(rest_end - self._wall(), OVERVIEW_PAUSE))
+        end = self._decider.next_end(self._wall())
+        again = Done() if end is None else After(max(end - self._wall(), OVERVIEW_PAUSE))
         return Later(partial(self._tell, tuple(actions), self._desired, again))
 
     def _tell(self, actions: Sequence[Action], desired: ControllerDesired, again: Outcome) -> Outcome:

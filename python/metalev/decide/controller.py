@@ -15,6 +15,7 @@ from metalev.decide.keepback import addresses_in_use, clean_addresses, conflicts
 from metalev.decide.ledger import ALONE, Ledger
 from metalev.decide.legacy import superseded
 from metalev.decide.living import living_speakers
+from metalev.decide.newcomers import Newcomers
 from metalev.decide.outcome import Allocation
 from metalev.decide.precedence import announced_services, precedence
 from metalev.decide.replacing import Givings, replaced, to_replace
@@ -73,7 +74,8 @@ class ControllerDecider:
         self._givings = Givings()
         self._due: dict[Name, None] = {}
         self._awaited: dict[Name, _Awaited] = {}
-        self._silences = Silences(self.ledger, lb_class, ignore_exclude_lb=ignore_exclude_lb)
+        self._newcomers = Newcomers()
+        self._silences = Silences(self.ledger, self._newcomers, lb_class, ignore_exclude_lb=ignore_exclude_lb)
 
     def service(self, snapshot: Snapshot, name: Name, now: float = 0.0) -> tuple[Action, ...]:
         """What is to be done about the Service ``name``, which need not exist any more; nothing if all is well."""
@@ -111,7 +113,7 @@ class ControllerDecider:
         allocation, replacement = self._allocate(service, snapshot, now)
         self._enter(name, allocation, terms, now)
         actions = actions_for(
-            service, allocation, self._silences.conditions(service, snapshot, allocation), replacement
+            service, allocation, self._silences.conditions(service, snapshot, allocation, now), replacement
         )
         if actions:
             self.contests.means(name, allocation.addresses)
@@ -145,16 +147,20 @@ class ControllerDecider:
         if not self._look(snapshot, now):
             return ControllerDesired()
         statuses = {name: self.ledger.counts(name.name) for name in snapshot.pools if name.name in self.ledger.pools}
-        unannounced = self._silences.look(snapshot)
+        unannounced = self._silences.look(snapshot, now)
         self._wake(self._silences.news(unannounced.values(), snapshot))
         problems = self.ledger.problems
         return ControllerDesired(
             statuses, problems, self._skips(), unannounced, superseded(snapshot), configuration_of(snapshot, problems)
         )
 
-    def next_rest_end(self) -> int | None:
-        """When the next rest of an address ends, in seconds since 1970: there is something to say of its pool then."""
-        return self.ledger.next_rest_end()
+    def next_end(self, now: float) -> float | None:
+        """When there is something to say of the pools though nothing changes, in seconds since 1970.
+
+        The next rest of an address ends, or it is time to miss an advertisement of a new pool.
+        """
+        ends = (self.ledger.next_rest_end(), self._newcomers.next_end(now))
+        return min((one for one in ends if one is not None), default=None)
 
     # --- What concerns everybody ---
 
@@ -164,8 +170,11 @@ class ControllerDecider:
             return False
         last, self._last = self._last, snapshot
         if not last.synced:
+            self._newcomers.begin([one.name for one in snapshot.pools])
             self._adopt(snapshot, now)
         pools_changed = snapshot.pools is not last.pools and self.ledger.set_pools(snapshot.pools.values())
+        if pools_changed:
+            self._newcomers.take(self.ledger.pools, now)
         if pools_changed:
             self._wake(self.ledger.services())  # a pool that shrank takes addresses away, one that grew has more
         if pools_changed or snapshot.namespaces is not last.namespaces:

@@ -115,12 +115,14 @@ def _what_changed(before: OwnershipTable | None, now: OwnershipTable) -> str:
         kept = sum(not group.candidates for group in now.groups)
         more = f", {kept} groups without a candidate" if kept else ""
         return f"first table: {len(now.groups) - kept} groups, {len(now.peers)} peers{more}"
-    parts = [f"{field} changed" for field in ("peers", "keys") if getattr(before, field) != getattr(now, field)]
+    fields = {"peers": "peers", "keys": "keys", "silence": "the silence of a drill"}
+    parts = [f"{name} changed" for field, name in fields.items() if getattr(before, field) != getattr(now, field)]
     old, new = _only_in(before.groups, now.groups), _only_in(now.groups, before.groups)
     parts += _named("added", [str(key) for key in new if key not in old])
     parts += _named("removed", [str(key) for key in old if key not in new])
     parts += _named("changed", [str(key) for key, group in new.items() if key in old and old[key] != group])
-    return "; ".join(parts)
+    # It changes with almost everything else.
+    return "; ".join(parts) or "what is probed changed"
 
 
 def _only_in(groups: Iterable[Group], others: Iterable[Group]) -> dict[IPAddress, Group]:

@@ -16,17 +16,19 @@ def drilled(table: OwnershipTable, drills: Collection[Drill], node: str) -> Owne
     """The table of ``node`` while these drills go on."""
     if not drills:
         return table
-    groups = tuple(_without(group, drills) for group in table.groups)
+    groups = tuple(_without(group, drills, node) for group in table.groups)
     return replace(table, groups=groups, silence=_silence(drills, node))
 
 
-def _without(group: Group, drills: Collection[Drill]) -> Group:
+def _without(group: Group, drills: Collection[Drill], node: str) -> Group:
     """Without the nodes that are not to have it. A drill that would leave it to nobody is not followed."""
+    before = group.candidates
     for drill in drills:
         if drill.mode is DrillMode.MOVE and drill.address in group.addresses:
             rest = tuple(one for one in group.candidates if one.node not in drill.nodes)
             group = replace(group, candidates=rest) if rest else group
-    return group
+    drilled = node in {one.node for one in before} - {one.node for one in group.candidates}
+    return replace(group, drilled=drilled) if drilled else group
 
 
 def _silence(drills: Collection[Drill], node: str) -> Silence | None:

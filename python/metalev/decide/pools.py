@@ -34,6 +34,10 @@ _NEVER: tuple[tuple[AddressRange, str], ...] = tuple(
 )
 
 
+NAMED = 10
+"""Mistakes of one pool that are spelled out: thousands of ranges may overlap those of another at once."""
+
+
 class Unusable(Struct, frozen=True):
     """The range at ``index`` of ``pool`` has addresses that cannot be handed out as its own; ``message`` says why."""
 
@@ -47,14 +51,19 @@ def check_pools(pools: Iterable[Pool]) -> tuple[tuple[Pool, ...], Mapping[Name, 
 
     What overlaps a range of an earlier pool, or an earlier one of its own, is left out, and so is what no host can
     have (loopback, multicast...). The rest goes on working, so no Service loses its address because a range became too
-    long. There is one text of problems per pool.
+    long. There is one text of problems per pool, with the first few of many.
     """
     usable, found = _divide(sorted(pools, key=lambda one: one.name))
     problems = {pool.name: "pool has no prefixes defined" for pool in usable if not pool.ranges}
     messages: dict[Name, list[str]] = {}
     for one in found:
         messages.setdefault(one.pool, []).append(one.message)
-    return tuple(usable), problems | {name: "; ".join(texts) for name, texts in messages.items()}
+    return tuple(usable), problems | {name: _listed(texts) for name, texts in messages.items()}
+
+
+def _listed(texts: list[str]) -> str:
+    more = f"; and {len(texts) - NAMED} more" if len(texts) > NAMED else ""
+    return "; ".join(texts[:NAMED]) + more
 
 
 def unusable_ranges(pools: Iterable[Pool]) -> tuple[Unusable, ...]:

@@ -11,8 +11,10 @@ from metalev.decide.candidates import Why
 from metalev.decide.desired import Unannounced
 from metalev.decide.groups import Groups, why_nobody
 from metalev.decide.ledger import Ledger
+from metalev.decide.newcomers import Newcomers
 from metalev.decide.outcome import Allocation
 from metalev.decide.unread import ANNOUNCEABLE
+from metalev.model.address import IPAddress
 from metalev.model.meta import Name
 from metalev.model.services import Condition, ConditionStatus, Service, ServiceStatus
 from metalev.model.snapshot import Snapshot
@@ -21,15 +23,19 @@ from metalev.model.snapshot import Snapshot
 class Silences:
     """Remembers of which Services it has been decided to say so; nothing until everything has been looked at once."""
 
-    def __init__(self, ledger: Ledger, lb_class: str | None, *, ignore_exclude_lb: bool) -> None:
+    def __init__(self, ledger: Ledger, newcomers: Newcomers, lb_class: str | None, *, ignore_exclude_lb: bool) -> None:
         self._ledger = ledger
+        self._newcomers = newcomers
         self._announcements = Announcements("", lb_class, ignore_exclude_lb=ignore_exclude_lb, patient=True)
         self._groups = Groups()
         self._silent: dict[Name, Condition] = {}
         self._has_looked = False
 
-    def look(self, snapshot: Snapshot) -> Mapping[str, Unannounced]:
-        """What nobody may announce, by the groups' keys, or for a Service that has no say in its group, by its name."""
+    def look(self, snapshot: Snapshot, now: float) -> Mapping[str, Unannounced]:
+        """What nobody may announce, by the groups' keys, or for a Service that has no say in its group, by its name.
+
+        That an advertisement of a new pool is missing is not said yet.
+        """
         announcements = self._announcements.update(snapshot)
         addresses = {name: snapshot.services[name].status.addresses for name in announcements}
         grouping = self._groups.form(addresses, announcements)
@@ -42,7 +48,7 @@ class Silences:
             found[key] = Unannounced(tuple(everything), names, why)
         for name, why in grouping.left_out.items():
             found[str(name)] = Unannounced(tuple(addresses[name]), (name,), why)
-        return found
+        return {key: one for key, one in found.items() if not self._is_early(one.addresses, one.why, now)}
 
     def news(self, unannounced: Iterable[Unannounced], snapshot: Snapshot) -> tuple[Name, ...]:
         """Take it for said; returns the Services on which it stands and is no longer so, or does not stand yet."""
@@ -57,7 +63,9 @@ class Silences:
         self._has_looked = True
         return tuple(name for name in everybody if self._is_marked_wrong(name, snapshot))
 
-    def conditions(self, service: Service, snapshot: Snapshot, allocation: Allocation) -> tuple[Condition, ...]:
+    def conditions(
+        self, service: Service, snapshot: Snapshot, allocation: Allocation, now: float
+    ) -> tuple[Condition, ...]:
         """What its status shall say of that; as it says until everything has been looked at once.
 
         A Service that is given an address of its own is looked at here, so that all is said in one write.
@@ -67,10 +75,15 @@ class Silences:
             return self._as_said(service)
         given = replace(service, status=ServiceStatus(allocation.addresses))
         why = why_nobody(self._announcements.of(given, snapshot))
-        silence = (_silence(Unannounced(allocation.addresses, (service.name,), why)),) if why else ()
+        said = bool(why) and not self._is_early(allocation.addresses, why, now)
+        silence = (_silence(Unannounced(allocation.addresses, (service.name,), why)),) if said else ()
         self._silent.pop(service.name, None)
         self._silent.update((service.name, one) for one in silence)
         return silence
+
+    def _is_early(self, addresses: Iterable[IPAddress], why: str, now: float) -> bool:
+        pools = map(self._ledger.pool_of, addresses)
+        return any(self._newcomers.excuse(pool.name.name, why, now) for pool in pools if pool is not None)
 
     def _is_under_way(self, name: Name, snapshot: Snapshot) -> bool:
         """Whether the Service has been given an address that its status does not show yet."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 from metalev.decide.candidates import ADVICE, Announcement, Why
 from metalev.decide.findings import Finding, listed, mind, no, yes
 from metalev.decide.wishes import shares
+from metalev.model.address import Family, IPAddress
 from metalev.model.cluster import SpeakerPod
 from metalev.model.meta import Name, any_matches
 from metalev.model.pools import L2Advertisement, Pool
-from metalev.model.services import EndpointSlice, Service, TrafficPolicy
+from metalev.model.services import Endpoint, EndpointSlice, Service, TrafficPolicy
 from metalev.model.snapshot import Snapshot
 
 METALLB = "a speaker of MetalLB"
@@ -59,20 +60,14 @@ def unread_advertisement(missing: Finding, *, legacy: bool) -> Finding:
 
 def of_endpoints(service: Service, slices: Mapping[Name, EndpointSlice], unheard: Container[str] = ()) -> Finding:
     """Who stands behind the Service, and where. ``unheard`` are the nodes that may be dead."""
-    endpoints = [endpoint for one in slices.values() for endpoint in one.endpoints]
-    ready = [one for one in endpoints if one.serves]
+    families = _by_family(slices)
+    # A pod of both families is an endpoint in each, and one pod all the same.
+    endpoints = max(families.values(), key=len, default=[])
+    ready = max((_serving(one) for one in families.values()), key=len, default=[])
     if ready:
-        nodes = Counter(one.node or "no node that is named" for one in ready)
-        where = listed([f"{count} on {node}" for node, count in sorted(nodes.items())])
         waiting = f" ({len(endpoints) - len(ready)} more not ready)" if len(ready) < len(endpoints) else ""
-        text = f"{len(ready)} ready: {where}{waiting}"
-        if not any(one.node for one in ready) and service.traffic_policy is TrafficPolicy.LOCAL:
-            advice = "give them a nodeName: under externalTrafficPolicy Local it decides who may announce"
-            return mind("endpoints", text, advice)
-        if lost := sum(one.node in unheard for one in ready):
-            text += f"; but {lost} of them on nodes that may be dead"
-            return mind("endpoints", text, "look at these nodes: until their pods are not ready, connections end there")
-        return yes("endpoints", text)
+        astray = [one for one in service.status.addresses if not _serving(families[one.version])]
+        return _of_ready(service, ready, waiting, astray, unheard)
     if endpoints:
         text = f"no endpoint of {service.name} is ready: {len(endpoints)} are not"
         places = listed([f"{listed(one.addresses)} on {one.node or 'no node'}" for one in endpoints])
@@ -84,6 +79,35 @@ def of_endpoints(service: Service, slices: Mapping[Name, EndpointSlice], unheard
             "endpoints", text, f"run pods with the labels {chosen} in {service.name.namespace}, or correct the selector"
         )
     return no("endpoints", text, "give the Service a selector, or EndpointSlices labelled kubernetes.io/service-name")
+
+
+def _of_ready(
+    service: Service, ready: Sequence[Endpoint], waiting: str, astray: Sequence[IPAddress], unheard: Container[str]
+) -> Finding:
+    """Of ``ready`` ones. ``astray`` are the addresses whose family none of them has."""
+    nodes = Counter(one.node or "no node that is named" for one in ready)
+    text = f"{len(ready)} ready: {listed([f'{count} on {node}' for node, count in sorted(nodes.items())])}{waiting}"
+    if not any(one.node for one in ready) and service.traffic_policy is TrafficPolicy.LOCAL:
+        advice = "give them a nodeName: under externalTrafficPolicy Local it decides who may announce"
+        return mind("endpoints", text, advice)
+    if lost := sum(one.node in unheard for one in ready):
+        text += f"; but {lost} of them on nodes that may be dead"
+        return mind("endpoints", text, "look at these nodes: until their pods are not ready, connections end there")
+    if astray:
+        text += f"; but none of them by IPv{astray[0].version}, so {listed(astray)} leads nowhere"
+        return mind("endpoints", text, "give the pods addresses of both families, or the Service one of ipFamilies")
+    return yes("endpoints", text)
+
+
+def _by_family(slices: Mapping[Name, EndpointSlice]) -> Mapping[Family, list[Endpoint]]:
+    found: dict[Family, list[Endpoint]] = {4: [], 6: []}
+    for one in slices.values():
+        found[one.family] += one.endpoints
+    return found
+
+
+def _serving(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
+    return [one for one in endpoints if one.serves]
 
 
 def of_nodes(

@@ -39,7 +39,8 @@ class Group(Struct, frozen=True):
     ``key`` is the smallest of the first addresses of its Services. ``candidates`` are in the order in which they are
     asked. ``interfaces`` empty means every interface. One that ``gives_way`` is left to a speaker of MetalLB that comes
     up: whoever announces it goes on until that one is heard to, and nobody takes it. ``keeps``: this node could serve
-    it, so if it announces it and is no candidate any more, it goes on for as long as nobody relieves it.
+    it, so if it announces it and is no candidate any more, it goes on for as long as nobody relieves it. ``drilled``:
+    this node is no candidate because of a drill, and for no other reason.
     """
 
     key: IPAddress
@@ -48,6 +49,7 @@ class Group(Struct, frozen=True):
     interfaces: tuple[str, ...] = ()
     gives_way: bool = False
     keeps: bool = False
+    drilled: bool = False
     preempt: Preempt = Preempt.STICKY
 
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from metalev import __version__
 from metalev.adapters import logs
 from metalev.adapters.clock import SystemClock
+from metalev.adapters.conntrack import open_connections
 from metalev.adapters.files import CONTROLLER
 from metalev.adapters.http import Listen, PageServer, program_pages
 from metalev.adapters.metrics import Metrics
@@ -33,6 +34,7 @@ from metalev.runtime.effects import Effects
 from metalev.runtime.loop import Loop
 from metalev.runtime.outcome import Outcome, Retry, Stop
 from metalev.runtime.signals import stop_on_signals
+from metalev.speaker.departures import Departures
 from metalev.speaker.excludefile import read_exclude_file
 from metalev.speaker.keyfile import KeyFile, Keys, read_key_file
 from metalev.speaker.pump import FactPump
@@ -129,7 +131,8 @@ def _serve(options: SpeakerOptions, keys: Keys, stack: ExitStack) -> None:
         key_file = KeyFile(options.key_file, keys, loop.inbox.put)
         key_file.start()
         stack.callback(key_file.stop)
-    pump = FactPump(ownership, loop.inbox.put, took=metrics.moved, failed=loop.fail)
+    departures = Departures(open_connections, metrics.left)
+    pump = FactPump(ownership, loop.inbox.put, took=metrics.moved, failed=loop.fail, after=departures.note)
     pump.start()
     # Entered last, so that what is held is handed over first: until it is, this node alone answers.
     stack.callback(pump.stop)

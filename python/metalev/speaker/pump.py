@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Thread
 
 from metalev.adapters.logs import fields
@@ -50,12 +50,17 @@ class FactPump:
         *,
         took: Callable[[str], None],
         failed: Callable[[MetalevError], None],
+        after: Callable[[Sequence[Fact]], None] = lambda _: None,
     ) -> None:
-        """``took`` is told the cause of every takeover, ``failed`` why the engine ended by itself."""
+        """``took`` is told the cause of every takeover, ``failed`` why the engine ended by itself.
+
+        ``after`` is given all facts once they have been passed on; it may take its time.
+        """
         self._ownership = ownership
         self._sink = sink
         self._took = took
         self._failed = failed
+        self._after = after
         self._stopping = False
         self._thread = Thread(target=self._run, name="metalev-facts", daemon=True)
 
@@ -88,6 +93,8 @@ class FactPump:
             return False
         for fact in facts:
             self._pass_on(fact)
+        if facts:
+            self._after(facts)
         return bool(facts)
 
     def _pass_on(self, fact: Fact) -> None:

@@ -50,9 +50,8 @@ def on_kubernetes(source: Source, namespace: str, node: str, clock: Clock, stack
     api = Api(source)
     pod = os.environ.get("METALLB_POD_NAME", "")
     cluster = KubernetesCluster(api, clock, namespace=namespace, writer=node, kinds=KINDS, pod=pod)
-    lease = KubernetesLease(
-        api, Name(namespace, speaker_lease(node)), node, duration=LEASE_SECONDS, renew=RENEW_SECONDS
-    )
+    name = Name(namespace, speaker_lease(node))
+    lease = KubernetesLease(api, name, node, duration=LEASE_SECONDS, renew=RENEW_SECONDS, owner=cluster.own_node)
     # One after the other: of two writes of the own state, the later one must be the last.
     workers = Workers(1)
     record = EventRecorder(cluster, workers.idle, count=1)

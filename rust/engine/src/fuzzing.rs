@@ -293,9 +293,9 @@ impl<'a> Run<'a> {
             let addresses: Vec<IpAddr> = had.into_iter().map(address).collect();
             if !addresses.is_empty() {
                 let turn = usize::from(self.source.byte());
-                let (gives_way, keeps) = (turn % 16 == 15, turn % 16 == 14);
+                let (gives_way, keeps, drilled) = (turn % 16 == 15, turn % 16 == 14, turn % 16 == 13);
                 let preempt = [Preempt::Sticky, Preempt::Balanced, Preempt::Immediate][turn % 3];
-                groups.push(Group { gives_way, keeps, preempt, ..group(&addresses, turn) });
+                groups.push(Group { gives_way, keeps, drilled, preempt, ..group(&addresses, turn) });
             }
         }
         let wanted = self.source.byte();
@@ -371,6 +371,7 @@ fn group(addresses: &[IpAddr], turn: usize) -> Group {
         interfaces,
         gives_way: false,
         keeps: false,
+        drilled: false,
         preempt: Preempt::Sticky,
     }
 }

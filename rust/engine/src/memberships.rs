@@ -58,13 +58,6 @@ impl Memberships {
         }
     }
 
-    /// An interface has come (back): the kernel may have forgotten what was joined there.
-    pub(crate) fn returned(&mut self, interface: u32) {
-        if self.wanted.get(&interface).is_some_and(|groups| !groups.is_empty()) {
-            self.changed.insert(interface);
-        }
-    }
-
     /// What is different since the last call, the whole list for each interface concerned.
     pub(crate) fn changes(&mut self) -> Vec<Action> {
         let changed = std::mem::take(&mut self.changed).into_iter();
@@ -120,14 +113,6 @@ mod tests {
     #[test]
     fn ipv4_needs_no_group() {
         assert_eq!(joined(&["192.0.2.1"]).changes(), []);
-    }
-
-    #[test]
-    fn an_interface_that_returns_is_told_again() {
-        let mut memberships = joined(&["2001:db8::1"]);
-        memberships.changes();
-        memberships.returned(ETH);
-        assert_eq!(memberships.changes(), groups(&["ff02::1:ff00:1"]));
     }
 
     #[test]

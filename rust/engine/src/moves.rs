@@ -28,8 +28,10 @@ impl Group {
         let until = moment.now + moment.limit;
         match self.offer {
             _ if moment.stopping => asked(Cause::Stopping, Some(until)),
+            _ if !self.may(moment.me) && self.spec.drilled => asked(Cause::Drill, None),
             _ if !self.may(moment.me) => asked(Cause::NotCandidate, (!self.spec.keeps).then_some(until)),
-            Some(offer) if offer.cause == Cause::Drill => Some(offer),
+            // One without an end was asked for by the table, which does so no more.
+            Some(offer) if offer.cause == Cause::Drill && offer.until.is_some() => Some(offer),
             _ => None,
         }
     }

@@ -44,3 +44,16 @@ pub(crate) fn cause(code: u8) -> Cause {
         _ => Cause::Released,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_successor_is_waited_for_as_long_as_four_candidates_may_hesitate_and_a_second_at_most() {
+        for (interval, misses, milliseconds) in [(50, 3, 640), (20, 3, 256), (100, 5, 1_000), (1_000, 3, 1_000)] {
+            let timing = Timing { interval: Duration::from_millis(interval), misses };
+            assert_eq!(limit(timing), Duration::from_millis(milliseconds), "{interval} x {misses}");
+        }
+    }
+}

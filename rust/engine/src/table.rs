@@ -65,6 +65,8 @@ pub struct Group {
     /// Whether this node, should it announce it and be no candidate, goes on for as long as nobody relieves it: it may not
     /// any more, but it could serve.
     pub keeps: bool,
+    /// Whether this node is no candidate because an operator wants to see it move, and for no other reason.
+    pub drilled: bool,
     /// When a better candidate takes it back.
     pub preempt: Preempt,
 }

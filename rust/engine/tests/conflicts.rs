@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use common::foreign::{ORDER, SECOND, STRANGER, all_hear, asking, hear, holding, probes, probing, says, told};
-use common::{FAMILIES, MS, World, group_of, vip};
-use metalev_engine::{Cause, FactKind};
+use common::{FAMILIES, MS, World, group_of, link, vip};
+use metalev_engine::{Cause, Event, FactKind, Interface};
 use metalev_wire::MacAddr;
 
 #[test]
@@ -43,6 +43,19 @@ fn when_the_one_that_asks_dies_another_does() {
     world.run(60 * SECOND);
     assert_eq!(told(&world, FactKind::Clean).len(), 1);
     assert_ne!(told(&world, FactKind::Clean)[0].0, asked);
+}
+
+#[test]
+fn a_series_begins_anew_when_an_interface_comes_up_for_an_answer_may_have_been_missed() {
+    let mut world = asking(&[vip(100)]);
+    world.run_until("the first probe", |world| !probing(world, vip(100)).is_empty());
+    let asked = probing(&world, vip(100))[0].clone();
+    let first = link(asked.trim_start_matches("node").parse().unwrap());
+    let mac = MacAddr::new([2, 0, 0, 0, 1, 1]);
+    let second = Interface { index: 3, name: "eth1".into(), mac, ..first.clone() };
+    world.event(&asked, Event::Interfaces(vec![first, second]));
+    world.run(20 * SECOND);
+    assert_eq!(probes(&world, &asked, vip(100)).len(), 1 + 3);
 }
 
 #[test]

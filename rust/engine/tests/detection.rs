@@ -82,6 +82,24 @@ fn a_detector_that_runs_late_again_and_again_blames_no_one() {
 }
 
 #[test]
+fn what_was_lost_while_a_detector_ran_late_is_counted_as_nobodys_silence() {
+    let mut world = settled();
+    // Its sockets were full, say: what is sent to it meanwhile never comes, and nothing waits to be read.
+    for node in ["node1", "node3"] {
+        world.cut(node, "node2");
+    }
+    world.run(60 * MS);
+    world.freeze("node2");
+    world.run(130 * MS);
+    world.heal();
+    world.thaw("node2");
+    world.run(500 * MS);
+    assert!(world.facts("node2", FactKind::Took).is_empty(), "no beacon came for longer than a dead time");
+    assert!(world.facts("node2", FactKind::PeerLost).is_empty());
+    assert_eq!(moves(&world), 1);
+}
+
+#[test]
 fn a_starved_announcer_makes_its_peers_wait_longer_and_keeps_its_address() {
     let mut world = settled();
     // Worse and worse, from nothing to several times the dead time of a host that is well.

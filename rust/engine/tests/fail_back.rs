@@ -229,6 +229,23 @@ fn a_drill_that_moved_it_away_is_undone_after_the_hold_down_only() {
 }
 
 #[test]
+fn the_end_of_a_drill_by_the_table_gives_it_back_after_the_hold_down_only() {
+    let mut world = World::new(3);
+    let drilled = |world: &mut World, by_node1: bool| {
+        let rest = Group { drilled: by_node1, keeps: true, preempt: Preempt::Immediate, ..group(200, &ORDER[1..]) };
+        world.set_groups(vec![if by_node1 { rest } else { with(Preempt::Immediate) }]);
+    };
+    drilled(&mut world, false);
+    world.run(S);
+    drilled(&mut world, true);
+    world.run(5 * MS);
+    assert_eq!(world.who_has(vip(200)), ["node2"]);
+    drilled(&mut world, false);
+    let took = taken_back(&mut world);
+    assert_about(took + 10 * MS, HOLD_DOWN);
+}
+
+#[test]
 fn what_came_by_another_network_counts_as_soon_as_a_beacon_on_the_segment_confirms_it() {
     let apart = || {
         let mut world = back_again(scored(Preempt::Sticky, &[("node1", 5), ("node2", 0), ("node3", 0)]));

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use common::{FAMILIES, MS, ORDER, World, group_of, link, vip, vip6};
 use metalev_engine::{Cause, Event, FactKind, Group, Interface};
+use metalev_wire::MacAddr;
 
 /// Each family alone, and both together.
 fn groups() -> [Group; 3] {
@@ -195,4 +196,19 @@ fn an_interface_that_returns_is_told_its_groups_again() {
     world.run(500 * MS);
     assert_eq!(world.nodes["node1"].joined.len(), 1);
     assert_eq!(world.who_has(vip6(200)), ["node1"]);
+}
+
+#[test]
+fn one_that_returns_beside_another_on_which_the_address_stayed_is_told_its_groups_again() {
+    let mut world = World::new(1);
+    let second = Interface { index: 3, name: "eth1".into(), mac: MacAddr::new([2, 0, 0, 0, 1, 1]), ..link(1) };
+    let both = || Event::Interfaces(vec![link(1), second.clone()]);
+    world.event("node1", both());
+    world.set_groups(vec![group_of(&[vip6(200)], &["node1"])]);
+    world.run(500 * MS);
+    world.event("node1", Event::Interfaces(vec![link(1)]));
+    assert!(world.nodes["node1"].joined.is_empty(), "what is told last is of the one that went");
+    assert_eq!(world.who_has(vip6(200)), ["node1"]);
+    world.event("node1", both());
+    assert_eq!(world.nodes["node1"].joined.len(), 1);
 }

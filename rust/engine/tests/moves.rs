@@ -297,6 +297,35 @@ fn a_drill_moves_an_address_away_and_a_second_one_moves_it_back() {
 }
 
 #[test]
+fn a_table_by_which_a_node_is_drilled_moves_the_address_for_that_reason_on_both_sides() {
+    let mut world = World::settled();
+    world.set_groups(vec![Group { drilled: true, ..without_node1(true) }]);
+    assert_eq!(world.who_has(vip(200)), ["node1"], "it goes on");
+    world.run(5 * MS);
+    assert_eq!(world.who_has(vip(200)), ["node2"]);
+    let yielded = world.facts("node1", FactKind::Yielded)[0];
+    assert_eq!(yielded.cause, Cause::Drill);
+    assert_eq!(yielded.message, "handed 192.168.1.200 over to node2: somebody wants to see it move");
+    assert_eq!(world.facts("node2", FactKind::Took)[0].cause, Cause::Drill);
+}
+
+#[test]
+fn a_drill_that_is_withdrawn_before_anybody_has_relieved_the_node_is_over() {
+    let mut world = World::settled();
+    for node in ["node2", "node3"] {
+        world.kill(node);
+    }
+    world.set_groups(vec![Group { drilled: true, ..without_node1(true) }]);
+    world.run(3_000 * MS);
+    assert_eq!(world.who_has(vip(200)), ["node1"], "nobody else can");
+    world.set_groups(vec![group(200, &ORDER)]);
+    world.boot(2, 77);
+    world.set_table("node2");
+    world.run(2_000 * MS);
+    assert_eq!(world.who_has(vip(200)), ["node1"]);
+}
+
+#[test]
 fn a_drill_for_which_nobody_else_is_there_leaves_the_address_where_it_is() {
     let mut world = World::settled();
     world.kill("node2");

@@ -73,8 +73,14 @@ fn a_frozen_announcer_falls_silent_before_its_successor_speaks() {
 #[test]
 fn whoever_slept_throws_away_what_was_queued_and_follows_the_new_announcer() {
     let mut world = World::settled();
-    world.freeze_for("node1", 1_000 * MS);
+    let received = |world: &World| world.nodes["node1"].engine.counters().beacons_received;
+    world.freeze("node1");
+    let before = received(&world);
+    world.run(1_000 * MS);
+    world.thaw("node1");
+    assert_eq!(received(&world), before, "what its peers said meanwhile is thrown away");
     world.run(500 * MS);
+    assert!(received(&world) > before);
     assert_eq!(world.who_has(vip(200)), ["node2"]);
     let slept = world.facts("node1", FactKind::Overslept);
     assert_eq!(slept.len(), 1);

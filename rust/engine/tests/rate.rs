@@ -56,6 +56,7 @@ impl Choir {
                 interfaces: vec![],
                 gives_way: false,
                 keeps: false,
+                drilled: false,
                 preempt: Preempt::Sticky,
             }
         });

@@ -111,6 +111,7 @@ mod tests {
             interfaces: Vec::new(),
             gives_way: false,
             keeps: false,
+            drilled: false,
             preempt: Preempt::Sticky,
         };
         let interest = Interest::of(&Table { groups: vec![group], ..Table::default() }, &[]);

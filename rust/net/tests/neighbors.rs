@@ -180,6 +180,7 @@ fn owned(vips: &[Ipv6Addr]) -> Table {
             interfaces: Vec::new(),
             gives_way: false,
             keeps: false,
+            drilled: false,
             preempt: Preempt::Sticky,
         }
     };

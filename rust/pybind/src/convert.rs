@@ -52,6 +52,7 @@ struct Group {
     interfaces: Vec<String>,
     gives_way: bool,
     keeps: bool,
+    drilled: bool,
     preempt: Preempt,
 }
 
@@ -119,6 +120,7 @@ impl From<Group> for engine::Group {
             interfaces: group.interfaces,
             gives_way: group.gives_way,
             keeps: group.keeps,
+            drilled: group.drilled,
             preempt: group.preempt.0,
         }
     }

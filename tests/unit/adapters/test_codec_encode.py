@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
 from ipaddress import ip_address
+from pathlib import Path
 
 import pytest
+import yaml
 
 from metalev.adapters.codec import BadField, Codec, encode
-from metalev.model.actions import Conflict, Event, EventType, Holding, Patience, SpeakerState
+from metalev.model.actions import Configuration, Conflict, Event, EventType, Holding, Patience, SpeakerState
 from metalev.model.meta import Kind, Name, ObjectKey
 from metalev.model.pools import PoolStatus, Resting
 from metalev.model.services import Condition, ConditionStatus, Service, ServiceStatus
 
+CRD = Path(__file__).parents[3] / "deploy/crds/metallb.io_configurationstates.yaml"
 CODEC = Codec("metallb-system")
 WEB = Name("shop", "web")
 NOON = datetime(2026, 1, 2, 12, tzinfo=UTC)
@@ -105,6 +108,32 @@ def test_speaker_state_reads_back() -> None:
         patience=(Patience("node2", 0.75, "late-beacons"),),
     )
     assert CODEC.decode(encode.speaker_state(state)) == state
+
+
+def test_more_mistakes_than_a_condition_can_hold_are_counted() -> None:
+    problems = tuple(f"Service shop/web{number}: {'x' * 100}" for number in range(1000))
+    said = encode.configuration("controller", Configuration(problems), NOON)["status"]
+    message = said["conditions"][0]["message"]
+    assert said["errorSummary"] == message
+    assert len(message) <= longest_message()
+    first, *others, last = message.splitlines()
+    assert first == problems[0]
+    assert others == list(problems[1 : len(others) + 1])
+    assert last == f"... and {len(problems) - len(others) - 1} more"
+
+
+def test_a_mistake_longer_than_a_condition_can_hold_is_cut() -> None:
+    said = encode.configuration("controller", Configuration(("x" * 50_000, "y")), NOON)["status"]
+    assert len(said["errorSummary"]) <= longest_message()
+    assert said["errorSummary"].endswith("x\n... and 1 more")
+
+
+def longest_message() -> int:
+    """What the CRD lets a ConfigurationState's condition hold."""
+    (version,) = yaml.safe_load(CRD.read_text())["spec"]["versions"]
+    status = version["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"]
+    longest: int = status["conditions"]["items"]["properties"]["message"]["maxLength"]
+    return longest
 
 
 def test_event_names_its_object_and_its_source() -> None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fakes.server import Reply, Request, Server, kubeconfig, status
+from tests.fakes.server import Answer, Reply, Request, Server, kubeconfig, status
 
 from metalev.adapters.kubernetes import api as module
 from metalev.adapters.kubernetes.api import MERGE, Api
 from metalev.adapters.kubernetes.credentials import Credentials
 from metalev.adapters.kubernetes.errors import ApiError, Unreachable
 from metalev.adapters.places import Source
+from metalev.lab.kubernetes.certificates import Certificates
 
 PATIENCE = 60.0
 
@@ -129,6 +130,32 @@ def test_credentials_that_are_refused_again_are_left_alone_for_a_while(
         with pytest.raises(ApiError):
             api.get("/x")
     assert finding.times == 2
+
+
+def ask(api: Api) -> bytes:
+    return api.get("/x")
+
+
+def watch(api: Api) -> bytes:
+    with api.lines("/x", {}, PATIENCE) as lines:
+        return b"".join(lines)
+
+
+@pytest.mark.parametrize(("way", "answer"), [(ask, fine), (watch, lambda _: Reply(stream=[b"one\n"]))])
+def test_a_server_of_another_authority_is_trusted_once_that_is_told(
+    way: Callable[[Api], bytes], answer: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = (Certificates(tmp_path / name, ["IP:127.0.0.1"]) for name in ("old", "new"))
+    trusted = [old.authority.read_text()]
+    with Server(answer, new.server) as running:
+        monkeypatch.setattr(module, "find", lambda _: Credentials(running.url, ca=trusted[0]))
+        api = Api(Source())
+        with pytest.raises(Unreachable, match="certificate verify failed"):
+            way(api)
+        assert running.asked == []
+        monkeypatch.setattr(module, "RENEW_PAUSE_SECONDS", 0.0)
+        trusted[0] = new.authority.read_text()
+        assert way(api)
 
 
 def test_many_that_are_refused_at_once_all_get_the_new_credentials(

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from metalev.adapters.kubernetes.api import Api
 from metalev.adapters.kubernetes.errors import ApiError, Unreachable
 from metalev.adapters.kubernetes.lease import DURATION_SECONDS, RENEW_SECONDS, KubernetesLease
+from metalev.model.errors import Unavailable
 from metalev.model.meta import Name
 
 NAME = Name("metallb-system", "metalev-controller")
@@ -72,7 +73,15 @@ class LeaseServer:
 class Candidate(KubernetesLease):
     """Attempts when it is told to, and keeps what it was told. Its clock may be off by ``ahead`` seconds."""
 
-    def __init__(self, server: LeaseServer, identity: str, *, ahead: float = 0.0, settled: bool = True) -> None:
+    def __init__(
+        self,
+        server: LeaseServer,
+        identity: str,
+        *,
+        ahead: float = 0.0,
+        settled: bool = True,
+        owner: Callable[[], Mapping[str, str] | None] | None = None,
+    ) -> None:
         self.told: list[tuple[bool, bool]] = []
         super().__init__(
             cast("Api", server),
@@ -80,6 +89,7 @@ class Candidate(KubernetesLease):
             identity,
             changed=lambda held, clean: self.told.append((held, clean)),
             settled=lambda: settled,
+            owner=owner,
             now=lambda: server.now() + ahead,
         )
 
@@ -98,6 +108,30 @@ def test_the_first_one_has_it_and_the_second_one_waits(server: LeaseServer) -> N
     other.attempt()
     assert (one.told, other.told) == ([(True, True)], [])
     assert one.remaining() == DURATION_SECONDS
+
+
+def test_it_is_made_once_it_is_known_what_it_goes_with(server: LeaseServer) -> None:
+    owner: list[dict[str, str]] = []
+    one = Candidate(server, "one", owner=lambda: owner[0] if owner else None)
+    one.attempt()
+    assert (server.lease, one.told) == (None, [])
+    assert one.pause() < 1.0
+    owner.append({"apiVersion": "v1", "kind": "Node", "name": "node1", "uid": "uid-1"})
+    one.attempt()
+    assert one.told == [(True, True)]
+    for _ in range(2):
+        assert server.lease is not None
+        assert server.lease["metadata"]["ownerReferences"] == owner
+        one.attempt()
+
+
+def test_one_whose_owner_is_gone_is_not_made_again(server: LeaseServer) -> None:
+    def gone() -> None:
+        raise Unavailable("the Node node1 is gone")
+
+    one = Candidate(server, "one", owner=gone)
+    one.attempt()
+    assert (server.lease, one.told) == (None, [])
 
 
 def test_a_crash_is_taken_over_after_the_duration_on_the_waiters_own_clock(server: LeaseServer) -> None:

@@ -129,6 +129,7 @@ def test_a_list_comes_in_pages() -> None:
     script = Script(page("7", "a", then="more"), page("7", "b"), watches=[[]])
     assert run(script).lists == [["a", "b"]]
     assert script.asked == [("list", ""), ("list", "more"), ("watch", "7")]
+    assert [query["limit"] for query in script.queries] == ["500", "500"]
 
 
 def test_a_list_that_began_late_enough_is_not_asked_for_again() -> None:

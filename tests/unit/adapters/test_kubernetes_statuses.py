@@ -199,6 +199,16 @@ def test_what_is_made_of_the_configuration_is_there_whoever_spoils_it(
     objects.until(lambda: result(objects) == "Valid")
 
 
+def test_what_a_speaker_makes_of_it_goes_with_its_node(objects: Objects) -> None:
+    node = {"apiVersion": "v1", "kind": "Node", "name": "node1", "uid": "uid-1"}
+    made = ConfigurationStates(cast("Api", objects), "metallb-system", "node1", Clock(), Troubles(), owner=lambda: node)
+    made.want(Configuration())
+    objects.until(lambda: result(objects) == "Valid")
+    made.stop(PATIENCE)
+    (stored,) = objects.stored.values()
+    assert stored["metadata"]["ownerReferences"] == [node]
+
+
 def test_what_is_said_already_is_not_written_again(objects: Objects, configuration: ConfigurationStates) -> None:
     configuration.want(Configuration())
     objects.until(lambda: result(objects) == "Valid")

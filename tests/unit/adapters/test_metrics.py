@@ -35,6 +35,7 @@ def exposed(figures: Figures) -> tuple[dict[str, str], dict[str, float]]:
     """Types by metric and values by sample, straight from the text."""
     metrics = Metrics(lambda: figures)
     metrics.moved("missed-beacons")
+    metrics.left("stopping", 7)
     metrics.reconciled(0.002, failed=True)
     lines = metrics.render().decode().splitlines()
     types = dict(line.split()[2:4] for line in lines if line.startswith("# TYPE"))
@@ -103,6 +104,7 @@ def test_our_own_metrics_stand_beside_metallbs() -> None:
         'metalev_layer2_foreign_claims_total{ip="192.0.2.1"}': 4,
         "metalev_facts_lost_total": 2,
         'metalev_moves_total{reason="missed-beacons"}': 1,
+        'metalev_connections_left_total{reason="stopping"}': 7,
     }
     assert {sample: samples[sample] for sample in rows} == rows
     assert {types[sample.partition("{")[0]] for sample in rows} == {"counter"}

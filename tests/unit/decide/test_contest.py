@@ -46,6 +46,7 @@ class Fight:
 
 
 def test_after_three_rounds_it_is_left_to_the_other_one_and_that_is_said_once() -> None:
+    assert ROUNDS == 3
     fight = Fight()
     fight.give_up()
     assert [fight.shows(THEIRS), fight.shows("192.168.0.8"), fight.shows()] == [Verdict.LEFT] * 3

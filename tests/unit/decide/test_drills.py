@@ -39,6 +39,18 @@ def test_a_move_takes_the_node_out_of_the_candidates_of_that_address_alone() -> 
     assert made.silence is None
 
 
+def test_only_the_node_that_is_moved_away_from_is_told_that_a_drill_is_why() -> None:
+    def told(node: str, *drills: Drill, candidates: tuple[str, ...] = ("node1", "node2")) -> list[bool]:
+        return [group.drilled for group in drilled(table(*candidates), drills, node).groups]
+
+    assert told("node1", drill("node1")) == [True, False]
+    assert told("node2", drill("node1")) == [False, False]
+    assert told("node1", drill("node1", mode=DrillMode.CRASH)) == [False, False]
+    # It may not announce it anyway, or the drill is not followed.
+    assert told("node3", drill("node3")) == [False, False]
+    assert told("node1", drill("node1"), candidates=("node1",)) == [False, False]
+
+
 def test_addresses_that_move_together_are_drilled_together() -> None:
     both = OwnershipTable(groups=(Group(OTHER, (OTHER, VIP), (Candidate("node1"), Candidate("node2"))),))
     assert candidates(drilled(both, [drill("node1")], "node1")) == [["node2"]]

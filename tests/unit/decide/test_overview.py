@@ -127,6 +127,16 @@ def test_a_mistake_in_a_pool_that_is_named_by_its_line_is_named_once() -> None:
     ]
 
 
+def test_many_mistakes_in_a_pool_that_are_named_by_their_lines_are_named_once() -> None:
+    ranges = [f"10.0.{number}.0/32" for number in range(100)]
+    overlapping = world(pools=(pool("main", *ranges), pool("z", *ranges)))
+    (text,) = [one.removeprefix("pool z: ") for one in see(overlapping).problems if "overlaps" in one]
+    by_line = replace(overlapping, problems={"z.yaml": text.removesuffix("; and 90 more")})
+    assert [one for one in see(by_line).problems if "overlaps" in one] == [
+        f"z.yaml: {text.removesuffix('; and 90 more')}"
+    ]
+
+
 def test_problems_of_the_input_and_of_pools_are_named() -> None:
     overlapping = (pool("main", "10.0.0.0/30"), pool("z", "10.0.0.0/31"))
     seen = see(replace(world(pools=overlapping), problems={"web.yaml:1": "spec.ports is no list"}))

@@ -70,6 +70,14 @@ def test_a_range_is_named_by_the_cidr_of_it_that_overlaps() -> None:
     )
 
 
+def test_of_many_mistakes_in_a_pool_the_first_are_told_and_how_many_there_are_besides() -> None:
+    ranges = [f"10.0.{number}.0/32" for number in range(100)]
+    told = problem(pool("a", *ranges), pool("b", *ranges)).split("; ")
+    assert told[0] == 'CIDR "10.0.0.0/32" in pool "b" overlaps with already defined CIDR "10.0.0.0/32"'
+    assert told[-1] == "and 90 more"
+    assert len(told) == 11
+
+
 def test_a_wide_range_over_several_narrow_ones_is_a_problem() -> None:
     assert "overlaps" in problem(pool("a", "10.0.0.4/32", "10.0.0.9/32"), pool("b", "10.0.0.0/24"))
 

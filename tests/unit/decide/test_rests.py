@@ -172,10 +172,10 @@ def test_without_a_rest_the_address_is_free_at_once() -> None:
 def test_resting_addresses_are_available_and_the_end_of_the_rest_is_known() -> None:
     made = released()
     assert (made.status().assigned_ipv4, made.status().available_ipv4) == (1, 3)
-    assert made.decider.next_rest_end() == START + 60
+    assert made.decider.next_end(START) == START + 60
     made.now += 60
     assert made.status().resting == ()
-    assert made.decider.next_rest_end() is None
+    assert made.decider.next_end(START + 61) is None
 
 
 def test_a_rest_goes_on_in_a_pool_that_was_renamed() -> None:

@@ -157,6 +157,13 @@ def test_a_changed_table_says_what_changed() -> None:
     assert table.reason == "peers changed; added 10.0.0.2; removed 10.0.0.1"
 
 
+def test_a_table_of_which_only_what_is_probed_changed_says_so() -> None:
+    speaker = Speaker()
+    speaker.see(world(pools=()))
+    (table,) = speaker.see(world())
+    assert table.reason == "what is probed changed"
+
+
 def test_a_changed_group_is_named() -> None:
     speaker = Speaker()
     speaker.see(world(WEB, nodes=("node-a", "node-b")))

@@ -24,11 +24,11 @@ from tests.unit.decide.questions import (
 )
 from tests.unit.decide.worlds import name, pool, service, world
 
-from metalev.decide.findings import Answer
+from metalev.decide.findings import Answer, Chain
 from metalev.decide.why import Inquiry
 from metalev.model.actions import Patience, SpeakerState
 from metalev.model.cluster import SpeakerPod
-from metalev.model.services import Endpoint, Port, TrafficPolicy
+from metalev.model.services import Endpoint, EndpointSlice, FamilyPolicy, Port, TrafficPolicy
 from metalev.model.snapshot import Snapshot
 
 FULL = (pool("main", "10.0.0.0/32"),)
@@ -70,6 +70,30 @@ def test_endpoints_on_a_node_that_may_be_dead_are_counted() -> None:
     chain = ask(announced(snapshot, speaker("node-a"), *alive))
     said = "2 ready: 1 on node-a, 1 on node-b; but 1 of them on nodes that may be dead"
     assert answer(chain, "endpoints").text == said
+
+
+def dual(*sixth: Endpoint, states: tuple[SpeakerState, ...] = ()) -> Chain:
+    """Asked about a Service of both families with two pods, which are in IPv6 what ``sixth`` says."""
+    four = (Endpoint(("10.1.0.1",), "node-a"), Endpoint(("10.1.1.1",), "node-b"))
+    parts = (
+        EndpointSlice(name("web-4"), WEB.name, family=4, endpoints=four),
+        EndpointSlice(name("web-6"), WEB.name, family=6, endpoints=sixth),
+    )
+    subject = replace(WEB, families=(4, 6), family_policy=FamilyPolicy.REQUIRE)
+    snapshot = world(subject, pools=(pool("main", "10.0.0.0/30", "fd00::/126"),))
+    return ask(announced(settled(replace(snapshot, endpoints={WEB.name: {one.name: one for one in parts}})), *states))
+
+
+def test_a_pod_of_both_families_is_counted_once() -> None:
+    chain = dual(Endpoint(("fd01::1",), "node-a"), Endpoint(("fd01::2",), "node-b", ready=False))
+    assert answer(chain, "endpoints").text == "2 ready: 1 on node-a, 1 on node-b"
+
+
+def test_an_address_of_a_family_that_no_pod_has_leads_nowhere() -> None:
+    for chain in (dual(), dual(Endpoint(("fd01::1",), "node-a", ready=False))):
+        found = answer(chain, "endpoints")
+        assert found.answer is Answer.MIND
+        assert found.text == ("2 ready: 1 on node-a, 1 on node-b; but none of them by IPv6, so fd00:: leads nowhere")
 
 
 def test_a_node_without_a_link_is_not_taken_for_dead() -> None:
@@ -126,11 +150,10 @@ def test_a_wish_that_is_not_met_beside_an_address_is_a_remark() -> None:
 
 
 def test_a_dual_stack_service_is_answered_for_in_both_families() -> None:
-    pools = (pool("main", "10.0.0.0/30", "fd00::/126"),)
-    snapshot = settled(world(replace(WEB, families=(4, 6)), pools=pools))
-    chain = ask(announced(snapshot, speaker("node-a", VIP, "fd00::"), speaker("node-b"), speaker("node-c")))
+    states = (speaker("node-a", VIP, "fd00::"), speaker("node-b"), speaker("node-c"))
+    chain = dual(Endpoint(("fd01::1",), "node-a"), states=states)
     assert chain.verdict == f"all is well: node-a answers for {VIP} and fd00::"
-    half = ask(announced(snapshot, speaker("node-a", VIP), speaker("node-b"), speaker("node-c")))
+    half = dual(Endpoint(("fd01::1",), "node-a"), states=(speaker("node-a", VIP), *states[1:]))
     assert broken(half).text.startswith("nobody answers for fd00::")
 
 

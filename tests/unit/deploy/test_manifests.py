@@ -77,6 +77,37 @@ def test_a_program_that_answers_late_on_a_busy_node_is_not_restarted_soon(progra
     assert probe["timeoutSeconds"] * probe["failureThreshold"] >= 15
 
 
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_program_is_not_throttled_nor_evicted_early_and_is_given_the_time_to_end(program: str) -> None:
+    pod = workload(program)["spec"]["template"]["spec"]
+    assert container(program)["resources"].keys() == {"requests"}
+    assert pod["priorityClassName"].startswith("system-")
+    assert pod["terminationGracePeriodSeconds"] >= 10
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_the_program_writes_nothing_to_its_image_and_gains_no_privilege(program: str) -> None:
+    context = container(program)["securityContext"]
+    assert context["readOnlyRootFilesystem"] is True
+    assert context["allowPrivilegeEscalation"] is False
+    assert context["capabilities"]["drop"] == ["ALL"]
+
+
+def test_a_speaker_starts_where_nobody_listed_interfaces_to_leave_alone() -> None:
+    for volume in workload("speaker")["spec"]["template"]["spec"]["volumes"]:
+        assert volume["configMap"]["optional"] is True
+
+
+def test_a_speaker_is_on_the_nodes_network_and_finds_names_of_the_cluster() -> None:
+    pod = workload("speaker")["spec"]["template"]["spec"]
+    assert (pod["hostNetwork"], pod["dnsPolicy"]) == (True, "ClusterFirstWithHostNet")
+
+
+def test_speakers_are_replaced_one_after_the_other_and_never_two_on_a_node() -> None:
+    strategy = workload("speaker")["spec"]["updateStrategy"]
+    assert strategy == {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}}
+
+
 def test_speakers_are_told_from_those_of_metallb() -> None:
     assert SPEAKER_LABEL in workload("speaker")["spec"]["template"]["metadata"]["labels"]
 

@@ -54,6 +54,7 @@ def served(figures: Figures) -> set[Row]:
     """What a program with these figures serves."""
     metrics = Metrics(lambda: figures)
     metrics.moved("missed-beacons")
+    metrics.left("stopping", 1)
     text = metrics.render().decode()
     types = dict(re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE))
     labels = {name: re.findall(r'(\w+)="', found) for name, found in re.findall(r"^(\w+)\{(.*)\} ", text, re.MULTILINE)}
@@ -213,3 +214,11 @@ def test_every_fault_among_the_nodes_has_a_test() -> None:
     existing = existing_tests()
     assert [row[0] for row in FAULTS if not code_spans(row[3])] == []
     assert [name for row in FAULTS for name in code_spans(row[3]) if name not in existing] == []
+
+
+def test_every_fault_that_is_not_in_the_chaos_has_a_test_elsewhere() -> None:
+    rows = list(tables(ROOT / "docs" / "concepts" / "failover-proof.md", "fault", "tests"))
+    existing = existing_tests()
+    assert len(rows) == 5
+    assert [row[0] for row in rows if not code_spans(row[1])] == []
+    assert [name for row in rows for name in code_spans(row[1]) if name not in existing] == []

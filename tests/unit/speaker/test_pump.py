@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Sequence
 from ipaddress import ip_address
 from queue import SimpleQueue
 
@@ -89,6 +90,24 @@ def test_what_the_engine_says_after_the_thread_has_ended_is_brought_up() -> None
     brought = Brought(Slow())
     brought.pump.stop()
     assert brought.noticed.get(timeout=60) == Noticed(goodbye)
+
+
+def test_whoever_may_take_its_time_is_told_once_the_inbox_has_all_of_it() -> None:
+    noticed: list[Fact] = []
+    told: list[tuple[Fact, ...]] = []
+
+    def after(facts: Sequence[Fact]) -> None:
+        assert noticed[-len(facts) :] == list(facts)
+        told.append(tuple(facts))
+
+    engine = FakeOwnership()
+    engine.goodbye = (TOOK, LOST)
+    pump = FactPump(
+        engine, lambda one: noticed.append(one.fact), took=lambda _: None, failed=lambda _: None, after=after
+    )
+    pump.start()
+    pump.stop()
+    assert [fact for facts in told for fact in facts] == [TOOK, LOST]
 
 
 def test_stopping_twice_is_no_harm() -> None:

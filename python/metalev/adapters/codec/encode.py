@@ -21,6 +21,9 @@ from metalev.model.services import Condition, ConditionStatus, Service, ServiceS
 
 Encoded: TypeAlias = dict[str, Any]
 
+MESSAGE_LENGTH = 32768
+"""Of a ``metav1.Condition``'s message. With a longer one the API server refuses everything that comes with it."""
+
 
 def timestamp(moment: datetime) -> str:
     """``metav1.Time``: RFC 3339 in UTC, to the second."""
@@ -158,7 +161,7 @@ def configuration(
         "metadata": {"name": configuration_name(writer), "labels": labels},
         "status": {
             "result": "Invalid" if everything else "Valid",
-            "errorSummary": "\n".join(everything),
+            "errorSummary": _lines(everything),
             "conditions": conditions([_validity(name, problems) for name, problems in parts], now, previous),
         },
     }
@@ -166,8 +169,19 @@ def configuration(
 
 def _validity(name: str, problems: tuple[str, ...]) -> Condition:
     if problems:
-        return Condition(name, ConditionStatus.FALSE, "ConfigurationError", "\n".join(problems))
+        return Condition(name, ConditionStatus.FALSE, "ConfigurationError", _lines(problems))
     return Condition(name, ConditionStatus.TRUE, "Reconciled", "")
+
+
+def _lines(problems: tuple[str, ...]) -> str:
+    """A line for each; of more than a condition can hold the first ones, and how many there are besides."""
+    text = "\n".join(problems)
+    if len(text) <= MESSAGE_LENGTH:
+        return text
+    room = MESSAGE_LENGTH - len(f"\n... and {len(problems)} more")
+    kept = text[: room + 1].rpartition("\n")[0] or text[:room]
+    left = len(problems) - len(kept.splitlines())
+    return f"{kept}\n... and {left} more"
 
 
 def beacon_secret(name: Name, key: BeaconKey) -> Encoded:

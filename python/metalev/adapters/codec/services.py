@@ -27,7 +27,7 @@ METALLB_ANNOTATIONS = ("metallb.io/", "metallb.universe.tf/")
 OUR_ANNOTATIONS = (*METALLB_ANNOTATIONS, OUR_PREFIX)
 POOL_ANNOTATION = "metallb.io/ip-allocated-from-pool"
 OLD_POOL_ANNOTATION = "metallb.universe.tf/ip-allocated-from-pool"
-_SERVICE_NAME_LABEL = "kubernetes.io/service-name"
+SERVICE_NAME_LABEL = "kubernetes.io/service-name"
 _FAMILY: Mapping[str, Family] = {"IPv4": 4, "IPv6": 6}
 
 
@@ -91,9 +91,9 @@ def endpoint_slice(document: wire.EndpointSlice, name: Name) -> EndpointSlice | 
     """Read an EndpointSlice; one of host names leads nowhere that a load balancer could send a packet."""
     if document.address_type == "FQDN":
         return None
-    service_name = document.metadata.labels.get(_SERVICE_NAME_LABEL)
+    service_name = document.metadata.labels.get(SERVICE_NAME_LABEL)
     if not service_name:
-        raise BadField("metadata.labels", f'the label "{_SERVICE_NAME_LABEL}" is missing: it names the Service')
+        raise BadField("metadata.labels", f'the label "{SERVICE_NAME_LABEL}" is missing: it names the Service')
     return EndpointSlice(
         name=name,
         service=Name(name.namespace, service_name),

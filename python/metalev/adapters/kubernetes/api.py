@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from metalev import __version__
 from metalev.adapters.kubernetes.connections import Token, connections_of
-from metalev.adapters.kubernetes.errors import ApiError, Unreachable
+from metalev.adapters.kubernetes.errors import ApiError, Unreachable, is_of_another_authority, reason_of
 from metalev.adapters.kubernetes.exchange import Answer, NotSent
 from metalev.adapters.kubernetes.jitter import between
 from metalev.adapters.kubernetes.plain import find
@@ -177,6 +177,8 @@ class Api:
             try:
                 answer = ways.exchange.ask(method, ways.prefix + url, headers, body, connect=connect, rest=rest)
             except NotSent as error:
+                if not last and is_of_another_authority(error) and self._renew(token):
+                    continue
                 raise self._unreachable(error) from error
             except OSError as error:
                 if method != "GET":
@@ -195,7 +197,12 @@ class Api:
         for last in (False, True):
             token = self._token
             timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, self._rest(deadline)), total=silence)
-            response = self._begin(url, timeout)
+            try:
+                response = self._begin(url, timeout)
+            except Unreachable as error:
+                if last or not is_of_another_authority(error) or not self._renew(token):
+                    raise
+                continue
             if response.status < 300:
                 return response
             self._look_again(self._error("GET", url, _whole(response)), token, last=last)
@@ -230,7 +237,10 @@ class Api:
             raise error
 
     def _renew(self, refused: Token) -> bool:
-        """Look for other credentials after ``refused`` was, not too often; tells whether there may be others now."""
+        """Look for other credentials after ``refused`` was, not too often; tells whether there may be others now.
+
+        So it goes for the server's credentials, too: a cluster may get another certificate authority while this runs.
+        """
         with self._lock:
             if self._token is not refused:
                 return True  # somebody else has found some meanwhile
@@ -270,7 +280,7 @@ class Api:
         )
 
     def _unreachable(self, error: Exception) -> Unreachable:
-        return Unreachable(f"the API server {self.host} does not answer: {_reason(error)}")
+        return Unreachable(f"the API server {self.host} does not answer: {reason_of(error)}")
 
 
 def _url(path: str, query: Mapping[str, str] | None) -> str:
@@ -293,12 +303,3 @@ def _whole(response: urllib3.BaseHTTPResponse) -> Answer:
         response.close()
     headers = {name.lower(): text for name, text in response.headers.items()}
     return Answer(response.status, response.reason or "", headers, body)
-
-
-def _reason(error: Exception) -> str:
-    """The cause at the bottom: urllib3 wraps it in its own words and addresses of objects."""
-    while isinstance(error.__cause__ or error.__context__, Exception) and not isinstance(error, OSError):
-        error = error.__cause__ or error.__context__  # type: ignore[assignment]
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error).partition("object at 0x")[0].strip() or type(error).__name__

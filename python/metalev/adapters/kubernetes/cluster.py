@@ -77,10 +77,13 @@ class KubernetesCluster:
         self._threads: list[threading.Thread] = []
         self._leavers = Leavers(api, self._mirror, self._stop)
         self._pod = pod
+        self._had_node = False
         self._configuration: ConfigurationStates | None = None
         self._l2_statuses: L2Statuses | None = None
         if writer and watch:
-            self._configuration = ConfigurationStates(api, namespace, writer, clock, self._troubles)
+            self._configuration = ConfigurationStates(
+                api, namespace, writer, clock, self._troubles, owner=self.own_node
+            )
             own = only(self._configuration.path, self._configuration.name)
             self._others.append(self._reflector(own, self._configuration))
         if writer == CONTROLLER and watch:
@@ -210,7 +213,7 @@ class KubernetesCluster:
             except ApiError as error:
                 if error.status != 404:
                     raise
-                self._create(path.rpartition("/")[0], document | self._owned_by_node(state.name.name, document))
+                self._create(path.rpartition("/")[0], self._owned(document))
                 answer = self.api.patch(f"{path}/status", {"status": document["status"]}, MERGE)
         self._mirror.take(Kind.SPEAKER_STATE, answer)
         self._publish(state)
@@ -237,6 +240,19 @@ class KubernetesCluster:
         self._require_writer(self._writer or "a controller or a speaker", f"an event on {event.regarding}")
         self._events.record(event, self._clock.wall())
 
+    def own_node(self) -> Mapping[str, str] | None:
+        """The reference to a speaker's Node, with which goes what it says of itself, as soon as it is known.
+
+        Raises ``Unavailable`` once the Node is gone: what was said without it would stay for ever.
+        """
+        known = None
+        if self._writer != CONTROLLER:
+            known = self._mirror.get(ObjectKey(Kind.NODE, Name("", self._writer)))
+        if known is None and self._had_node:
+            raise Unavailable(f"the Node {self._writer} is gone, and with it what its speaker says of itself")
+        self._had_node = known is not None
+        return {"apiVersion": "v1", "kind": "Node", "name": self._writer, "uid": known.uid} if known else None
+
     def _reflector(self, which: Resource, reflection: Reflection) -> Reflector:
         return Reflector(self.api, which, reflection, self._troubles, self._stop)
 
@@ -247,11 +263,10 @@ class KubernetesCluster:
             if error.reason != "AlreadyExists":
                 raise
 
-    def _owned_by_node(self, node: str, document: encode.Encoded) -> encode.Encoded:
-        """The metadata of an object that goes when its Node goes."""
-        known = self._mirror.get(ObjectKey(Kind.NODE, Name("", node)))
-        owner = {"apiVersion": "v1", "kind": "Node", "name": node, "uid": known.uid if known else ""}
-        return {"metadata": document["metadata"] | ({"ownerReferences": [owner]} if known else {})}
+    def _owned(self, document: encode.Encoded) -> encode.Encoded:
+        """An object that goes when the speaker's Node goes."""
+        owner = self.own_node()
+        return document | {"metadata": document["metadata"] | ({"ownerReferences": [owner]} if owner else {})}
 
     def _owning_pod(self) -> Mapping[str, str] | None:
         """The reference to this program's pod, with which goes what it says of itself."""

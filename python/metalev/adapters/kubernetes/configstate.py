@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -30,13 +31,23 @@ class ConfigurationStates(Upkeep[Configuration]):
     It is told of that one object by a :class:`.reflector.Reflector`.
     """
 
-    def __init__(self, api: Api, namespace: str, writer: str, clock: Clock, troubles: Troubles) -> None:
-        """``writer`` is ``controller`` or a node's name."""
+    def __init__(
+        self,
+        api: Api,
+        namespace: str,
+        writer: str,
+        clock: Clock,
+        troubles: Troubles,
+        *,
+        owner: Callable[[], Mapping[str, str] | None] = lambda: None,
+    ) -> None:
+        """``writer`` is ``controller`` or a node's name; ``owner`` gives the reference to what the object goes with."""
         self.name = encode.configuration_name(writer)
         self.path = f"/apis/metallb.io/v1beta1/namespaces/{namespace}/configurationstates"
         self._api = api
         self._writer = writer
         self._clock = clock
+        self._owner = owner
         self._written: dict[str, Any] | None = None
         super().__init__(f"configuration state {self.name}", troubles)
 
@@ -74,6 +85,8 @@ class ConfigurationStates(Upkeep[Configuration]):
             self._api.patch(f"{path}/status", {"status": status}, MERGE)
 
     def _create(self, document: dict[str, Any]) -> None:
+        if (owner := self._owner()) is not None:
+            document["metadata"]["ownerReferences"] = [owner]
         try:
             self._api.post(self.path, document)
         except ApiError as error:

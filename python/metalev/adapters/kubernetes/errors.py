@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
+
 from metalev.model.errors import Unavailable
 
 UNREACHABLE = "unreachable"
@@ -68,3 +70,19 @@ class ApiError(Unavailable):
 def cause_of(error: Exception) -> str:
     """By which errors of many requests are one trouble (:class:`.troubles.Troubles`); empty: by their words."""
     return error.cause if isinstance(error, Unreachable | ApiError) else ""
+
+
+def is_of_another_authority(error: BaseException | None) -> bool:
+    """Whether nothing was sent, because the server's certificate was signed by nobody whom we trust."""
+    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def reason_of(error: Exception) -> str:
+    """The cause at the bottom: urllib3 wraps it in its own words and addresses of objects."""
+    while isinstance(error.__cause__ or error.__context__, Exception) and not isinstance(error, OSError):
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error).partition("object at 0x")[0].strip() or type(error).__name__

@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -29,6 +29,8 @@ DURATION_SECONDS = 10
 RENEW_SECONDS = 2.0
 
 MOMENT_SECONDS = 0.05
+UNKNOWN_SECONDS = 0.5
+"""Until it is looked again whether it is known what a new Lease goes with: later, some servers let nobody say it."""
 
 log = logging.getLogger("metalev.lease")
 
@@ -41,8 +43,12 @@ class _Spec(wire.Wire, frozen=True):
     lease_transitions: int | None = None
 
 
+class _Metadata(wire.Stamp, frozen=True):
+    owner_references: list[dict[str, str | bool]] = field(default_factory=list)
+
+
 class _Lease(wire.Wire, frozen=True):
-    metadata: wire.Stamp = field(default_factory=lambda: wire.Stamp(""))
+    metadata: _Metadata = field(default_factory=lambda: _Metadata(""))
     spec: _Spec = _Spec()
 
 
@@ -66,6 +72,7 @@ class KubernetesLease:
         renew: float = RENEW_SECONDS,
         changed: Callable[[bool, bool], None] = lambda _held, _clean: None,
         settled: Callable[[], bool] = lambda: True,
+        owner: Callable[[], Mapping[str, str] | None] | None = None,
         now: Callable[[], float] = _now,
     ) -> None:
         """``identity`` is this process's alone; ``duration`` and ``renew`` are in seconds.
@@ -73,7 +80,8 @@ class KubernetesLease:
         ``changed`` is told whether it is held now, and whether it was free: its former holder gave it back, or there
         was none. It must return at once. ``settled`` tells whether every write of this process has been answered: only
         then it is given back, for the next holder takes one that was given back as a promise that none will arrive.
-        ``now`` is in seconds and goes on while the host sleeps.
+        ``owner`` gives the reference to what the Lease goes with; until that is known, none is made. ``now`` is in
+        seconds and goes on while the host sleeps.
         """
         self._api = api
         self._name = name
@@ -83,6 +91,7 @@ class KubernetesLease:
         self._renew = renew
         self._changed = changed
         self._settled = settled
+        self._owner = owner
         self._now = now
         self._seen: tuple[str, float] = ("", 0.0)
         """The version that was last seen, and when it had been seen first."""
@@ -183,8 +192,11 @@ class KubernetesLease:
 
     def _create_when_free(self, asked_at: float) -> None:
         """Make a Lease where there is none. Whoever was seen to hold one that was deleted may write until it ends."""
-        if self.remaining() > 0 or asked_at > self._ends_at:
-            self._create(asked_at)
+        owner = self._owner() if self._owner else None
+        if self._owner and owner is None:
+            self._free_at = asked_at + UNKNOWN_SECONDS
+        elif self.remaining() > 0 or asked_at > self._ends_at:
+            self._create(asked_at, _Lease(_Metadata("", owner_references=[dict(owner)] if owner else [])))
         else:
             self._free_at = self._ends_at
 
@@ -196,9 +208,9 @@ class KubernetesLease:
                 return None
             raise
 
-    def _create(self, asked_at: float) -> None:
+    def _create(self, asked_at: float, lease: _Lease) -> None:
         try:
-            self._api.post(self._path, self._document(_Lease()))
+            self._api.post(self._path, self._document(lease))
         except ApiError as error:
             if error.status == 409:
                 return  # somebody else was first; in a moment its Lease is read
@@ -218,7 +230,9 @@ class KubernetesLease:
         """The Lease as ours. It names the version that was read, so that of two that take it one fails."""
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         ours = lease.spec.holder_identity == self._identity
-        metadata = {"name": self._name.name, "namespace": self._name.namespace}
+        metadata: dict[str, object] = {"name": self._name.name, "namespace": self._name.namespace}
+        if lease.metadata.owner_references:
+            metadata["ownerReferences"] = lease.metadata.owner_references
         version = lease.metadata.resource_version
         return {
             "apiVersion": "coordination.k8s.io/v1",

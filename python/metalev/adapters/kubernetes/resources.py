@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from metalev.adapters.codec.kinds import API_VERSION, CLUSTER_SCOPED
+from metalev.adapters.codec.services import SERVICE_NAME_LABEL
 from metalev.model.cluster import BEACON_SECRET
 from metalev.model.legacy import LEGACY_CONFIG
 from metalev.model.meta import Kind, Name
@@ -47,6 +48,8 @@ def resource(kind: Kind, namespace: str, *, all_services: bool = False) -> Resou
     selectors: dict[Kind, dict[str, str]] = {
         Kind.SECRET: {"fieldSelector": f"metadata.name={BEACON_SECRET}"},
         Kind.CONFIG_MAP: {"fieldSelector": f"metadata.name={LEGACY_CONFIG}"},
+        # Those of no Service, as other clusters' are, are nobody's mistake.
+        Kind.ENDPOINT_SLICE: {"labelSelector": SERVICE_NAME_LABEL},
     }
     if not all_services:
         selectors[Kind.SERVICE] = {"fieldSelector": "spec.type=LoadBalancer"}

@@ -73,6 +73,7 @@ fn group((number, lot): (usize, &Vec<usize>)) -> Group {
         interfaces: vec![],
         gives_way: false,
         keeps: false,
+        drilled: false,
         preempt: Preempt::Sticky,
     }
 }

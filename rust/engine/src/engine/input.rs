@@ -80,9 +80,6 @@ impl Engine {
         if !came.is_empty() {
             self.foreign.restart(now);
         }
-        for link in &came {
-            self.responder.memberships().returned(link.index);
-        }
         let up = came.into_iter().chain(readdressed).map(|link| (FactKind::InterfaceUp, link));
         for (kind, link) in up.chain(went.into_iter().map(|link| (FactKind::InterfaceDown, link))) {
             let message = words::interface(kind, &link);

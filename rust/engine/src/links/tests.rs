@@ -28,6 +28,7 @@ fn group(address: [u8; 4], interfaces: &[&str]) -> table::Group {
         interfaces,
         gives_way: false,
         keeps: false,
+        drilled: false,
         preempt: table::Preempt::Sticky,
     }
 }

@@ -43,6 +43,7 @@ pub fn group(last: u8, candidates: &[&str]) -> Group {
         interfaces: vec![],
         gives_way: false,
         keeps: false,
+        drilled: false,
         preempt: Preempt::Sticky,
     }
 }

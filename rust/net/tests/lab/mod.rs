@@ -264,6 +264,7 @@ pub(crate) fn table(peers: &[&str], candidates: &[&str]) -> Table {
             interfaces: Vec::new(),
             gives_way: false,
             keeps: false,
+            drilled: false,
             preempt: Preempt::Sticky,
         }],
         ..Table::default()
