@@ -47,7 +47,7 @@ def claim(of: dict[str, Any]) -> bytes:
 
 def beacon(of: dict[str, Any], key: int) -> bytes:
     rest = name(of["sender"]) + name(of["recipient"]) + b"".join(claim(each) for each in of["claims"])
-    flags = of["hears_you"] | of["goodbye"] << 1
+    flags = of["hears_you"] | of["goodbye"] << 1 | of["quiet"] << 2
     revisions = (of["since"], of["through"], of["latest"], of["acknowledged"])
     signed = (
         struct.pack(">4sBBHHH", b"MLEV", 1, flags, key, 78 + len(rest) + 32, len(of["claims"]))

@@ -10,6 +10,7 @@
 #[allow(unused_imports, reason = "each user takes a part of it")]
 mod common;
 
+use core::time::Duration;
 use std::hint::black_box;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
@@ -78,7 +79,7 @@ impl Holder {
 fn ask(engine: &mut Engine, now: Time, frames: &[Vec<u8>]) -> (f64, usize) {
     let (began, mut answers) = (Instant::now(), 0);
     for bytes in frames {
-        engine.handle(now, Event::Frame { interface: ETH, bytes });
+        engine.handle(now, Event::Frame { interface: ETH, bytes, waited: Duration::ZERO });
         while let Some(action) = engine.poll() {
             answers += usize::from(matches!(black_box(action), Action::SendFrame { .. }));
         }

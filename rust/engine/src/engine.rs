@@ -57,6 +57,7 @@ pub struct Engine {
     stopwatch: Stopwatch,
     outbox: VecDeque<Action>,
     deadline: Option<Time>,
+    dozes: bool,
     beacons_received: u64,
     stopping: bool,
     misfits: Misfits,
@@ -82,6 +83,7 @@ impl Engine {
             stopwatch: Stopwatch::default(),
             outbox: VecDeque::new(),
             deadline: None,
+            dozes: false,
             beacons_received: 0,
             stopping: false,
             misfits: Misfits::default(),
@@ -104,8 +106,8 @@ impl Engine {
         }
         self.wake(now);
         match event {
-            Event::Frame { interface, bytes } => {
-                let changes = self.frame(now, interface, bytes);
+            Event::Frame { interface, bytes, waited } => {
+                let changes = self.frame(now, interface, bytes, waited);
                 // A question changes nothing that is due: a flood of them costs the answers and no more.
                 if !changes && !self.is_due(now) {
                     return;
@@ -151,6 +153,13 @@ impl Engine {
     /// When to come back with a [`Event::Tick`] at the latest.
     pub fn deadline(&self) -> Option<Time> {
         self.deadline
+    }
+
+    /// Whether beacons that say nothing new ([`beacon::QUIET`](metalev_wire::beacon::QUIET)) may wait to be read until
+    /// something else, or the deadline, wakes the caller. Not while a peer is missed: it may have stood still with its
+    /// clock, know nothing of it, and has to hear at once what has become of its addresses.
+    pub fn dozes(&self) -> bool {
+        self.dozes
     }
 
     /// What was counted since the start.

@@ -5,6 +5,7 @@ mod counters;
 mod dropped;
 mod fact;
 
+use core::time::Duration;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use metalev_wire::MacAddr;
@@ -31,6 +32,8 @@ pub enum Event<'a> {
         interface: u32,
         /// The frame.
         bytes: &'a [u8],
+        /// For how long it has waited to be read: what it says counts from now on, that its sender lived from its arrival.
+        waited: Duration,
     },
     /// The payload of a UDP datagram on the beacon port.
     Datagram(Datagram<'a>),
@@ -55,6 +58,8 @@ pub struct Datagram<'a> {
     pub from: SocketAddr,
     /// Its payload.
     pub bytes: &'a [u8],
+    /// For how long it has waited to be read.
+    pub waited: Duration,
 }
 
 /// An interface that is up and may carry VIPs.

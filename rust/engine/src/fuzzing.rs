@@ -49,6 +49,7 @@ struct Run<'a> {
     engine: Engine,
     now: Time,
     sequence: u64,
+    waited: Duration,
     held: BTreeSet<IpAddr>,
     interfaces: BTreeSet<u32>,
     stopped: bool,
@@ -70,6 +71,7 @@ impl<'a> Run<'a> {
             engine: Engine::new(config),
             now: Time::from_nanos(1_000_000_000),
             sequence: 0,
+            waited: Duration::ZERO,
             held: BTreeSet::new(),
             interfaces: BTreeSet::new(),
             stopped: false,
@@ -199,12 +201,14 @@ impl<'a> Run<'a> {
     fn frame(&mut self, bytes: &[u8]) {
         self.fed += 1;
         let interface = 2 + u32::from(self.source.byte().is_multiple_of(8));
-        self.give(Event::Frame { interface, bytes });
+        let waited = std::mem::take(&mut self.waited);
+        self.give(Event::Frame { interface, bytes, waited });
     }
 
     fn datagram(&mut self, bytes: &[u8]) {
         self.fed += 1;
-        self.give(Event::Datagram(Datagram { interface: 2, from: SocketAddr::new(own(2), 7946), bytes }));
+        let waited = std::mem::take(&mut self.waited);
+        self.give(Event::Datagram(Datagram { interface: 2, from: SocketAddr::new(own(2), 7946), bytes, waited }));
     }
 
     fn raw_frame(&mut self) {
@@ -246,6 +250,8 @@ impl<'a> Run<'a> {
     fn beacon(&mut self) {
         self.sequence += 1;
         let flags = self.source.byte();
+        // One that says nothing new may have waited, whatever it says.
+        self.waited = Duration::from_millis(if flags & 0x80 == 0 { 0 } else { u64::from(flags) });
         let beacon = Beacon {
             sender: name(2 + usize::from(self.source.byte() % 4)),
             recipient: if flags & 0xe0 == 0xe0 { name(2) } else { ME.to_owned() },
@@ -254,6 +260,7 @@ impl<'a> Run<'a> {
             sequence: if flags & 0x18 == 0x08 { self.source.long() } else { self.sequence },
             hears_you: flags & 1 != 0,
             goodbye: flags & 0x62 == 0x62,
+            quiet: flags & 0x80 != 0,
             interval_ms: if flags & 4 == 0 { 50 } else { u32::from(self.source.short()) << (flags >> 4) },
             mac: self.source.mac(),
             since: self.source.small(),

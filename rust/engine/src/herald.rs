@@ -12,7 +12,7 @@ use crate::budget::{self, Budget, Queue};
 use crate::claims::Claims;
 use crate::event::Action;
 use crate::links::Links;
-use crate::peer::{Path, Peer};
+use crate::peer::{Path, Peer, Said, Way};
 use crate::peers::Peers;
 use crate::pulse::Timing;
 use crate::{Time, lot};
@@ -211,18 +211,29 @@ impl Herald {
     }
 
     /// One beacon on every path to a peer.
-    fn beacons(&mut self, nonce: u64, name: &str, peer: &Peer, key: &Key, content: Content<'_>, out: &mut Vec<Action>) {
+    fn beacons(
+        &mut self,
+        nonce: u64,
+        name: &str,
+        peer: &mut Peer,
+        key: &Key,
+        content: Content<'_>,
+        out: &mut Vec<Action>,
+    ) {
         for link in content.links.iter() {
             let dst = peer.mac_on(link.index).filter(|_| !peer.shout).unwrap_or(MacAddr::BROADCAST);
             let header = ethernet::Repr { dst, src: link.mac, ethertype: EtherType::BEACON };
-            if let Some(bytes) = self.beacon(nonce, name, peer, Path::Interface(link.index), link.mac, key, content) {
+            if let Some(bytes) =
+                self.beacon(nonce, name, peer, (Path::Interface(link.index), None), link.mac, key, content)
+            {
                 out.push(Action::SendFrame { interface: link.index, bytes: header.frame(&bytes) });
             }
         }
-        for to in &peer.addresses {
-            let mac = self.some_mac(*to, content.links);
-            if let Some(bytes) = self.beacon(nonce, name, peer, Path::Udp, mac, key, content) {
-                out.push(Action::SendDatagram { to: *to, bytes });
+        for at in 0..peer.addresses.len() {
+            let to = peer.addresses[at];
+            let mac = self.some_mac(to, content.links);
+            if let Some(bytes) = self.beacon(nonce, name, peer, (Path::Udp, Some(to)), mac, key, content) {
+                out.push(Action::SendDatagram { to, bytes });
             }
         }
     }
@@ -241,8 +252,8 @@ impl Herald {
         &mut self,
         nonce: u64,
         name: &str,
-        peer: &Peer,
-        path: Path,
+        peer: &mut Peer,
+        way: Way,
         mac: MacAddr,
         key: &Key,
         content: Content<'_>,
@@ -252,20 +263,30 @@ impl Herald {
         let room = beacon::room(content.me.len(), name.len());
         let changes = content.claims.since(session.map_or(0, |session| session.acknowledged), room);
         let stated = if peer.stated.is_zero() { SLOW } else { peer.stated };
+        let echo = peer.stranger.or(session.map(|session| session.nonce)).unwrap_or(0);
+        let acknowledged = session.map_or(0, |session| session.applied);
+        let hearing = peer.paths.get(way.0).filter(|hearing| session.is_some() && hearing.alive);
+        let (hears_you, heard) = (hearing.is_some(), hearing.is_some_and(|hearing| hearing.hears_us));
+        let mac_said = (way.0 != Path::Udp).then_some(mac);
+        let revisions = [changes.through, changes.latest, acknowledged];
+        let said = peer.repeats.say(way, Said { echo, hears_you, mac: mac_said, revisions });
+        // Who does not hear us, or was not heard, is to be woken; and news may be lost as often as a beacon may be.
+        let aloud = content.goodbye || peer.shout || !heard || !changes.claims.is_empty();
         let beacon = Beacon {
             sender: content.me.to_owned(),
             recipient: name.to_owned(),
             nonce,
-            echo: peer.stranger.or(session.map(|session| session.nonce)).unwrap_or(0),
+            echo,
             sequence: self.sequence,
-            hears_you: session.is_some() && peer.paths.get(path).is_some_and(|hearing| hearing.alive),
+            hears_you,
             goodbye: content.goodbye,
+            quiet: !aloud && said >= self.timing.misses,
             interval_ms: u32::try_from(stated.as_millis()).unwrap_or(u32::MAX),
             mac,
             since: changes.since,
             through: changes.through,
             latest: changes.latest,
-            acknowledged: session.map_or(0, |session| session.applied),
+            acknowledged,
             claims: changes.claims,
         };
         // Only names of impossible length or an empty key make it fail; the adapter refuses those before they get here.

@@ -3,6 +3,7 @@
 mod hearing;
 mod paths;
 mod presence;
+mod repeats;
 
 use core::time::Duration;
 use std::collections::{BTreeSet, VecDeque};
@@ -16,6 +17,8 @@ use crate::{Time, table};
 
 pub(crate) use hearing::Hearing;
 use paths::Paths;
+use repeats::Repeats;
+pub(crate) use repeats::{Said, Way};
 
 /// A way that beacons take. Liveness is kept for each: a management network says nothing of the segment of a VIP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,6 +69,8 @@ pub(crate) struct Peer {
     pub(crate) stated: Duration,
     /// How many more beacons it gets at the short interval, though it was told of a longer one.
     pub(crate) farewell: u32,
+    /// What was said to it last on each way, and how often.
+    pub(crate) repeats: Repeats,
     /// Its lives that are taken to be over: recordings of them may speak again.
     former: VecDeque<Former>,
     /// From where its datagrams have come in its present life; one of several addresses is the kernel's choice.
@@ -111,6 +116,7 @@ impl Peer {
             next_send: None,
             stated: Duration::ZERO,
             farewell: 0,
+            repeats: Repeats::default(),
             former: VecDeque::new(),
             sources: BTreeSet::new(),
             macs: BTreeSet::new(),
@@ -120,25 +126,34 @@ impl Peer {
         }
     }
 
-    /// Take note of a proven beacon. Answers whether the peer was not alive on this path before.
-    pub(crate) fn heard(&mut self, now: Time, path: Path, arrived_on: u32, beacon: &Beacon) -> bool {
+    /// Take note of a proven beacon that came at `arrived`. Answers whether the peer was not alive on this path before.
+    ///
+    /// It may have waited to be read while a later one was read, or while time was counted in the peer's favour.
+    pub(crate) fn heard(&mut self, arrived: Time, path: Path, arrived_on: u32, beacon: &Beacon) -> bool {
         let known = self.paths.get(path);
         let before = known.filter(|hearing| hearing.alive);
+        let later = before.filter(|hearing| hearing.sequence > beacon.sequence);
+        let now = before.map_or(arrived, |hearing| hearing.last.max(arrived));
         let was_alive = before.is_some();
+        // What it said before that it heard news by another path confirms none of them.
+        let outdated = self.session.as_ref().is_some_and(|session| beacon.latest < session.latest);
         let jitter = before.map_or(Duration::ZERO, |hearing| hearing.jitter_at(now));
+        // A promise of nothing or of an hour is no promise.
+        let stated = Duration::from_millis(beacon.interval_ms.clamp(1, 60_000).into());
+        let hears_us = later.map_or(beacon.hears_you, |hearing| hearing.hears_us);
         let hearing = Hearing {
             since: before.map_or(now, |hearing| hearing.since),
             last: now,
+            sequence: later.map_or(beacon.sequence, |hearing| hearing.sequence),
             jitter,
             worst: before.map_or(Duration::ZERO, |hearing| hearing.worst).max(jitter),
-            // A promise of nothing or of an hour is no promise.
-            stated: Duration::from_millis(beacon.interval_ms.clamp(1, 60_000).into()),
-            hears_us: beacon.hears_you,
-            deafness_known: !beacon.hears_you && before.is_some_and(|hearing| hearing.deafness_known),
+            stated: later.map_or(stated, |hearing| hearing.stated),
+            hears_us,
+            deafness_known: !hears_us && before.is_some_and(|hearing| hearing.deafness_known),
             mac: if path == Path::Udp { MacAddr::ZERO } else { beacon.mac },
             arrived_on,
             alive: true,
-            behind: false,
+            behind: outdated && known.is_some_and(|hearing| hearing.behind),
             received: known.map_or(0, |hearing| hearing.received) + 1,
             missed: known.map_or(0, |hearing| hearing.missed) + before.map_or(0, |hearing| hearing.missed_at(now)),
         };

@@ -131,10 +131,11 @@ impl Peers {
         self.keys.first()
     }
 
-    /// Read a beacon, believing nothing of it before its signature fits.
+    /// Read a beacon that came at `arrived`, believing nothing of it before its signature fits.
     pub(crate) fn receive(
         &mut self,
         now: Time,
+        arrived: Time,
         path: Path,
         arrived_on: u32,
         from: Source,
@@ -155,7 +156,7 @@ impl Peers {
         }
         if beacon.echo == self.nonce {
             let reborn = peer.session.as_ref().is_some_and(|session| session.nonce != beacon.nonce);
-            let mut heard = proven(peer, now, (path, arrived_on), timing, beacon)?;
+            let mut heard = proven(peer, (now, arrived), (path, arrived_on), timing, beacon)?;
             heard.undisputed = self.displaced.take().is_some();
             if let Source::Ip(ip) = from
                 && peer.sources.len() < SOURCES
@@ -307,7 +308,13 @@ impl Peers {
 }
 
 /// A beacon that echoes our nonce: its sender has heard this very life of ours, so it is no replay from before.
-fn proven(peer: &mut Peer, now: Time, way: (Path, u32), timing: Timing, beacon: Beacon) -> Result<Heard, DropReason> {
+fn proven(
+    peer: &mut Peer,
+    (now, arrived): (Time, Time),
+    way: (Path, u32),
+    timing: Timing,
+    beacon: Beacon,
+) -> Result<Heard, DropReason> {
     let reborn = peer.session.as_ref().is_none_or(|session| session.nonce != beacon.nonce);
     if peer.is_over(beacon.nonce, beacon.sequence) {
         return Err(DropReason::Replayed);
@@ -328,13 +335,14 @@ fn proven(peer: &mut Peer, now: Time, way: (Path, u32), timing: Timing, beacon: 
     let sender = beacon.sender.clone();
     let (goodbye, hears_us) = (beacon.goodbye, beacon.hears_you);
     let left = if goodbye { peer.leave() } else { Vec::new() };
-    let awoke = !goodbye && peer.heard(now, way.0, way.1, &beacon);
+    let awoke = !goodbye && peer.heard(arrived, way.0, way.1, &beacon);
     let deaf = peer.newly_deaf(now, way.0, timing);
     let news = session_of(peer).map_or_else(Vec::new, |session| session.learn(beacon));
     let turned = peer.knows_us(way.0) != knew_us;
     if !news.is_empty() {
         peer.leave_behind(way.0);
     }
+    let confirmed = behind && !peer.is_behind(way.0);
     let progressed = session_of(peer).is_some_and(|session| session.acknowledged > acknowledged_before);
     let wants_answer = !goodbye && (awoke || !hears_us || !news.is_empty());
     Ok(Heard {
@@ -346,7 +354,7 @@ fn proven(peer: &mut Peer, now: Time, way: (Path, u32), timing: Timing, beacon: 
         left,
         wants_answer,
         progressed,
-        confirmed: behind,
+        confirmed,
         turned,
         undisputed: false,
     })

@@ -120,6 +120,7 @@ mod tests {
             sequence: 1,
             hears_you: true,
             goodbye: false,
+            quiet: false,
             interval_ms: 50,
             mac: MacAddr::ZERO,
             since,

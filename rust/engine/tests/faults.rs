@@ -3,6 +3,8 @@
 
 mod common;
 
+use core::time::Duration;
+
 use common::{ETH, MS, ORDER, World, group, key, link, vip};
 use metalev_engine::{Action, Cause, DropReason, Event, Fact, FactKind, Interface, Peer, Table};
 use metalev_wire::beacon::Key;
@@ -71,7 +73,7 @@ fn a_peer_of_another_version_is_named_once_with_what_to_do_and_its_beacons_are_c
     for frame in &frames {
         let mut bytes = frame.clone();
         bytes[14 + 4] = 2;
-        world.event("node1", Event::Frame { interface: ETH, bytes: &bytes });
+        world.event("node1", Event::Frame { interface: ETH, bytes: &bytes, waited: Duration::ZERO });
     }
     let told = told(&world, "node1", Cause::OtherVersion);
     assert_eq!(told.len(), 1);

@@ -2,6 +2,7 @@
 
 mod common;
 
+use core::time::Duration;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -22,7 +23,7 @@ fn holder() -> World {
 fn dropped_for(bytes: &[u8]) -> Option<DropReason> {
     let mut world = holder();
     let sent = world.nodes["node1"].sent;
-    world.event("node1", Event::Frame { interface: ETH, bytes });
+    world.event("node1", Event::Frame { interface: ETH, bytes, waited: Duration::ZERO });
     assert_eq!(world.nodes["node1"].sent, sent, "nothing is answered");
     world.nodes["node1"].engine.counters().dropped.first().map(|(reason, _)| *reason)
 }

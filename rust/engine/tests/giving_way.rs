@@ -2,6 +2,7 @@
 
 mod common;
 
+use core::time::Duration;
 use std::net::IpAddr;
 
 use common::{ETH, MS, ORDER, World, group, vip};
@@ -31,7 +32,7 @@ fn announce(world: &mut World, mac: MacAddr) {
     let repr = arp::Repr { operation, sender_mac: mac, sender_ip: ip, target_mac: MacAddr::ZERO, target_ip: ip };
     let bytes = repr.frame(MacAddr::BROADCAST, mac);
     for node in ORDER.into_iter().filter(|node| world.alive(node)).collect::<Vec<_>>() {
-        world.event(node, Event::Frame { interface: ETH, bytes: &bytes });
+        world.event(node, Event::Frame { interface: ETH, bytes: &bytes, waited: Duration::ZERO });
     }
 }
 

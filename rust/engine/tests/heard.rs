@@ -3,6 +3,7 @@
 
 mod common;
 
+use core::time::Duration;
 use std::net::SocketAddr;
 
 use common::{ETH, MS, World, group, key, link, vip};
@@ -25,6 +26,7 @@ fn word(from: u8, echo: u64, sequence: u64, hears_you: bool, claims: Vec<Claim>)
         sequence: LATER + sequence,
         hears_you,
         goodbye: false,
+        quiet: false,
         interval_ms: 1_000,
         mac: MacAddr::ZERO,
         since: 0,
@@ -38,12 +40,12 @@ fn word(from: u8, echo: u64, sequence: u64, hears_you: bool, claims: Vec<Claim>)
 
 fn by_ethernet(world: &mut World, from: u8, bytes: &[u8]) {
     let header = Header { dst: link(1).mac, src: link(from).mac, ethertype: EtherType::BEACON };
-    world.event("node1", Event::Frame { interface: ETH, bytes: &header.frame(bytes) });
+    world.event("node1", Event::Frame { interface: ETH, bytes: &header.frame(bytes), waited: Duration::ZERO });
 }
 
 fn by_udp(world: &mut World, from: u8, bytes: &[u8]) {
     let from = SocketAddr::new(vip(9 + from), 7946);
-    world.event("node1", Event::Datagram(Datagram { interface: ETH, from, bytes }));
+    world.event("node1", Event::Datagram(Datagram { interface: ETH, from, bytes, waited: Duration::ZERO }));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 mod common;
 
+use core::time::Duration;
+
 use common::{ETH, MS, World, group, key, vip};
 use metalev_engine::{DropReason, Event, FactKind};
 use metalev_wire::MacAddr;
@@ -32,6 +34,7 @@ fn claim_of_node1(nonce: u64, echo: u64, sequence: u64) -> Beacon {
         sequence,
         hears_you: true,
         goodbye: false,
+        quiet: false,
         interval_ms: 1000,
         mac: MacAddr::new([2, 0, 0, 0, 0, 1]),
         since: 0,
@@ -44,7 +47,7 @@ fn claim_of_node1(nonce: u64, echo: u64, sequence: u64) -> Beacon {
 
 fn hand_to_node2(world: &mut World, bytes: &[u8]) {
     let bytes = frame(bytes);
-    world.event("node2", Event::Frame { interface: ETH, bytes: &bytes });
+    world.event("node2", Event::Frame { interface: ETH, bytes: &bytes, waited: Duration::ZERO });
 }
 
 #[test]
@@ -148,7 +151,7 @@ fn a_sender_that_is_no_node_is_not_believed() {
 fn garbage_is_counted_and_dropped() {
     let mut world = settled();
     hand_to_node2(&mut world, b"MLEV and then nothing of sense");
-    world.event("node2", Event::Frame { interface: ETH, bytes: &[1, 2, 3] });
+    world.event("node2", Event::Frame { interface: ETH, bytes: &[1, 2, 3], waited: Duration::ZERO });
     assert_eq!(world.dropped("node2", DropReason::Malformed), 2);
 }
 

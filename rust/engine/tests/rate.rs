@@ -3,6 +3,7 @@
 
 mod common;
 
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -109,6 +110,7 @@ impl Choir {
             sequence: self.sequence,
             hears_you,
             goodbye: false,
+            quiet: false,
             interval_ms: 1_000,
             mac: MacAddr::ZERO,
             since: 0,
@@ -119,7 +121,7 @@ impl Choir {
         };
         let header = Header { dst: link(1).mac, src: mac, ethertype: EtherType::BEACON };
         let bytes = header.frame(&beacon.emit_signed(&key()).unwrap());
-        self.engine.handle(self.now, Event::Frame { interface: ETH, bytes: &bytes });
+        self.engine.handle(self.now, Event::Frame { interface: ETH, bytes: &bytes, waited: Duration::ZERO });
     }
 
     fn drain(&mut self) -> usize {

@@ -2,6 +2,8 @@
 
 mod common;
 
+use core::time::Duration;
+
 use common::{ETH, MS, ORDER, World, group, vip};
 use metalev_engine::{Cause, Event, FactKind, Interface};
 use metalev_wire::MacAddr;
@@ -115,10 +117,10 @@ fn a_node_that_hears_itself_by_another_interface_takes_itself_for_no_stranger() 
         Interface { index: ETH, name: "eth0".into(), mac: near, addresses: vec![(vip(10), 24)], gateways: vec![] };
     world.event("node1", Event::Interfaces(vec![eth0, far]));
     let own = announcement(near);
-    world.event("node1", Event::Frame { interface: 3, bytes: &own });
+    world.event("node1", Event::Frame { interface: 3, bytes: &own, waited: Duration::ZERO });
     assert!(world.facts("node1", FactKind::ForeignClaim).is_empty());
     let foreign = announcement(MacAddr::new([2, 0, 0, 0, 9, 9]));
-    world.event("node1", Event::Frame { interface: 3, bytes: &foreign });
+    world.event("node1", Event::Frame { interface: 3, bytes: &foreign, waited: Duration::ZERO });
     assert_eq!(world.facts("node1", FactKind::ForeignClaim).len(), 1);
 }
 

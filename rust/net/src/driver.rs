@@ -13,6 +13,7 @@ use crate::ports::{Ports, Token};
 use crate::ranges::Interest;
 use crate::udp::UdpSocket;
 use crate::unsent::{Refused, Unsent};
+use crate::waiting::{Crowd, Reading, Waiting};
 use crate::{clock, sys};
 
 /// How long after a failure to open the sockets of an interface again. The kernel's list of links decides meanwhile.
@@ -30,6 +31,8 @@ pub(crate) struct Driver {
     udp: UdpSocket,
     ports: Ports,
     batch: sys::Batch,
+    waiting: Waiting,
+    crowd: Crowd,
     /// The interfaces that the kernel says may carry VIPs.
     wanted: Vec<Interface>,
     /// Those of them whose sockets are open: what the engine knows.
@@ -54,6 +57,8 @@ impl Driver {
             udp,
             ports: Ports::default(),
             batch: sys::Batch::new(),
+            waiting: Waiting::new(Reading::now()),
+            crowd: Crowd::new(clock::now()),
             wanted: Vec::new(),
             open: Vec::new(),
             reopen_at: None,
@@ -66,6 +71,7 @@ impl Driver {
     pub(crate) fn run(mut self) -> io::Result<()> {
         let mut ready = Vec::new();
         loop {
+            self.attend()?;
             let deadline = self.engine.deadline().into_iter().chain(self.reopen_at).min();
             self.alarm.set(deadline.map(Time::nanos))?;
             self.epoll.wait(&mut ready)?;
@@ -77,6 +83,11 @@ impl Driver {
         }
     }
 
+    /// Have quiet beacons wake us if the engine wants to hear them at once, or if so many come that they cannot wait.
+    fn attend(&mut self) -> io::Result<()> {
+        self.ports.watch(!self.engine.dozes() || self.crowd.is_there(), self.udp.quiet(), &self.epoll)
+    }
+
     /// One wake-up. First the engine learns that it runs again: if it overslept, before it believes what queued meanwhile.
     /// Last comes the tick: nobody is given up whose beacon waits to be read.
     fn turn(&mut self, now: Time, ready: &mut [u64]) -> Flow {
@@ -86,21 +97,37 @@ impl Driver {
         }
         ready.sort_unstable();
         let ready: Vec<_> = ready.iter().map(|&number| Token::from(number)).collect();
-        for token in self.ports.with_all_beacons(&ready) {
+        let reading = self.ports.reading(&ready, self.is_early(now));
+        let emptied = Reading::now();
+        for &token in &reading {
             match token {
                 Token::Alarm => self.alarm.acknowledge(),
                 Token::Mailbox => self.read_mail(now),
-                Token::Udp => while_full(|| self.receive_datagrams(now)),
-                Token::Beacon(interface) => while_full(|| self.receive_frames(now, token, interface)),
+                Token::QuietUdp | Token::Udp => while_full(|| self.receive_datagrams(now, token)),
+                Token::Quiet(interface) | Token::Beacon(interface) => {
+                    while_full(|| self.receive_frames(now, token, interface));
+                }
                 Token::Arp(interface) | Token::Ndp(interface) => {
                     self.receive_frames(now, token, interface);
                 }
             }
         }
         // What was read took its time; the thread may even have been stopped meanwhile.
-        self.feed(now.max(clock::now()), Event::Tick);
+        let later = now.max(clock::now());
+        if reading.contains(&Token::QuietUdp) {
+            self.waiting.emptied(emptied);
+        } else if !self.is_early(later) {
+            // Nobody is given up unheard: the next turn comes at once.
+            return Flow::Continue;
+        }
+        self.feed(later, Event::Tick);
         self.unsent.over(now).into_iter().for_each(|fact| self.mailbox.report(fact));
         if self.engine.stopped() { Flow::Stop } else { Flow::Continue }
+    }
+
+    /// Whether nothing is due yet.
+    fn is_early(&self, now: Time) -> bool {
+        self.engine.deadline().is_none_or(|due| now < due)
     }
 
     fn read_mail(&mut self, now: Time) {
@@ -179,27 +206,43 @@ impl Driver {
             return false;
         };
         let received = self.batch.receive(socket.as_fd());
-        let now = turn.max(clock::now());
+        let at_hand = Reading::now();
+        let now = turn.max(at_hand.now);
         let Ok(count) = received else {
             self.lose(now, interface);
             return false;
         };
+        if matches!(token, Token::Quiet(_)) {
+            self.crowd.count(now, count);
+        }
         for at in 0..count {
-            let bytes = self.batch.message(at).bytes;
-            self.engine.handle(now, Event::Frame { interface, bytes });
+            let sys::Message { bytes, arrived, .. } = self.batch.message(at);
+            let waited = self.waiting.of(arrived, at_hand);
+            self.engine.handle(now, Event::Frame { interface, bytes, waited });
         }
         self.carry_out();
         count == self.batch.room()
     }
 
-    fn receive_datagrams(&mut self, turn: Time) -> bool {
-        // An error here is that of a datagram sent earlier, told late (an ICMP unreachable); reading has cleared it.
-        let count = self.batch.receive(self.udp.as_fd()).unwrap_or(0);
-        let now = turn.max(clock::now());
+    fn receive_datagrams(&mut self, turn: Time, token: Token) -> bool {
+        let quiet = token == Token::QuietUdp;
+        let Some(socket) = (if quiet { self.udp.quiet() } else { Some(self.udp.as_fd()) }) else {
+            return false;
+        };
+        let Ok(count) = self.batch.receive(socket) else {
+            // That of a datagram sent earlier, told late (an ICMP unreachable); reading has cleared it.
+            return true;
+        };
+        let at_hand = Reading::now();
+        let now = turn.max(at_hand.now);
+        if quiet {
+            self.crowd.count(now, count);
+        }
         for at in 0..count {
-            let sys::Message { bytes, from, interface } = self.batch.message(at);
+            let sys::Message { bytes, from, interface, arrived } = self.batch.message(at);
             if let Some(from) = from {
-                self.engine.handle(now, Event::Datagram(Datagram { interface, from, bytes }));
+                let waited = self.waiting.of(arrived, at_hand);
+                self.engine.handle(now, Event::Datagram(Datagram { interface, from, bytes, waited }));
             }
         }
         self.carry_out();
@@ -263,7 +306,7 @@ impl Driver {
 
     fn discard_queued(&mut self) {
         let Self { ports, udp, batch, .. } = self;
-        let sockets = ports.sockets().map(AsFd::as_fd).chain([udp.as_fd()]);
+        let sockets = ports.sockets().map(AsFd::as_fd).chain([udp.as_fd()]).chain(udp.quiet());
         sockets.for_each(|socket| drain(batch, socket));
     }
 }

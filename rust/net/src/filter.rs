@@ -8,6 +8,7 @@
 //!                                        another is what came with the tag of a VLAN that this host does not have:
 //!                                        it passes, to be counted by its name
 //!   beacons: starts with the magic       0x88B5 is for local experiments (IEEE 802), ours may not be the only one
+//!   beacons: says something new?         what does not is shown to another socket, which wakes nobody
 //!   IPv6: neighbor discovery alone       bulk traffic never wakes us, and is never copied
 //!   about an address of interest?        a flood of questions for others costs a dozen instructions each, in the
 //!                                        kernel; what is too short or too odd to say passes, to be counted by its name
@@ -16,6 +17,7 @@
 //! Our own frames that a loop in the network sends back pass, too: somebody should hear of the loop.
 
 use libc::sock_filter;
+use metalev_wire::beacon::{FLAGS_AT, QUIET};
 
 use crate::ranges::Ranges;
 
@@ -28,6 +30,10 @@ const DESTINATION: u32 = 0;
 const GROUP_BIT: u32 = 1;
 /// Offset of the payload.
 const PAYLOAD: u32 = 14;
+/// Offset of a beacon's flags in a datagram, of which the kernel shows the payload alone; and in a frame.
+#[expect(clippy::cast_possible_truncation, reason = "it is 5")]
+const FLAGS_AT_IN_UDP: u32 = FLAGS_AT as u32;
+const FLAGS: u32 = PAYLOAD + FLAGS_AT_IN_UDP;
 
 /// What a frame's payload has to be.
 #[derive(Clone, Copy)]
@@ -36,17 +42,22 @@ pub(crate) enum Payload<'a> {
     Arp(&'a Ranges),
     /// A neighbor solicitation or advertisement whose target ends in these ranges.
     Ndp(&'a Ranges),
-    /// What starts with these octets.
-    Magic([u8; 4]),
+    /// What starts with these octets, and says that it is quiet or does not.
+    Beacon { magic: [u8; 4], quiet: bool },
 }
 
 /// The program for frames that came in on interface `index`.
 pub(crate) fn program(index: u32, payload: Payload<'_>) -> Vec<sock_filter> {
     let mut program = checks(&for_us(index), Miss::Drop);
     match payload {
-        Payload::Magic(magic) => {
+        Payload::Beacon { magic, quiet } => {
             let magic = u32::from_be_bytes(magic);
             program.extend(checks(&[Check::LoadWord(PAYLOAD), Check::Unless(magic)], Miss::Drop));
+            if !quiet {
+                program.extend(checks(&[Check::LoadLength, Check::Below(FLAGS + 1)], Miss::Accept));
+            }
+            let flag = if quiet { Check::WithoutBit(QUIET.into()) } else { Check::WithBit(QUIET.into()) };
+            program.extend(checks(&[Check::LoadByte(FLAGS), flag], Miss::Drop));
             program.push(ACCEPT);
         }
         Payload::Arp(ranges) => {
@@ -60,6 +71,13 @@ pub(crate) fn program(index: u32, payload: Payload<'_>) -> Vec<sock_filter> {
             program.extend(search(NDP_TARGET_END, ranges, Miss::Drop));
         }
     }
+    program
+}
+
+/// The program that chooses one of two sockets on a UDP port for a datagram: the second one for a quiet beacon.
+pub(crate) fn second_if_quiet() -> Vec<sock_filter> {
+    let mut program = checks(&[Check::LoadByte(FLAGS_AT_IN_UDP), Check::WithoutBit(QUIET.into())], Miss::Drop);
+    program.push(sock_filter { k: 1, ..ACCEPT });
     program
 }
 
@@ -127,6 +145,8 @@ enum Check {
     Above(u32),
     /// A miss if it lacks this bit.
     WithoutBit(u32),
+    /// A miss if it has this bit.
+    WithBit(u32),
     /// Skip so many checks if it is any other.
     SkipUnless(u32, u8),
 }
@@ -158,6 +178,7 @@ fn checks(checks: &[Check], miss: Miss) -> Vec<sock_filter> {
                 Check::Below(value) => jump(libc::BPF_JGE, value, 0, to_miss),
                 Check::Above(value) => jump(libc::BPF_JGT, value, to_miss, 0),
                 Check::WithoutBit(bit) => jump(libc::BPF_JSET, bit, 0, to_miss),
+                Check::WithBit(bit) => jump(libc::BPF_JSET, bit, to_miss, 0),
                 Check::SkipUnless(value, count) => jump(libc::BPF_JEQ, value, 0, count),
             }
         })

@@ -32,6 +32,7 @@ mod speaker;
 mod sys;
 mod udp;
 mod unsent;
+mod waiting;
 mod watcher;
 
 #[cfg(test)]

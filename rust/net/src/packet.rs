@@ -27,17 +27,33 @@ pub struct PacketSocket {
     fd: OwnedFd,
     interface: u32,
     ethertype: u16,
+    /// Of the beacons, whether it shows those that say nothing new or the others.
+    quiet: bool,
 }
 
 impl PacketSocket {
     /// Open a socket on the interface with this index for frames about addresses in `about`. Beacons are about none and
-    /// are shown in any case.
+    /// are shown in any case, but for the quiet ones.
     ///
     /// # Errors
     /// `EPERM` without `CAP_NET_RAW`; `ENODEV` if there is no such interface.
     pub fn open(interface: u32, ethertype: u16, about: &Ranges) -> io::Result<Self> {
-        let address = sys::Address::packet(interface, ethertype)?;
-        let socket = Self { fd: Self::unbound()?, interface, ethertype };
+        Self { fd: Self::unbound()?, interface, ethertype, quiet: false }.bound(about)
+    }
+
+    /// The same for beacons that say nothing new. They may wait here, so the kernel notes when each has come.
+    ///
+    /// # Errors
+    /// As [`PacketSocket::open`].
+    pub fn open_quiet(interface: u32) -> io::Result<Self> {
+        let socket = Self { fd: Self::unbound()?, interface, ethertype: ETHERTYPE_BEACON, quiet: true };
+        sys::let_wait(socket.as_fd())?;
+        socket.bound(&Ranges::default())
+    }
+
+    fn bound(self, about: &Ranges) -> io::Result<Self> {
+        let address = sys::Address::packet(self.interface, self.ethertype)?;
+        let socket = self;
         // A socket of protocol 0 receives nothing: no frame passes before the filter is there.
         socket.set_filter(about)?;
         sys::set_option(socket.as_fd(), libc::SOL_SOCKET, libc::SO_PRIORITY, PRIORITY)?;
@@ -58,7 +74,7 @@ impl PacketSocket {
         let payload = match self.ethertype {
             ETHERTYPE_ARP => Payload::Arp(about),
             ETHERTYPE_IPV6 => Payload::Ndp(about),
-            _ => Payload::Magic(BEACON_MAGIC),
+            _ => Payload::Beacon { magic: BEACON_MAGIC, quiet: self.quiet },
         };
         sys::attach_filter(self.as_fd(), &filter::program(self.interface, payload))
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 
 use metalev_engine::Interface;
 
@@ -18,6 +18,9 @@ use crate::unsent::Refused;
 pub(crate) enum Token {
     Alarm,
     Mailbox,
+    /// Beacons that say nothing new. What came before the others is read before them.
+    QuietUdp,
+    Quiet(u32),
     Udp,
     Beacon(u32),
     Arp(u32),
@@ -29,10 +32,12 @@ impl From<Token> for u64 {
         let (kind, index) = match token {
             Token::Alarm => (0, 0),
             Token::Mailbox => (1, 0),
-            Token::Udp => (2, 0),
-            Token::Beacon(index) => (3, index),
-            Token::Arp(index) => (4, index),
-            Token::Ndp(index) => (5, index),
+            Token::QuietUdp => (2, 0),
+            Token::Quiet(index) => (3, index),
+            Token::Udp => (4, 0),
+            Token::Beacon(index) => (5, index),
+            Token::Arp(index) => (6, index),
+            Token::Ndp(index) => (7, index),
         };
         kind << 32 | Self::from(index)
     }
@@ -44,9 +49,11 @@ impl From<u64> for Token {
         match number >> 32 {
             0 => Self::Alarm,
             1 => Self::Mailbox,
-            2 => Self::Udp,
-            3 => Self::Beacon(number as u32),
-            4 => Self::Arp(number as u32),
+            2 => Self::QuietUdp,
+            3 => Self::Quiet(number as u32),
+            4 => Self::Udp,
+            5 => Self::Beacon(number as u32),
+            6 => Self::Arp(number as u32),
             _ => Self::Ndp(number as u32),
         }
     }
@@ -56,17 +63,22 @@ struct Port {
     arp: PacketSocket,
     ndp: PacketSocket,
     beacon: PacketSocket,
+    quiet: PacketSocket,
 }
 
 impl Port {
-    fn open(index: u32, interest: &Interest, epoll: &sys::Epoll) -> io::Result<Self> {
+    fn open(index: u32, interest: &Interest, watched: bool, epoll: &sys::Epoll) -> io::Result<Self> {
         let arp = PacketSocket::open(index, ETHERTYPE_ARP, &interest.arp)?;
         let ndp = PacketSocket::open(index, ETHERTYPE_IPV6, &interest.ndp)?;
         let beacon = PacketSocket::open(index, ETHERTYPE_BEACON, &Ranges::default())?;
+        let quiet = PacketSocket::open_quiet(index)?;
         epoll.add(arp.as_fd(), Token::Arp(index).into())?;
         epoll.add(ndp.as_fd(), Token::Ndp(index).into())?;
         epoll.add(beacon.as_fd(), Token::Beacon(index).into())?;
-        Ok(Self { arp, ndp, beacon })
+        if watched {
+            epoll.add(quiet.as_fd(), Token::Quiet(index).into())?;
+        }
+        Ok(Self { arp, ndp, beacon, quiet })
     }
 
     fn show(&self, interest: &Interest) -> io::Result<()> {
@@ -87,21 +99,23 @@ impl Port {
 /// All of them, by the interface's index.
 #[derive(Default)]
 pub(crate) struct Ports {
-    ports: BTreeMap<u32, Port>,
+    by_index: BTreeMap<u32, Port>,
     interest: Interest,
+    /// Whether a quiet beacon wakes as well.
+    watched: bool,
 }
 
 impl Ports {
     /// Close the sockets of every interface that is not among these.
     pub(crate) fn retain(&mut self, interfaces: &[Interface]) {
-        self.ports.retain(|&index, _| interfaces.iter().any(|interface| interface.index == index));
+        self.by_index.retain(|&index, _| interfaces.iter().any(|interface| interface.index == index));
     }
 
     /// Have the sockets of this interface open.
     pub(crate) fn open(&mut self, interface: &Interface, epoll: &sys::Epoll) -> io::Result<()> {
         let index = interface.index;
-        if let Entry::Vacant(vacant) = self.ports.entry(index) {
-            vacant.insert(Port::open(index, &self.interest, epoll)?);
+        if let Entry::Vacant(vacant) = self.by_index.entry(index) {
+            vacant.insert(Port::open(index, &self.interest, self.watched, epoll)?);
         }
         Ok(())
     }
@@ -112,50 +126,67 @@ impl Ports {
             return Vec::new();
         }
         self.interest = interest;
-        let blind = self.ports.iter().filter(|(_, port)| port.show(&self.interest).is_err());
+        let blind = self.by_index.iter().filter(|(_, port)| port.show(&self.interest).is_err());
         blind.map(|(&index, _)| index).collect()
     }
 
     pub(crate) fn close(&mut self, index: u32) {
-        self.ports.remove(&index);
+        self.by_index.remove(&index);
     }
 
     /// The socket of a token; none if it is no packet socket, or closed by now.
     pub(crate) fn get(&self, token: Token) -> Option<&PacketSocket> {
         match token {
-            Token::Arp(index) => self.ports.get(&index).map(|port| &port.arp),
-            Token::Ndp(index) => self.ports.get(&index).map(|port| &port.ndp),
-            Token::Beacon(index) => self.ports.get(&index).map(|port| &port.beacon),
-            Token::Alarm | Token::Mailbox | Token::Udp => None,
+            Token::Arp(index) => self.by_index.get(&index).map(|port| &port.arp),
+            Token::Ndp(index) => self.by_index.get(&index).map(|port| &port.ndp),
+            Token::Beacon(index) => self.by_index.get(&index).map(|port| &port.beacon),
+            Token::Quiet(index) => self.by_index.get(&index).map(|port| &port.quiet),
+            Token::Alarm | Token::Mailbox | Token::QuietUdp | Token::Udp => None,
         }
     }
 
     /// Send frames of an interface in their order, those of one type together; what was not taken.
     pub(crate) fn send(&self, index: u32, frames: &[Vec<u8>]) -> Refused {
-        let Some(port) = self.ports.get(&index) else {
+        let Some(port) = self.by_index.get(&index) else {
             return Refused { count: frames.len(), errno: libc::ENODEV };
         };
         let runs = frames.chunk_by(|a, b| a.get(12..14) == b.get(12..14));
         runs.map(|run| port.socket_for(&run[0]).send_all(run)).fold(Refused::default(), Refused::and)
     }
 
-    /// These tokens in their order, and after the first beacons the sockets of all the others: a peer speaks on all its
-    /// paths in one breath, and what is read now wakes nobody up a moment later.
-    pub(crate) fn with_all_beacons(&self, ready: &[Token]) -> Vec<Token> {
-        let is_beacon = |token: &Token| matches!(token, Token::Udp | Token::Beacon(_));
-        let questions = ready.iter().position(|token| *token > Token::Beacon(u32::MAX)).unwrap_or(ready.len());
-        let (first, questions) = ready.split_at(questions);
-        let mut all = first.to_vec();
-        if first.iter().any(is_beacon) {
-            let beacons = self.ports.keys().map(|&index| Token::Beacon(index)).chain([Token::Udp]);
-            all.extend(beacons.filter(|token| !first.contains(token)));
+    /// Have quiet beacons, of `udp` and of every interface, wake the thread or not.
+    pub(crate) fn watch(&mut self, watched: bool, udp: Option<BorrowedFd<'_>>, epoll: &sys::Epoll) -> io::Result<()> {
+        if watched == self.watched {
+            return Ok(());
         }
-        all.extend(questions);
+        self.watched = watched;
+        let frames = self.by_index.iter().map(|(&index, port)| (port.quiet.as_fd(), Token::Quiet(index)));
+        let mut all = frames.chain(udp.map(|fd| (fd, Token::QuietUdp)));
+        all.try_for_each(|(fd, token)| if watched { epoll.add(fd, token.into()) } else { epoll.remove(fd) })
+    }
+
+    /// What to read, in order, if these are ready. With one beacon the sockets of all the others: a peer speaks on all its
+    /// paths in one breath, and what is read now wakes nobody up a moment later. The quiet ones whenever something may
+    /// follow from time alone, as it always may unless clients' questions come `early`, before anything is due.
+    pub(crate) fn reading(&self, ready: &[Token], early: bool) -> Vec<Token> {
+        let beacons = ready.iter().any(|token| (Token::QuietUdp..=Token::Beacon(u32::MAX)).contains(token));
+        let questions = ready.iter().all(|token| *token > Token::Beacon(u32::MAX));
+        let mut all = ready.to_vec();
+        if !(questions && early) {
+            all.push(Token::QuietUdp);
+            all.extend(self.by_index.keys().map(|&index| Token::Quiet(index)));
+        }
+        if beacons {
+            all.push(Token::Udp);
+            all.extend(self.by_index.keys().map(|&index| Token::Beacon(index)));
+        }
+        all.sort_unstable();
+        all.dedup();
         all
     }
 
     pub(crate) fn sockets(&self) -> impl Iterator<Item = &PacketSocket> {
-        self.ports.values().flat_map(|port| [&port.arp, &port.ndp, &port.beacon])
+        self.by_index.values().flat_map(|port| [&port.arp, &port.ndp, &port.beacon, &port.quiet])
     }
 }
 
@@ -165,7 +196,9 @@ mod tests {
 
     #[test]
     fn a_token_survives_the_kernel() {
-        let tokens = [Token::Alarm, Token::Mailbox, Token::Udp, Token::Arp(1), Token::Ndp(2), Token::Beacon(u32::MAX)];
+        let (quiet, rest) =
+            ([Token::QuietUdp, Token::Quiet(3)], [Token::Arp(1), Token::Ndp(2), Token::Beacon(u32::MAX)]);
+        let tokens = [Token::Alarm, Token::Mailbox, Token::Udp].into_iter().chain(quiet).chain(rest);
         for token in tokens {
             assert_eq!(Token::from(u64::from(token)), token);
         }
@@ -175,9 +208,17 @@ mod tests {
     fn who_reads_a_beacon_looks_for_others_before_any_question() {
         let ports = Ports::default();
         let ready = [Token::Mailbox, Token::Beacon(9), Token::Arp(1)];
-        assert_eq!(ports.with_all_beacons(&ready), [Token::Mailbox, Token::Beacon(9), Token::Udp, Token::Arp(1)]);
-        let ready = [Token::Alarm, Token::Arp(1)];
-        assert_eq!(ports.with_all_beacons(&ready), ready);
+        let all = [Token::Mailbox, Token::QuietUdp, Token::Udp, Token::Beacon(9), Token::Arp(1)];
+        assert_eq!(ports.reading(&ready, true), all);
+    }
+
+    #[test]
+    fn quiet_beacons_are_read_whatever_woke_us_but_questions_before_anything_is_due() {
+        let ports = Ports::default();
+        assert_eq!(ports.reading(&[Token::Alarm], true), [Token::Alarm, Token::QuietUdp]);
+        assert_eq!(ports.reading(&[Token::Arp(1)], false), [Token::QuietUdp, Token::Arp(1)]);
+        assert_eq!(ports.reading(&[], false), [Token::QuietUdp]);
+        assert_eq!(ports.reading(&[Token::Arp(1), Token::Ndp(1)], true), [Token::Arp(1), Token::Ndp(1)]);
     }
 
     #[test]

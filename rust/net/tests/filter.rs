@@ -6,6 +6,7 @@ mod lab;
 use lab::{ARP, BEACON, FAR, IPV6, Lab, NEAR, STRANGER, beacon, icmpv6, ip, next_frame, request, request_for};
 use metalev_net::{PacketSocket, Ranges};
 use metalev_wire::MacAddr;
+use metalev_wire::beacon::QUIET;
 
 const EVERYBODY: MacAddr = MacAddr::BROADCAST;
 
@@ -72,6 +73,33 @@ fn a_beacon_is_told_by_its_magic() {
     far.send(&beacon(NEAR, FAR, b"some other experiment")).unwrap();
     far.send(&beacon(NEAR, FAR, b"MLEV and so on")).unwrap();
     assert_eq!(next_frame(&near), beacon(NEAR, FAR, b"MLEV and so on"));
+}
+
+/// A beacon as far as the filter looks at it.
+fn flagged(flags: u8) -> Vec<u8> {
+    beacon(NEAR, FAR, &[b'M', b'L', b'E', b'V', 1, flags])
+}
+
+#[test]
+fn a_beacon_that_says_nothing_new_is_shown_to_a_socket_of_its_own() {
+    let lab = Lab::new();
+    let (near, quiet, far) = (lab.near(BEACON), PacketSocket::open_quiet(lab.near).unwrap(), lab.far(BEACON));
+    for flags in [QUIET, 0, QUIET | 1, 1] {
+        far.send(&flagged(flags)).unwrap();
+    }
+    assert_eq!([next_frame(&near), next_frame(&near)], [flagged(0), flagged(1)]);
+    assert_eq!([next_frame(&quiet), next_frame(&quiet)], [flagged(QUIET), flagged(QUIET | 1)]);
+}
+
+#[test]
+fn what_is_too_short_for_its_flags_or_no_beacon_is_never_quiet() {
+    let lab = Lab::new();
+    let (near, quiet, far) = (lab.near(BEACON), PacketSocket::open_quiet(lab.near).unwrap(), lab.far(BEACON));
+    far.send(&beacon(NEAR, FAR, b"MLEV\x01")).unwrap();
+    far.send(&beacon(NEAR, FAR, b"SOME\x01\x04")).unwrap();
+    far.send(&flagged(QUIET)).unwrap();
+    assert_eq!(next_frame(&near), beacon(NEAR, FAR, b"MLEV\x01"));
+    assert_eq!(next_frame(&quiet), flagged(QUIET));
 }
 
 #[test]

@@ -26,6 +26,14 @@ fn a_port_in_use_by_an_ipv4_socket_is_in_use_too() {
 }
 
 #[test]
+fn a_second_speaker_on_the_host_finds_the_port_in_use() {
+    let _lab = Lab::new();
+    let first = Speaker::start(options("a", 7946, "v0")).unwrap();
+    assert!(matches!(refusal(options("b", 7946, "v0")), Error::PortInUse { port: 7946 }));
+    first.stop();
+}
+
+#[test]
 fn the_port_is_free_again_after_a_stop() {
     let _lab = Lab::new();
     Speaker::start(options("a", 7946, "v0")).unwrap().stop();

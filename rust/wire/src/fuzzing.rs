@@ -186,6 +186,7 @@ impl Source<'_> {
             sequence: self.u64(),
             hears_you: flags & 1 != 0,
             goodbye: flags & 2 != 0,
+            quiet: flags & 4 != 0,
             interval_ms: u32::from_be_bytes(self.take()),
             mac: MacAddr::new(self.take()),
             since: self.u64(),

@@ -58,6 +58,7 @@ fn beacon_meaning(of: &Value) -> beacon::Repr {
         sequence: number(&of["sequence"]),
         hears_you: of["hears_you"] == true,
         goodbye: of["goodbye"] == true,
+        quiet: of["quiet"] == true,
         interval_ms: number(&of["interval_ms"]),
         mac: mac(&of["mac"]),
         since: number(&of["since"]),

@@ -221,9 +221,9 @@ impl World {
             self.event(parcel.to, Event::Woke);
             let (from, bytes) = (SocketAddr::new(address(parcel.from), PORT), &*parcel.bytes);
             let event = if parcel.frame {
-                Event::Frame { interface: ETH, bytes }
+                Event::Frame { interface: ETH, bytes, waited: Duration::ZERO }
             } else {
-                Event::Datagram(Datagram { interface: ETH, from, bytes })
+                Event::Datagram(Datagram { interface: ETH, from, bytes, waited: Duration::ZERO })
             };
             self.event(parcel.to, event);
         }

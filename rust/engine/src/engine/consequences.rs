@@ -26,6 +26,8 @@ impl Engine {
         self.announce(now);
         self.speak(now);
         self.deadline = self.next_deadline();
+        let listening = self.pulse.listening_until(now).or(self.peers.displaced_until(now));
+        self.dozes = self.pulse.started() && listening.is_none() && !self.peers.any_missed();
     }
 
     /// Give up who has been silent for too long.

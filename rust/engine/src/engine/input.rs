@@ -1,5 +1,6 @@
 //! What each event means.
 
+use core::time::Duration;
 use std::net::IpAddr;
 
 use metalev_wire::MacAddr;
@@ -103,7 +104,7 @@ impl Engine {
     }
 
     /// Answers whether anything may be due now that was not before.
-    pub(super) fn frame(&mut self, now: Time, interface: u32, bytes: &[u8]) -> bool {
+    pub(super) fn frame(&mut self, now: Time, interface: u32, bytes: &[u8], waited: Duration) -> bool {
         let Ok(frame) = Frame::new_checked(bytes) else {
             self.responder.count_drop(DropReason::Malformed);
             return false;
@@ -119,7 +120,7 @@ impl Engine {
             EtherType::ARP | EtherType::IPV6 => self.question(now, interface, &frame),
             EtherType::BEACON => {
                 let from = Source::Mac(frame.src());
-                self.beacon(now, Path::Interface(interface), interface, from, frame.into_payload())
+                self.beacon(now, waited, Path::Interface(interface), interface, from, frame.into_payload())
             }
             _ => {
                 self.responder.count_drop(DropReason::Malformed);
@@ -141,7 +142,7 @@ impl Engine {
     /// The same for a datagram.
     pub(super) fn datagram(&mut self, now: Time, datagram: Datagram<'_>) -> bool {
         let from = Source::Ip(datagram.from.ip().to_canonical());
-        self.beacon(now, Path::Udp, datagram.interface, from, datagram.bytes)
+        self.beacon(now, datagram.waited, Path::Udp, datagram.interface, from, datagram.bytes)
     }
 
     /// Answers whether anything changed by it.
@@ -190,9 +191,17 @@ impl Engine {
     }
 
     /// Answers whether anything may be due now that was not before: most beacons only say that their sender lives.
-    pub(super) fn beacon(&mut self, now: Time, path: Path, arrived_on: u32, from: Source, bytes: &[u8]) -> bool {
+    pub(super) fn beacon(
+        &mut self,
+        now: Time,
+        waited: Duration,
+        path: Path,
+        arrived_on: u32,
+        from: Source,
+        bytes: &[u8],
+    ) -> bool {
         let displaced = self.peers.displaced_until(now);
-        let received = self.peers.receive(now, path, arrived_on, from, bytes);
+        let received = self.peers.receive(now, now - waited, path, arrived_on, from, bytes);
         let plain = received.as_ref().is_ok_and(Heard::is_plain) && displaced.is_none();
         match received {
             Ok(heard) => self.heard(now, path, arrived_on, &heard),

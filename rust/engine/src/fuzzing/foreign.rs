@@ -108,7 +108,7 @@ impl<'a> Run<'a> {
             }
             6 => {
                 let bytes = self.source.bytes();
-                self.give(Event::Frame { interface: 2, bytes });
+                self.give(Event::Frame { interface: 2, bytes, waited: Duration::ZERO });
             }
             7..=11 => self.arp(),
             _ => self.neighbor(),
@@ -134,7 +134,7 @@ impl<'a> Run<'a> {
             target_ip: self.source.v4(),
         };
         let frame = repr.frame(self.link.mac, repr.sender_mac);
-        self.give(Event::Frame { interface: 2, bytes: &frame });
+        self.give(Event::Frame { interface: 2, bytes: &frame, waited: Duration::ZERO });
     }
 
     fn neighbor(&mut self) {
@@ -146,7 +146,7 @@ impl<'a> Run<'a> {
         };
         let (src_ip, dst_ip, target) = (self.source.v6(), self.source.v6(), self.source.v6());
         let bytes = ndp::Repr { src_ip, dst_ip, target, message }.frame(self.link.mac, self.source.mac());
-        self.give(Event::Frame { interface: 2, bytes: &bytes });
+        self.give(Event::Frame { interface: 2, bytes: &bytes, waited: Duration::ZERO });
     }
 
     /// Let so many milliseconds pass, for a caller who is never late.

@@ -15,6 +15,8 @@ pub(crate) struct Hearing {
     pub(crate) since: Time,
     /// When the last proven beacon came.
     pub(crate) last: Time,
+    /// The highest sequence number that came here since it is alive here.
+    pub(crate) sequence: u64,
     /// How often it said that it would send.
     pub(crate) stated: Duration,
     /// By how much its beacons have been late, lately: forgotten by an eighth with each that is in time.

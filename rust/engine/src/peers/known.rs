@@ -38,6 +38,11 @@ impl Peers {
         peer.is_some_and(|peer| peer.alive_on(interfaces) || (peer.alive() && !self.ever_on(interfaces)))
     }
 
+    /// Whether a peer that was heard is not heard any more, and has not said goodbye.
+    pub(crate) fn any_missed(&self) -> bool {
+        self.by_name.values().any(|peer| peer.session.is_some() && !peer.gone && !peer.alive())
+    }
+
     /// How many peers were ever heard on an interface.
     pub(crate) fn count_on(&self, interface: u32) -> usize {
         self.by_name.values().filter(|peer| peer.ever_on(&[interface])).count()

@@ -99,6 +99,8 @@ impl Node {
             ndp_asked: Vec::new(),
             joined: Vec::new(),
             sent: 0,
+            sent_quiet: 0,
+            woken: 0,
             queue: Vec::new(),
             asleep: false,
             dead: false,

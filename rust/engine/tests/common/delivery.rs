@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use metalev_engine::{Action, Fact, Time};
 use metalev_wire::arp::{self, Operation};
-use metalev_wire::ethernet::Frame;
+use metalev_wire::beacon::{FLAGS_AT, QUIET};
+use metalev_wire::ethernet::{Frame, HEADER_LEN};
 use metalev_wire::ndp::{self, Message};
 
 use super::{Node, World};
@@ -17,6 +18,18 @@ pub(super) enum Parcel {
     Datagram(SocketAddr, Rc<[u8]>),
 }
 
+impl Parcel {
+    /// Whether it is a beacon that says nothing new, as the kernel's filter finds out.
+    pub(super) fn is_quiet(&self) -> bool {
+        let (offset, bytes) = match self {
+            Self::Frame(bytes) if bytes.get(12..14) != Some(&[0x88, 0xb5]) => return false,
+            Self::Frame(bytes) => (HEADER_LEN, bytes),
+            Self::Datagram(_, bytes) => (0, bytes),
+        };
+        bytes.get(offset + FLAGS_AT).is_some_and(|flags| flags & QUIET != 0)
+    }
+}
+
 impl World {
     pub(super) fn carry_out(&mut self, node: &str, action: Action) {
         let state = self.nodes.get_mut(node).unwrap();
@@ -24,31 +37,35 @@ impl World {
             Action::Report(fact) => self.note(node, fact),
             Action::SetGroups { groups, .. } => state.joined = groups,
             Action::DiscardQueued => state.queue.clear(),
-            Action::SendFrame { bytes, .. } => self.send_frame(node, bytes),
+            Action::SendFrame { bytes, .. } => self.send_frame(node, &bytes),
             Action::SendDatagram { to, bytes } => self.send_datagram(node, to, bytes),
         }
     }
 
-    fn send_frame(&mut self, node: &str, bytes: Vec<u8>) {
+    fn send_frame(&mut self, node: &str, bytes: &[u8]) {
         let now = self.now;
+        let parcel = Parcel::Frame(bytes.into());
         let state = self.nodes.get_mut(node).unwrap();
         state.sent += 1;
-        let frame = Frame::new_checked(&bytes[..]).unwrap();
+        state.sent_quiet += u64::from(parcel.is_quiet());
+        let frame = Frame::new_checked(bytes).unwrap();
         state.note_sent(now, &frame);
         let lost = (self.loses)(&frame);
         let to = self.receivers(node, &frame);
         if self.ethernet && !lost {
-            self.deliver(node, &Parcel::Frame(bytes.into()), to);
+            self.deliver(node, &parcel, to);
         }
     }
 
     fn send_datagram(&mut self, node: &str, to: IpAddr, bytes: Vec<u8>) {
         let state = self.nodes.get_mut(node).unwrap();
-        state.sent += 1;
         let from = SocketAddr::new(state.address, 7946);
+        let parcel = Parcel::Datagram(from, bytes.into());
+        state.sent += 1;
+        state.sent_quiet += u64::from(parcel.is_quiet());
         let to = self.whose(to).filter(|to| to != node);
         if self.udp {
-            self.deliver(node, &Parcel::Datagram(from, bytes.into()), to.into_iter().collect());
+            self.deliver(node, &parcel, to.into_iter().collect());
         }
     }
 

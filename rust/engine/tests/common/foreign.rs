@@ -85,7 +85,7 @@ pub fn announces(address: IpAddr, mac: MacAddr) -> Vec<u8> {
 }
 
 pub fn hear(world: &mut World, node: &str, bytes: &[u8]) {
-    world.event(node, Event::Frame { interface: ETH, bytes });
+    world.event(node, Event::Frame { interface: ETH, bytes, waited: Duration::ZERO });
 }
 
 pub fn all_hear(world: &mut World, bytes: &[u8]) {

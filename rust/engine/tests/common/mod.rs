@@ -40,7 +40,12 @@ pub struct Node {
     /// The groups that it was last told to join.
     pub joined: Vec<Ipv6Addr>,
     pub sent: usize,
-    queue: Vec<Parcel>,
+    /// How many of those it sent were beacons that say nothing new.
+    pub sent_quiet: u64,
+    /// How often it was woken.
+    pub woken: usize,
+    /// What waits in its sockets, and since when, by its clock.
+    queue: Vec<(Time, Parcel)>,
     asleep: bool,
     dead: bool,
     /// Since when the whole machine stands still, its clock with it.
@@ -108,10 +113,17 @@ impl World {
             return;
         }
         let began = Instant::now();
+        state.woken += usize::from(matches!(event, Event::Woke));
         state.engine.handle(self.now - state.behind, event);
         self.busy += began.elapsed();
         self.collect(node);
         self.wind(node);
+    }
+
+    /// What time it is by a node's clock, which may stand still.
+    fn clock(&self, node: &str) -> Time {
+        let state = &self.nodes[node];
+        state.suspended.unwrap_or(self.now) - state.behind
     }
 
     /// Remember when a node wants to be woken next.
@@ -161,10 +173,14 @@ impl World {
         let mut due: BTreeSet<String> = timers.map(|timer| timer.1.clone()).collect();
         while let Some(entry) = self.wire.first_entry().filter(|entry| entry.key().0 <= self.now) {
             let (to, parcel) = entry.remove();
+            let arrived = self.clock(&to);
             let state = self.nodes.get_mut(&to).unwrap();
             if !state.lost && !state.dead {
-                state.queue.push(parcel);
-                due.insert(to);
+                let wakes = !(parcel.is_quiet() && state.engine.dozes());
+                state.queue.push((arrived, parcel));
+                if wakes {
+                    due.insert(to);
+                }
             }
         }
         for node in due {
@@ -178,11 +194,15 @@ impl World {
     fn wake(&mut self, node: &str) {
         self.event(node, Event::Woke);
         let interface = self.udp_interface;
-        for parcel in std::mem::take(&mut self.nodes.get_mut(node).unwrap().queue) {
+        let mut queue = std::mem::take(&mut self.nodes.get_mut(node).unwrap().queue);
+        // Those that say nothing new wait in sockets of their own, which are read first.
+        queue.sort_by_key(|(_, parcel)| !parcel.is_quiet());
+        for (arrived, parcel) in queue {
+            let waited = if parcel.is_quiet() { self.clock(node).since(arrived) } else { Duration::ZERO };
             match &parcel {
-                Parcel::Frame(bytes) => self.event(node, Event::Frame { interface: ETH, bytes }),
+                Parcel::Frame(bytes) => self.event(node, Event::Frame { interface: ETH, bytes, waited }),
                 Parcel::Datagram(from, bytes) => {
-                    self.event(node, Event::Datagram(Datagram { interface, from: *from, bytes }));
+                    self.event(node, Event::Datagram(Datagram { interface, from: *from, bytes, waited }));
                 }
             }
         }

@@ -1,5 +1,6 @@
 //! What can be seen of the simulated nodes: from outside, as a client sees it, and by what they report.
 
+use core::time::Duration;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use metalev_engine::{DropReason, Event, Fact, FactKind};
@@ -26,7 +27,7 @@ impl World {
                 continue;
             }
             let before = (state.arp_sent.len(), state.ndp_sent.len());
-            self.event(&node, Event::Frame { interface: ETH, bytes: &question });
+            self.event(&node, Event::Frame { interface: ETH, bytes: &question, waited: Duration::ZERO });
             let state = &self.nodes[&node];
             let arp = state.arp_sent[before.0..].iter().any(|(_, repr)| {
                 address == IpAddr::V4(repr.sender_ip) && repr.operation == Operation::Reply && repr.target_mac == CLIENT

@@ -9,6 +9,10 @@ use crate::lab::{self, ARP, FAR, Lab, NEAR};
 
 const STEP: Duration = Duration::from_millis(10);
 
+fn driver_interfaces(lab: &Lab) -> Vec<Interface> {
+    vec![Interface { index: lab.near, name: "v0".to_owned(), mac: NEAR, addresses: Vec::new(), gateways: Vec::new() }]
+}
+
 /// A driver that holds the VIP, by a clock that the test turns; and the time that it is.
 fn holder(lab: &Lab) -> (Driver, Time) {
     let engine = Engine::new(Config {
@@ -22,9 +26,7 @@ fn holder(lab: &Lab) -> (Driver, Time) {
     let (udp, mailbox) = (UdpSocket::bind(7946).unwrap(), Arc::new(Mailbox::new().unwrap()));
     let mut driver = Driver::new(engine, mailbox, Arc::new(Wish::new().unwrap()), udp).unwrap();
     let mut now = clock::now();
-    let v0 =
-        Interface { index: lab.near, name: "v0".to_owned(), mac: NEAR, addresses: Vec::new(), gateways: Vec::new() };
-    driver.adopt(now, vec![v0]);
+    driver.adopt(now, driver_interfaces(lab));
     driver.set_table(now, lab::table(&[], &["a"]));
     lab::eventually("the address", || {
         now += STEP;
@@ -104,11 +106,11 @@ fn an_interface_that_vanishes_while_it_is_sent_on_is_told_and_the_rest_goes_on()
     let lab = Lab::new();
     let (mut driver, now) = holder(&lab);
     lab::ip("link del v0");
-    // Nobody has told the driver yet: beacons and announcements go on.
+    // Nobody has told the driver yet, nor has it read a socket that would: beacons and announcements go on.
     let mut later = now;
     let fact = lab::eventually("word of it", || {
         later += STEP;
-        driver.turn(later, &mut []);
+        driver.feed(later, Event::Tick);
         told(&driver, FactKind::Unsent).pop()
     });
     assert!(fact.message.contains("by v0") && fact.message.contains("down or gone"), "{}", fact.message);
@@ -182,9 +184,9 @@ fn an_interface_that_cannot_be_opened_is_not_shown_to_the_engine_and_tried_again
     assert_eq!((driver.open.as_slice(), driver.reopen_at), ([].as_slice(), Some(now + REOPEN)));
 }
 
-/// A beacon in which node "b" says to "a", signed with the table's key, what it holds and hears.
-fn beacon_of_b(echo: u64, sequence: u64) -> Vec<u8> {
-    let beacon = Beacon {
+/// A beacon in which node "b" says to "a" what it holds and hears.
+fn beacon_of_b(echo: u64, sequence: u64) -> Beacon {
+    Beacon {
         sender: "b".to_owned(),
         recipient: "a".to_owned(),
         nonce: 7,
@@ -192,6 +194,7 @@ fn beacon_of_b(echo: u64, sequence: u64) -> Vec<u8> {
         sequence,
         hears_you: true,
         goodbye: false,
+        quiet: false,
         interval_ms: 50,
         mac: FAR,
         since: 0,
@@ -199,8 +202,13 @@ fn beacon_of_b(echo: u64, sequence: u64) -> Vec<u8> {
         latest: 1,
         acknowledged: 0,
         claims: vec![Claim { address: lab::VIP.parse().unwrap(), term: 99, standing: Standing::Holds(0) }],
-    };
-    beacon.emit_signed(&lab::table(&[], &[]).keys[0]).unwrap()
+    }
+}
+
+/// Send it, signed with the table's key.
+fn send(lab: &Lab, beacon: &Beacon) {
+    let bytes = beacon.emit_signed(&lab::table(&[], &[]).keys[0]).unwrap();
+    lab.far(lab::BEACON).send(&lab::beacon(MacAddr::BROADCAST, FAR, &bytes)).unwrap();
 }
 
 #[test]
@@ -220,7 +228,7 @@ fn what_peers_have_said_is_read_before_what_clients_ask() {
 
 /// Have a beacon of "b" waiting in the driver's socket.
 fn say(lab: &Lab, driver: &Driver, sequence: u64) -> Vec<u64> {
-    lab.far(lab::BEACON).send(&lab::beacon(MacAddr::BROADCAST, FAR, &beacon_of_b(1, sequence))).unwrap();
+    send(lab, &beacon_of_b(1, sequence));
     let mut ready = Vec::new();
     lab::eventually("the beacon", || {
         driver.epoll.wait(&mut ready).unwrap();
@@ -245,4 +253,81 @@ fn whoever_has_a_beacon_waiting_is_not_given_up() {
     let facts = driver.mailbox.facts(Duration::ZERO).unwrap();
     assert!(facts.iter().any(|fact| fact.kind == FactKind::PeerHeard));
     assert!(!facts.iter().any(|fact| fact.kind == FactKind::PeerLost));
+}
+
+/// Have a beacon of "b" that says nothing new waiting in the driver's socket, with a question behind it to know that it is
+/// there. Answers what wakes the driver.
+fn repeat(lab: &Lab, driver: &Driver, sequence: u64) -> Vec<u64> {
+    send(lab, &Beacon { quiet: true, claims: vec![], since: 1, ..beacon_of_b(1, sequence) });
+    ask(lab, driver)
+}
+
+#[test]
+fn a_beacon_that_says_nothing_new_wakes_nobody_and_is_read_at_the_next_turn() {
+    let lab = Lab::new();
+    let (mut driver, now) = holder(&lab);
+    driver.set_table(now, lab::table(&["b"], &["a", "b"]));
+    let mut ready = say(&lab, &driver, 1);
+    driver.turn(now, &mut ready);
+    driver.attend().unwrap();
+    let mut ready = repeat(&lab, &driver, 2);
+    assert_eq!(ready, [Token::Arp(lab.near).into()]);
+    let heard = |driver: &Driver| driver.engine.counters().beacons_received;
+    driver.turn(now, &mut ready);
+    assert_eq!(heard(&driver), 1, "before anything is due");
+    driver.turn(now, &mut [Token::Alarm.into()]);
+    assert_eq!(heard(&driver), 2);
+}
+
+#[test]
+fn whoever_misses_a_peer_is_woken_by_what_says_nothing_new_too() {
+    let lab = Lab::new();
+    let (mut driver, now) = holder(&lab);
+    driver.set_table(now, lab::table(&["b"], &["a", "b"]));
+    let mut ready = say(&lab, &driver, 1);
+    driver.turn(now, &mut ready);
+    let mut later = now;
+    lab::eventually("the loss", || {
+        later += STEP;
+        driver.turn(later, &mut []);
+        told(&driver, FactKind::PeerLost).pop()
+    });
+    driver.attend().unwrap();
+    let ready = repeat(&lab, &driver, 2);
+    assert!(ready.contains(&Token::Quiet(lab.near).into()));
+    // Interfaces that come now are watched as well.
+    driver.adopt(later, Vec::new());
+    driver.adopt(later, driver_interfaces(&lab));
+    assert!(repeat(&lab, &driver, 3).contains(&Token::Quiet(lab.near).into()));
+}
+
+#[test]
+fn whoever_has_a_beacon_waiting_that_says_nothing_new_is_not_given_up() {
+    let lab = Lab::new();
+    let (mut driver, now) = holder(&lab);
+    driver.set_table(now, lab::table(&["b"], &["a", "b"]));
+    let mut ready = say(&lab, &driver, 1);
+    driver.turn(now, &mut ready);
+    for step in 1..=15 {
+        driver.turn(now + STEP * step, &mut []);
+    }
+    repeat(&lab, &driver, 2);
+    driver.turn(now + STEP * 16 + STEP / 2, &mut [Token::Alarm.into()]);
+    assert_eq!((told(&driver, FactKind::PeerLost), driver.engine.counters().beacons_received), (vec![], 2));
+}
+
+#[test]
+fn the_kernel_tells_for_how_long_a_beacon_has_waited() {
+    let lab = Lab::new();
+    let (mut driver, _) = holder(&lab);
+    driver.attend().unwrap();
+    let before = Reading::now();
+    repeat(&lab, &driver, 1);
+    let there = Reading::now();
+    let passed = |since: Reading| Reading::now().now.since(since.now);
+    lab::eventually("some time", || (passed(there) > Duration::from_millis(40)).then_some(()));
+    let quiet = driver.ports.get(Token::Quiet(lab.near)).unwrap();
+    assert_eq!(driver.batch.receive(quiet.as_fd()).unwrap(), 1);
+    let waited = Waiting::new(before).of(driver.batch.message(0).arrived, Reading::now());
+    assert!(waited >= Duration::from_millis(40) && waited <= passed(before), "{waited:?}");
 }

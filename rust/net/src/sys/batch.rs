@@ -17,6 +17,9 @@ const COUNT: u32 = BATCH as u32;
 /// Room for one: no beacon is longer than 1,400 octets. What is longer is cut, and then fails its own length check.
 const ROOM: usize = 2048;
 
+/// Room for the control messages: the interface and the time take 72 octets.
+const CONTROL: usize = 96;
+
 /// One received datagram.
 pub(crate) struct Message<'a> {
     /// Its octets.
@@ -25,13 +28,15 @@ pub(crate) struct Message<'a> {
     pub(crate) from: Option<SocketAddr>,
     /// The interface by `IP_PKTINFO`; 0 if the kernel did not say.
     pub(crate) interface: u32,
+    /// When it came, in nanoseconds of `CLOCK_REALTIME`, if the kernel was asked to note that.
+    pub(crate) arrived: Option<u64>,
 }
 
 /// Everything that the kernel writes for one datagram.
 #[derive(Clone)]
 #[repr(C, align(8))] // the kernel writes control headers, which start with a size_t
 struct Slot {
-    control: [u8; 64],
+    control: [u8; CONTROL],
     name: [u8; 28], // as long as a sockaddr_in6
     bytes: [u8; ROOM],
     len: usize,
@@ -39,7 +44,7 @@ struct Slot {
 }
 
 impl Slot {
-    const EMPTY: Self = Self { control: [0; 64], name: [0; 28], bytes: [0; ROOM], len: 0, control_len: 0 };
+    const EMPTY: Self = Self { control: [0; CONTROL], name: [0; 28], bytes: [0; ROOM], len: 0, control_len: 0 };
 
     /// Let a frame say that it came with a VLAN tag, which the kernel has taken off: by IEEE 802.1Q's type, without the
     /// rest of the tag. The kernel tells it by "for another host", as the filter lets no other such frames through.
@@ -103,10 +108,12 @@ impl Batch {
     /// A datagram of the last call.
     pub(crate) fn message(&self, at: usize) -> Message<'_> {
         let slot = &self.slots[at];
+        let Control { interface, arrived } = parse_control(&slot.control[..slot.control_len.min(CONTROL)]);
         Message {
             bytes: &slot.bytes[..slot.len],
             from: parse_name(&slot.name),
-            interface: parse_control(&slot.control[..slot.control_len.min(64)]).unwrap_or(0),
+            interface: interface.unwrap_or(0),
+            arrived,
         }
     }
 }
@@ -178,25 +185,44 @@ fn parse_name(name: &[u8; 28]) -> Option<SocketAddr> {
     Some(SocketAddr::new(address, port))
 }
 
-/// Find the arrival interface among control messages (`cmsghdr`, then data, both aligned to `size_t`).
-fn parse_control(mut control: &[u8]) -> Option<u32> {
+/// What the control messages tell.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Control {
+    interface: Option<u32>,
+    arrived: Option<u64>,
+}
+
+/// Read the control messages (`cmsghdr`, then data, both aligned to `size_t`).
+fn parse_control(mut control: &[u8]) -> Control {
     const WORD: usize = size_of::<usize>();
     const HEADER: usize = size_of::<libc::cmsghdr>().next_multiple_of(WORD);
-    loop {
-        let len = usize::from_ne_bytes(take(control, 0)?);
-        let level = i32::from_ne_bytes(take(control, WORD)?);
-        let kind = i32::from_ne_bytes(take(control, WORD + 4)?);
+    let mut told = Control::default();
+    while let (Some(len), Some(level), Some(kind)) = (
+        take(control, 0).map(usize::from_ne_bytes),
+        take(control, WORD).map(i32::from_ne_bytes),
+        take(control, WORD + 4).map(i32::from_ne_bytes),
+    ) {
         match (level, kind) {
             // struct in_pktinfo starts with the index, struct in6_pktinfo has it after the address.
-            (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                return take(control, HEADER).map(u32::from_ne_bytes);
-            }
+            (libc::IPPROTO_IP, libc::IP_PKTINFO) => told.interface = take(control, HEADER).map(u32::from_ne_bytes),
             (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                return take(control, HEADER + 16).map(u32::from_ne_bytes);
+                told.interface = take(control, HEADER + 16).map(u32::from_ne_bytes);
             }
-            _ => control = control.get(len.max(HEADER).next_multiple_of(WORD)..)?,
+            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
+                told.arrived = timestamp(&control[HEADER.min(control.len())..]);
+            }
+            _ => {}
         }
+        let Some(rest) = control.get(len.max(HEADER).next_multiple_of(WORD)..) else { break };
+        control = rest;
     }
+    told
+}
+
+/// Nanoseconds of a `struct timespec` of two words.
+fn timestamp(data: &[u8]) -> Option<u64> {
+    let [seconds, nanos] = [0, size_of::<usize>()].map(|at| take(data, at).map(usize::from_ne_bytes));
+    u64::try_from(seconds?).ok()?.checked_mul(1_000_000_000)?.checked_add(u64::try_from(nanos?).ok()?)
 }
 
 fn take<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
@@ -221,18 +247,31 @@ mod tests {
         let v6 = [&[0; 16][..], &index].concat();
         let other = control(libc::SOL_SOCKET, libc::SCM_TIMESTAMP, &[1; 3]);
         let behind = [other, control(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &v6)].concat();
-        assert_eq!(parse_control(&behind), Some(5));
+        assert_eq!(parse_control(&behind).interface, Some(5));
         let v4 = [&index[..], &[0; 8]].concat();
-        assert_eq!(parse_control(&control(libc::IPPROTO_IP, libc::IP_PKTINFO, &v4)), Some(5));
+        assert_eq!(parse_control(&control(libc::IPPROTO_IP, libc::IP_PKTINFO, &v4)).interface, Some(5));
+    }
+
+    #[test]
+    fn the_time_of_arrival_is_found_beside_the_interface() {
+        let time = [12_usize, 345].map(usize::to_ne_bytes).concat();
+        let v6 = [&[0; 16][..], &5u32.to_ne_bytes()].concat();
+        let time = control(libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS, &time);
+        let interface = control(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &v6);
+        let both = [time.clone(), interface.clone()].concat();
+        assert!(both.len() <= CONTROL);
+        let told = Control { interface: Some(5), arrived: Some(12_000_000_345) };
+        assert_eq!(parse_control(&both), told);
+        assert_eq!(parse_control(&[interface, time].concat()), told);
     }
 
     #[test]
     fn control_messages_that_are_cut_tell_nothing() {
         let whole = control(libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, &[7; 20]);
         for len in 0..36 {
-            assert_eq!(parse_control(&whole[..len]), None);
+            assert_eq!(parse_control(&whole[..len]), Control::default());
         }
-        assert_eq!(parse_control(&[0; 64]), None);
+        assert_eq!(parse_control(&[0; 64]), Control::default());
     }
 
     #[test]

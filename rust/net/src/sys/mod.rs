@@ -16,9 +16,12 @@ use libc::c_int;
 
 pub(crate) use batch::{Batch, Message, send_all};
 pub(crate) use process::CapabilitySets;
-pub(crate) use process::{boottime, capabilities, drop_from_bounding_set, no_new_privileges, random, set_capabilities};
+pub(crate) use process::{
+    boottime, capabilities, drop_from_bounding_set, no_new_privileges, random, realtime, set_capabilities,
+};
 pub(crate) use socket::{
-    Address, attach_filter, bind, join_group, leave_group, receive, send, send_to, set_option, socket,
+    Address, attach_choice, attach_filter, bind, join_group, leave_group, let_wait, receive, send, send_to, set_option,
+    socket,
 };
 pub(crate) use wake::{Alarm, Bell, Epoll};
 

@@ -7,12 +7,21 @@ use libc::{c_int, c_long};
 use super::check;
 
 /// Nanoseconds of `CLOCK_BOOTTIME`.
-#[expect(clippy::cast_sign_loss, reason = "time since boot is not negative")]
 pub(crate) fn boottime() -> u64 {
+    time(libc::CLOCK_BOOTTIME)
+}
+
+/// Nanoseconds of `CLOCK_REALTIME`, which somebody may set at any moment.
+pub(crate) fn realtime() -> u64 {
+    time(libc::CLOCK_REALTIME)
+}
+
+#[expect(clippy::cast_sign_loss, reason = "no time is before its epoch")]
+fn time(clock: libc::clockid_t) -> u64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the kernel writes one timespec to `now`. With a valid pointer and a clock that every kernel since 2.6.39
     // has, the call cannot fail.
-    unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut now) };
+    unsafe { libc::clock_gettime(clock, &raw mut now) };
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 

@@ -90,6 +90,13 @@ pub(crate) fn set_option(fd: BorrowedFd<'_>, level: c_int, name: c_int, value: c
     .map(drop)
 }
 
+/// Have the kernel note when each datagram came, and keep as many as it grants without a privilege.
+pub(crate) fn let_wait(fd: BorrowedFd<'_>) -> io::Result<()> {
+    const MOST: c_int = 1 << 24;
+    set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, MOST)?;
+    set_option(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)
+}
+
 /// Become a member of a multicast group; `ENOMEM` or `ENOBUFS` if the socket has no room for another.
 pub(crate) fn join_group(fd: BorrowedFd<'_>, interface: u32, group: Ipv6Addr) -> io::Result<()> {
     set_membership(fd, libc::IPV6_ADD_MEMBERSHIP, interface, group)
@@ -118,6 +125,15 @@ fn set_membership(fd: BorrowedFd<'_>, name: c_int, interface: u32, group: Ipv6Ad
 
 /// Attach a classic BPF program, replacing the one before; the kernel verifies and copies it.
 pub(crate) fn attach_filter(fd: BorrowedFd<'_>, program: &[sock_filter]) -> io::Result<()> {
+    attach(fd, libc::SO_ATTACH_FILTER, program)
+}
+
+/// The same for a program that says which of the sockets on a port, counted from 0, is to have a datagram.
+pub(crate) fn attach_choice(fd: BorrowedFd<'_>, program: &[sock_filter]) -> io::Result<()> {
+    attach(fd, libc::SO_ATTACH_REUSEPORT_CBPF, program)
+}
+
+fn attach(fd: BorrowedFd<'_>, option: c_int, program: &[sock_filter]) -> io::Result<()> {
     let len = u16::try_from(program.len()).map_err(|_| io::Error::from_raw_os_error(libc::EINVAL))?;
     let argument = libc::sock_fprog { len, filter: program.as_ptr().cast_mut() };
     // SAFETY: `argument` describes `program`, both outlive the call. The field is a mutable pointer for historical
@@ -126,7 +142,7 @@ pub(crate) fn attach_filter(fd: BorrowedFd<'_>, program: &[sock_filter]) -> io::
         libc::setsockopt(
             fd.as_raw_fd(),
             libc::SOL_SOCKET,
-            libc::SO_ATTACH_FILTER,
+            option,
             ptr::from_ref(&argument).cast(),
             size_of_argument::<libc::sock_fprog>(),
         )

@@ -34,6 +34,13 @@ impl Epoll {
             .map(drop)
     }
 
+    /// Report it no longer.
+    pub(crate) fn remove(&self, fd: BorrowedFd<'_>) -> io::Result<()> {
+        // SAFETY: an event is not read for this operation, so that a null pointer is allowed (since Linux 2.6.9).
+        check(unsafe { libc::epoll_ctl(self.fd.as_raw_fd(), libc::EPOLL_CTL_DEL, fd.as_raw_fd(), ptr::null_mut()) })
+            .map(drop)
+    }
+
     /// Sleep until something is ready and put its tokens into `ready`. A signal is a wake-up with nothing ready.
     pub(crate) fn wait(&self, ready: &mut Vec<u64>) -> io::Result<()> {
         ready.clear();

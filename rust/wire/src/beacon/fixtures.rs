@@ -52,6 +52,7 @@ pub(super) fn repr() -> Repr {
         sequence: 42,
         hears_you: true,
         goodbye: false,
+        quiet: false,
         interval_ms: 50,
         mac: MacAddr::new([0x02, 0, 0, 0, 0, 0x0a]),
         since: 3,
@@ -95,8 +96,8 @@ pub(super) fn any_claim() -> impl Strategy<Value = Claim> {
 pub(super) fn any_repr() -> impl Strategy<Value = Repr> {
     let names = ["[a-z0-9.-]{1,253}", "[a-z0-9.-]{1,253}"];
     let claims = prop::collection::vec(any_claim(), 0..=28);
-    (names, any::<([u64; 7], [bool; 2], u32, [u8; 6])>(), claims).prop_map(
-        |([sender, recipient], (numbers, [hears_you, goodbye], interval_ms, mac), claims)| {
+    (names, any::<([u64; 7], [bool; 3], u32, [u8; 6])>(), claims).prop_map(
+        |([sender, recipient], (numbers, [hears_you, goodbye, quiet], interval_ms, mac), claims)| {
             let [nonce, echo, sequence, since, through, latest, acknowledged] = numbers;
             Repr {
                 sender,
@@ -106,6 +107,7 @@ pub(super) fn any_repr() -> impl Strategy<Value = Repr> {
                 sequence,
                 hears_you,
                 goodbye,
+                quiet,
                 interval_ms,
                 mac: MacAddr::new(mac),
                 since,

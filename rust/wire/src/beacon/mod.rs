@@ -6,7 +6,7 @@
 //! |-------:|------:|-------|---------|
 //! |  0 |  4 | magic            | `MLEV` |
 //! |  4 |  1 | version          | 1 |
-//! |  5 |  1 | flags            | bit 0: I hear you; bit 1: goodbye; the others are 0 |
+//! |  5 |  1 | flags            | bit 0: I hear you; bit 1: goodbye; bit 2: quiet, see below; the others are 0 |
 //! |  6 |  2 | key id           | which key signed it |
 //! |  8 |  2 | total length     | of the whole beacon with its tag; padding after it is ignored |
 //! | 10 |  2 | claim count      | number of claims |
@@ -29,6 +29,10 @@
 //! A claim: family (1 byte: 4 or 6), address (4 or 16), term (8), standing (1: 1 holds, 2 able, 3 unable, 4 gone, 128 and
 //! more an offer for the reason in the lower seven bits), reason (1: why it is unable; how many of the addresses of the
 //! group are off-link if it holds, offers or is able, 255 for more; else 0).
+//!
+//! A quiet beacon says nothing that the ones before it on this path to this recipient did not say, but that its sender
+//! lives: no claims, and the same echo, hearing, revisions and, in a frame, MAC; another interval at most. Its recipient need not wake up to
+//! read it at once; nothing else follows from the bit, which is where a kernel's filter finds it.
 //!
 //! The sizes and the tag are checked here, the *meaning* of nonces, sequences and revisions is the engine's: replay is
 //! ruled out by the echoed nonce, not by this module.
@@ -53,6 +57,10 @@ pub const MAX_NAME_LEN: usize = 253;
 
 pub(crate) const MAGIC: &[u8; 4] = b"MLEV";
 pub(crate) const VERSION: u8 = 1;
+/// Offset of the flags: with [`QUIET`] all that a filter has to know.
+pub const FLAGS_AT: usize = 5;
+/// The flag of a quiet beacon.
+pub const QUIET: u8 = 1 << 2;
 pub(crate) const TAG_LEN: usize = 32;
 /// Everything but names and claims.
 pub(crate) const FIXED_LEN: usize = 80 + TAG_LEN;

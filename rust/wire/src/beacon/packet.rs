@@ -1,6 +1,6 @@
 //! The view of a buffer as a beacon: whose fields are where, and nothing about whether to believe them.
 
-use super::{FIXED_LEN, MAGIC, MAX_LEN, MAX_NAME_LEN, TAG_LEN, VERSION};
+use super::{FIXED_LEN, FLAGS_AT, MAGIC, MAX_LEN, MAX_NAME_LEN, TAG_LEN, VERSION};
 use crate::field::{get_mac, get_u16, get_u32, get_u64, octets};
 use crate::{Error, MacAddr};
 
@@ -9,7 +9,6 @@ mod field {
 
     pub(super) const MAGIC: Field = 0..4;
     pub(super) const VERSION: usize = 4;
-    pub(super) const FLAGS: usize = 5;
     pub(super) const KEY_ID: Field = 6..8;
     pub(super) const TOTAL_LEN: Field = 8..10;
     pub(super) const CLAIM_COUNT: Field = 10..12;
@@ -96,9 +95,9 @@ impl<T: AsRef<[u8]>> Packet<T> {
         get_u64(self.buffer.as_ref(), field)
     }
 
-    /// The bits: 0 is "I hear you", 1 is "goodbye".
+    /// The bits: 0 is "I hear you", 1 is "goodbye", 2 is "quiet".
     pub fn flags(&self) -> u8 {
-        self.buffer.as_ref()[field::FLAGS]
+        self.buffer.as_ref()[FLAGS_AT]
     }
 
     /// Which key signed it.

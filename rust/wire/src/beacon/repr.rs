@@ -1,6 +1,6 @@
 //! What a beacon says, as a value.
 
-use super::{Claim, FIXED_LEN, Key, MAGIC, MAX_LEN, MAX_NAME_LEN, VERSION, Verified};
+use super::{Claim, FIXED_LEN, Key, MAGIC, MAX_LEN, MAX_NAME_LEN, QUIET, VERSION, Verified};
 use crate::{Error, MacAddr};
 
 const HEARS_YOU: u8 = 1 << 0;
@@ -23,6 +23,8 @@ pub struct Repr {
     pub hears_you: bool,
     /// Whether it is the sender's last.
     pub goodbye: bool,
+    /// Whether it says nothing new on this path to this recipient: it need not be read at once.
+    pub quiet: bool,
     /// Milliseconds until the next one on this path to this recipient.
     pub interval_ms: u32,
     /// Of the interface that it leaves by; in a datagram of any interface of the sender.
@@ -48,7 +50,7 @@ impl Repr {
     pub fn parse(beacon: &Verified<'_>) -> Result<Self, Error> {
         let packet = beacon.packet();
         let flags = packet.flags();
-        if flags & !(HEARS_YOU | GOODBYE) != 0 {
+        if flags & !(HEARS_YOU | GOODBYE | QUIET) != 0 {
             return Err(Error::Unsupported);
         }
         Ok(Self {
@@ -59,6 +61,7 @@ impl Repr {
             sequence: packet.sequence(),
             hears_you: flags & HEARS_YOU != 0,
             goodbye: flags & GOODBYE != 0,
+            quiet: flags & QUIET != 0,
             interval_ms: packet.interval_ms(),
             mac: packet.mac(),
             since: packet.since(),
@@ -115,7 +118,9 @@ impl Repr {
     }
 
     const fn flags(&self) -> u8 {
-        (if self.hears_you { HEARS_YOU } else { 0 }) | (if self.goodbye { GOODBYE } else { 0 })
+        (if self.hears_you { HEARS_YOU } else { 0 })
+            | (if self.goodbye { GOODBYE } else { 0 })
+            | (if self.quiet { QUIET } else { 0 })
     }
 }
 

@@ -21,9 +21,10 @@ fn emits() {
 }
 
 #[test]
-fn tells_hearing_from_goodbye() {
-    for (flags, hears_you, goodbye) in [(0, false, false), (1, true, false), (2, false, true)] {
-        let beacon = Repr { hears_you, goodbye, ..repr() };
+fn tells_hearing_goodbye_and_quiet_apart() {
+    for flags in 0..8 {
+        let [hears_you, goodbye, quiet] = [1, 2, 4].map(|bit| flags & bit != 0);
+        let beacon = Repr { hears_you, goodbye, quiet, ..repr() };
         assert_eq!(beacon.emit_signed(&key()).unwrap()[5], flags);
         assert_eq!(read(&forged(5, flags)), Ok(beacon));
     }
@@ -31,7 +32,7 @@ fn tells_hearing_from_goodbye() {
 
 #[test]
 fn refuses_flags_of_a_later_version() {
-    for bit in 2..8 {
+    for bit in 3..8 {
         assert_eq!(read(&forged(5, 1 << bit)), Err(Error::Unsupported), "bit {bit}");
     }
 }
