@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterator
 
 from metalev.model.errors import Unavailable
 
@@ -72,17 +73,25 @@ def cause_of(error: Exception) -> str:
     return error.cause if isinstance(error, Unreachable | ApiError) else ""
 
 
-def is_of_another_authority(error: BaseException | None) -> bool:
+def is_of_another_authority(error: BaseException) -> bool:
     """Whether nothing was sent, because the server's certificate was signed by nobody whom we trust."""
-    while error is not None and not isinstance(error, ssl.SSLCertVerificationError):
-        error = error.__cause__ or error.__context__
-    return error is not None
+    return any(isinstance(one, ssl.SSLCertVerificationError) for one in _causes(error))
 
 
 def reason_of(error: Exception) -> str:
     """The cause at the bottom: urllib3 wraps it in its own words and addresses of objects."""
-    while isinstance(error.__cause__ or error.__context__, Exception) and not isinstance(error, OSError):
-        error = error.__cause__ or error.__context__  # type: ignore[assignment]
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error).partition("object at 0x")[0].strip() or type(error).__name__
+    bottom: BaseException = error
+    for bottom in _causes(error):
+        if isinstance(bottom, OSError):
+            break
+    if isinstance(bottom, OSError) and bottom.strerror:
+        return bottom.strerror
+    return str(bottom).partition("object at 0x")[0].strip() or type(bottom).__name__
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what led to it, the latest first."""
+    found: BaseException | None = error
+    while found is not None:
+        yield found
+        found = found.__cause__ or found.__context__

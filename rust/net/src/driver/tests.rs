@@ -237,17 +237,27 @@ fn say(lab: &Lab, driver: &Driver, sequence: u64) -> Vec<u64> {
     ready
 }
 
+/// A holder that has heard "b" once, and when.
+fn acquainted(lab: &Lab) -> (Driver, Time) {
+    let (mut driver, now) = holder(lab);
+    driver.set_table(now, lab::table(&["b"], &["a", "b"]));
+    let mut ready = say(lab, &driver, 1);
+    driver.turn(now, &mut ready);
+    (driver, now)
+}
+
+/// In steps that are each late by less than is excused, up to when "b" is given up.
+fn pass_almost_all_patience(driver: &mut Driver, since: Time) {
+    for step in 1..=15 {
+        driver.turn(since + STEP * step, &mut []);
+    }
+}
+
 #[test]
 fn whoever_has_a_beacon_waiting_is_not_given_up() {
     let lab = Lab::new();
-    let (mut driver, now) = holder(&lab);
-    driver.set_table(now, lab::table(&["b"], &["a", "b"]));
-    let mut ready = say(&lab, &driver, 1);
-    driver.turn(now, &mut ready);
-    // In steps that are each late by less than is excused, up to when "b" is given up.
-    for step in 1..=15 {
-        driver.turn(now + STEP * step, &mut []);
-    }
+    let (mut driver, now) = acquainted(&lab);
+    pass_almost_all_patience(&mut driver, now);
     let mut ready = say(&lab, &driver, 2);
     driver.turn(now + STEP * 16 + STEP / 2, &mut ready);
     let facts = driver.mailbox.facts(Duration::ZERO).unwrap();
@@ -265,10 +275,7 @@ fn repeat(lab: &Lab, driver: &Driver, sequence: u64) -> Vec<u64> {
 #[test]
 fn a_beacon_that_says_nothing_new_wakes_nobody_and_is_read_at_the_next_turn() {
     let lab = Lab::new();
-    let (mut driver, now) = holder(&lab);
-    driver.set_table(now, lab::table(&["b"], &["a", "b"]));
-    let mut ready = say(&lab, &driver, 1);
-    driver.turn(now, &mut ready);
+    let (mut driver, now) = acquainted(&lab);
     driver.attend().unwrap();
     let mut ready = repeat(&lab, &driver, 2);
     assert_eq!(ready, [Token::Arp(lab.near).into()]);
@@ -282,10 +289,7 @@ fn a_beacon_that_says_nothing_new_wakes_nobody_and_is_read_at_the_next_turn() {
 #[test]
 fn whoever_misses_a_peer_is_woken_by_what_says_nothing_new_too() {
     let lab = Lab::new();
-    let (mut driver, now) = holder(&lab);
-    driver.set_table(now, lab::table(&["b"], &["a", "b"]));
-    let mut ready = say(&lab, &driver, 1);
-    driver.turn(now, &mut ready);
+    let (mut driver, now) = acquainted(&lab);
     let mut later = now;
     lab::eventually("the loss", || {
         later += STEP;
@@ -304,13 +308,8 @@ fn whoever_misses_a_peer_is_woken_by_what_says_nothing_new_too() {
 #[test]
 fn whoever_has_a_beacon_waiting_that_says_nothing_new_is_not_given_up() {
     let lab = Lab::new();
-    let (mut driver, now) = holder(&lab);
-    driver.set_table(now, lab::table(&["b"], &["a", "b"]));
-    let mut ready = say(&lab, &driver, 1);
-    driver.turn(now, &mut ready);
-    for step in 1..=15 {
-        driver.turn(now + STEP * step, &mut []);
-    }
+    let (mut driver, now) = acquainted(&lab);
+    pass_almost_all_patience(&mut driver, now);
     repeat(&lab, &driver, 2);
     driver.turn(now + STEP * 16 + STEP / 2, &mut [Token::Alarm.into()]);
     assert_eq!((told(&driver, FactKind::PeerLost), driver.engine.counters().beacons_received), (vec![], 2));
